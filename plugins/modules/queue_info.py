@@ -1,0 +1,419 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: queue_info
+short_description: Show what is in the queue of qmail or Postfix
+version_added: 0.1.0
+description:
+  - Reads the queue of qmail or Postfix in one pass and says how many messages it holds, of what age, from whom and to
+    where, and shows some of them.
+  - It reads the queue's own files. It never changes the queue, and runs no more than C(postconf) and C(postmulti).
+  - It works while the MTA runs, and on a copy of a queue on a machine without an MTA.
+  - Text out of messages is decoded, and control characters in it are made visible as in V(\\x1b).
+extends_documentation_fragment:
+  - mailops.rescue.queue
+  - mailops.rescue.selection
+options:
+  limit:
+    description:
+      - How many of the selected messages to return, those that arrived first coming first.
+      - Fewer are returned where the result would become larger than 256 KiB; see RV(truncated).
+    type: int
+    default: 100
+  content:
+    description:
+      - How much of each returned message to show.
+      - V(headers) adds the header section, V(message) the header section and the body.
+    type: str
+    choices: [none, headers, message]
+    default: none
+  content_bytes:
+    description: How many bytes of each returned message to show at most when O(content) is not V(none).
+    type: int
+    default: 2048
+  top:
+    description:
+      - Length of each top list in RV(top).
+      - With V(0) there are none, and messages are not opened unless O(select), O(limit) or O(listing) need it.
+    type: int
+    default: 10
+  listing:
+    description:
+      - File on the host that receives every selected message as JSON Lines, one record a line as in RV(messages).
+      - It is written with mode 0600, and replaced in one step when it is complete. Its directory must exist and be outside the queue.
+      - In check mode it is not written.
+    type: path
+  workers:
+    description:
+      - How many processes read the queue at the same time.
+      - With V(0), one for each processor core, four at most.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same result.
+    support: full
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  platform:
+    description: Systems that the module runs on.
+    platforms: posix
+    support: full
+    details: Needs Python 3.6 or later on the host, and nothing else.
+author:
+  - mailops.rescue maintainers (@mailops)
+notes:
+  - Needs the right to read the queue; use C(become).
+  - qmail keeps reasons for deferrals in its log only, so RV(messages[].recipients[].delay_reason) is null there.
+"""
+
+EXAMPLES = r"""
+- name: See what is in the queue
+  mailops.rescue.queue_info:
+  become: true
+  register: queue
+
+- name: See what one stolen account has in the queue, in full
+  mailops.rescue.queue_info:
+    select:
+      sasl_username: info@example.com
+    limit: 3
+    content: message
+  become: true
+
+- name: List failure notices that are older than two hours, apart from our partner's
+  mailops.rescue.queue_info:
+    select:
+      bounce: true
+      older_than: 2h
+    exclude:
+      recipient: '@partner\.example\.org$'
+    listing: /root/old-bounces.jsonl
+  become: true
+
+- name: Only count, opening no message
+  mailops.rescue.queue_info:
+    top: 0
+    limit: 0
+  become: true
+
+- name: Look into a copy of another server's queue
+  mailops.rescue.queue_info:
+    mta: qmail
+    queue_directory: /srv/evidence/queue
+"""
+
+RETURN = r"""
+mta:
+  description: Whose queue was read.
+  type: str
+  returned: success
+  sample: postfix
+version:
+  description: Version of the installed MTA; null where it cannot be told, as for qmail and for copies of a queue.
+  type: str
+  returned: success
+  sample: 3.7.11
+queue_directory:
+  description: The queue that was read; the first one where there are several.
+  type: str
+  returned: success
+  sample: /var/spool/postfix
+queues:
+  description: All queues that were read (several for qmail with several queues or Postfix with several instances).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    queue_directory:
+      description: Its directory.
+      type: str
+    instance:
+      description: Name of the Postfix instance, V(-) for the first one; null for qmail and for copies.
+      type: str
+    total:
+      description: Messages in it.
+      type: int
+  sample:
+    - queue_directory: /var/spool/postfix
+      instance: "-"
+      total: 2085
+counts:
+  description: How many messages there are.
+  type: dict
+  returned: success
+  contains:
+    total:
+      description: All messages, in whatever state, each counted once.
+      type: int
+    matched:
+      description: Messages that O(select) and O(exclude) select.
+      type: int
+    bytes:
+      description: Size of the selected messages together, in bytes.
+      type: int
+    by_queue:
+      description:
+        - All messages by queue.
+        - "qmail: V(local) and V(remote) (messages with a file in that channel; a message may be in both), V(todo) (not
+          yet preprocessed), V(incomplete) (half injected), V(bounce) (with failures not yet reported)."
+        - "Postfix: V(maildrop), V(incoming), V(active), V(deferred), V(hold), V(corrupt)."
+      type: dict
+    matched_by_queue:
+      description: The selected messages by queue.
+      type: dict
+  sample:
+    total: 2045
+    matched: 2045
+    bytes: 2694410
+    by_queue: {local: 10, remote: 2035, todo: 0, incomplete: 0, bounce: 0}
+    matched_by_queue: {local: 10, remote: 2035, todo: 0, incomplete: 0, bounce: 0}
+oldest:
+  description: The selected message that arrived first; null where none is selected.
+  type: dict
+  returned: success
+  contains:
+    id:
+      description: Queue id.
+      type: str
+    arrival_time:
+      description: Time of arrival, ISO 8601, UTC.
+      type: str
+    age:
+      description: Age in seconds.
+      type: int
+  sample: {id: "1562050", arrival_time: "2026-11-21T19:24:27Z", age: 3605}
+newest:
+  description: The selected message that arrived last; as RV(oldest).
+  type: dict
+  returned: success
+  sample: {id: "1562048", arrival_time: "2026-11-21T19:24:30Z", age: 3602}
+age_histogram:
+  description: Selected messages by age, youngest first.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    from:
+      description: Lowest age of this class, in seconds.
+      type: int
+    to:
+      description: Age in seconds below which this class ends; null for the last one.
+      type: int
+    count:
+      description: Messages in it.
+      type: int
+  sample:
+    - {from: 0, to: 300, count: 12}
+    - {from: 300, to: 600, count: 2033}
+top:
+  description:
+    - The most frequent values among the selected messages, most frequent first. A message is counted once for a value.
+    - The lists are V(sender), V(sender_domain), V(recipient_domain), V(subject), V(client_address), V(sasl_username),
+      V(origin_uid), V(delay_reason) and V(bounced_recipient_domain).
+    - A list is exact until a queue holds more different values than are kept; then a count may be too low by up to the
+      number in RV(top_errors). A value missing from the list is not more frequent than its last entry by more than that.
+    - Empty when O(top=0).
+  type: dict
+  returned: success
+  sample:
+    sender: [{value: "", count: 1996}, {value: "customer1@partner.example.org", count: 1}]
+    origin_uid: [{value: 0, count: 49}]
+top_errors:
+  description: For each list in RV(top), by how much a count may be too low; V(0) means that it is exact.
+  type: dict
+  returned: success
+  sample: {sender: 0, subject: 0}
+bounces:
+  description:
+    - How many of the selected messages are failure notices.
+    - Null when O(top=0) and nothing else needed to know.
+  type: int
+  returned: success
+  sample: 1996
+messages:
+  description: The first O(limit) selected messages, those that arrived first coming first.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Queue id.
+      type: str
+    queue_directory:
+      description: The queue that it is in.
+      type: str
+    queue:
+      description: "Where it is. qmail: V(remote), V(local), V(local+remote), V(todo), V(incomplete), V(bounce) (only
+        failures to report are left) or V(done) (nothing is left). Postfix: name of the queue."
+      type: str
+    state:
+      description: "qmail: V(S2), V(S3) (half injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed). Postfix:
+        V(ready), V(expired) (forced to expire) or V(incomplete) (still being written)."
+      type: str
+    sender:
+      description: Envelope sender; empty for the null sender, null where there is none yet.
+      type: str
+    recipients:
+      description: The first 20 envelope recipients.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: Address.
+          type: str
+        status:
+          description: V(pending) or V(done).
+          type: str
+        channel:
+          description: V(local) or V(remote) for qmail; null for Postfix and for messages not yet preprocessed.
+          type: str
+        delay_reason:
+          description: Why it was deferred last, where the queue says so; else null.
+          type: str
+    recipient_count:
+      description: Number of envelope recipients, done ones included.
+      type: int
+    arrival_time:
+      description: Time of arrival, ISO 8601, UTC.
+      type: str
+    age:
+      description: Age in seconds.
+      type: int
+    size:
+      description: Size of the message in bytes.
+      type: int
+    subject:
+      description: Decoded Subject; null where there is none.
+      type: str
+    header_from:
+      description: Decoded From header.
+      type: str
+    header_to:
+      description: Decoded To header.
+      type: str
+    message_id:
+      description: Message-ID header.
+      type: str
+    date:
+      description: Date header.
+      type: str
+    client_address:
+      description: Address of the SMTP client that it came from, where known.
+      type: str
+    client_name:
+      description: Name of that client, where known.
+      type: str
+    sasl_username:
+      description: Name as which that client authenticated, where known.
+      type: str
+    origin_uid:
+      description: User id of the local process that submitted it, where known.
+      type: int
+    is_bounce:
+      description: Whether it is a failure notice.
+      type: bool
+    bounced_recipients:
+      description: The first 20 addresses that the failure notice reports.
+      type: list
+      elements: str
+    content:
+      description: The piece of the message that O(content) asked for, harmless to show; null where it vanished meanwhile.
+      type: str
+  sample:
+    - id: "1562048"
+      queue_directory: /var/qmail/queue
+      queue: remote
+      state: S5
+      sender: ""
+      recipients:
+        - {address: info1622@spammer2.example.net, status: pending, channel: remote, delay_reason: null}
+      recipient_count: 1
+      arrival_time: "2026-11-21T19:24:30Z"
+      age: 3602
+      size: 1393
+      subject: failure notice
+      header_from: MAILER-DAEMON@mail.example.com
+      header_to: info1622@spammer2.example.net
+      message_id: null
+      date: 21 Nov 2026 19:24:30 -0000
+      client_address: null
+      client_name: null
+      sasl_username: null
+      origin_uid: null
+      is_bounce: true
+      bounced_recipients: [imnuuoug@mail.example.com]
+truncated:
+  description: Whether more messages are selected than RV(messages) holds.
+  type: bool
+  returned: success
+  sample: true
+listing:
+  description: The file that O(listing) wrote, or null.
+  type: str
+  returned: success
+  sample: /root/old-bounces.jsonl
+damaged:
+  description: Files in the queue that could not be read as what they should be (the first 50). Messages among them count
+    in RV(counts.total) and are never selected.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: The file, relative to the queue.
+      type: str
+    queue_directory:
+      description: The queue.
+      type: str
+    reason:
+      description: What is wrong with it.
+      type: str
+  sample:
+    - {path: deferred/A/A1B2C3D4E5, queue_directory: /var/spool/postfix, reason: "not a regular file (symbolic link)"}
+damaged_count:
+  description: Number of such files.
+  type: int
+  returned: success
+  sample: 1
+vanished:
+  description: Messages that left the queue while it was being read. They are in no other count.
+  type: int
+  returned: success
+  sample: 0
+skipped:
+  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They are in
+    RV(counts.total) but not selected.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Queue id.
+      type: str
+    queue_directory:
+      description: The queue.
+      type: str
+    reason:
+      description: Which expression took too long.
+      type: str
+  sample: []
+skipped_count:
+  description: Number of such messages.
+  type: int
+  returned: success
+  sample: 0
+seconds:
+  description: How long reading took, in seconds.
+  type: float
+  returned: success
+  sample: 1.84
+"""
