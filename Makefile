@@ -1,0 +1,45 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo test docker lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## Inspect two queues full of spam, made on the spot; no root, no Docker
+	@$(BIN)/python -m tests.support.demo
+
+test: $(STAMP) ## Run all tests; those on real MTAs where Docker or a qmail is found
+	@scripts/test
+
+docker: ## Start Docker and prepare the images that Molecule uses (installs it on Debian, as root)
+	@scripts/docker-daemon
+	@scripts/docker-images
+
+lint: $(STAMP) ## Check style of Python, YAML, playbooks and changelog fragments
+	@scripts/lint
+
+bench: $(STAMP) ## Measure speed and memory against what users would run instead
+	@$(BIN)/python -m bench
+
+clean: ## Remove what these targets made in the checkout
+	rm -rf .venv .cache .demo .pytest_cache .ruff_cache .hypothesis .ansible
+
+$(STAMP): pyproject.toml
+	@[[ -n "$(PYTHON)" ]] || { echo "Python 3.11 or later with its venv module is needed (set PYTHON=...)" >&2; exit 1; }
+	@echo "Preparing $(VENV), a few minutes the first time" >&2
+	@[[ -x $(BIN)/python ]] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev \
+		'ansible-core>=2.19,<2.20' 'ansible>=12,<13'
+	@touch $@
