@@ -3,10 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Text from strangers: decoding bytes of unknown encoding, and showing the result without harm."""
 
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
-
 __all__ = ["decode", "shorten", "visible"]
 
 import re

@@ -1,0 +1,119 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open directories of a qmail queue, and which ids are in them."""
+
+__all__ = ["Queue", "Split"]
+
+import os
+import stat
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import entries, open_directory
+
+_WITH_MESS = ("info", "local", "remote")
+
+
+class Queue:
+    """One queue: ``problem(path, reason, is_message)`` is told of what should not be there."""
+
+    def __init__(self, directory, problem):
+        self.directory = directory
+        self.problem = problem
+        self._whole = {}
+
+    def listed(self, queue):
+        """Return the IdSet of an unsplit directory, listed once."""
+        if queue not in self._whole:
+            fd = open_directory(os.path.join(self.directory, queue))
+            try:
+                self._whole[queue] = self.ids(fd, queue)
+            finally:
+                os.close(fd)
+        return self._whole[queue]
+
+    def ids(self, fd, path):
+        """Return the IdSet of the files in a directory."""
+        found = IdSet()
+        for name, kind in entries(fd):
+            if kind is not None:
+                if kind != "directory" or not name.isdigit():
+                    self.problem("%s/%s" % (path, name), "not a regular file (%s)" % kind, False)
+            elif layout.is_id(name):
+                found.add(name)
+            else:
+                self.problem("%s/%s" % (path, name), "not a queue id", False)
+        return found
+
+
+class Split:
+    """The directories that belong to one number of a queue. A context manager."""
+
+    def __init__(self, queue, number):
+        self.queue = queue
+        self.number = number
+        self.fds = {}
+        self._paths = {}
+        self._listed = {}
+
+    def __enter__(self):
+        try:
+            for name in ("mess",) + _WITH_MESS:
+                self._open(name, "%s/%d" % (name, self.number))
+            for name in ("todo", "intd", "bounce"):
+                # With big-todo these are split like mess.
+                path = "%s/%d" % (name, self.number)
+                is_split = name != "bounce" and os.path.isdir(os.path.join(self.queue.directory, path))
+                self._open(name, path if is_split else name)
+                if is_split:
+                    self._listed[name] = self.queue.ids(self.fds[name], path)
+                else:
+                    self._listed[name] = self.queue.listed(name)
+            for name in _WITH_MESS:
+                self._listed[name] = self.queue.ids(self.fds[name], self._paths[name])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        for fd in self.fds.values():
+            os.close(fd)
+        self.fds = {}
+
+    def _open(self, name, path):
+        self.fds[name] = open_directory(os.path.join(self.queue.directory, path))
+        self._paths[name] = path
+
+    def path(self, name, queue_id):
+        """Return the path of an id's file, relative to the queue."""
+        return "%s/%s" % (self._paths[name], queue_id)
+
+    def holds(self, name, queue_id):
+        """Tell whether the id's file was in directory ``name`` when that was listed."""
+        return queue_id in self._listed[name]
+
+    def exists(self, name, queue_id):
+        """Tell whether the id's file is in directory ``name`` now."""
+        try:
+            found = os.stat(queue_id, dir_fd=self.fds[name], follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Damaged("cannot be read: %s" % error.strerror, self.path(name, queue_id)) from None
+        return stat.S_ISREG(found.st_mode)
+
+    def strays(self, names):
+        """Tell the queue's ``problem`` of files without a message; ``names`` are the messages' ids."""
+        for name in _WITH_MESS:
+            for queue_id, kind in entries(self.fds[name]):
+                if (
+                    kind is None
+                    and queue_id not in names
+                    and layout.is_id(queue_id)
+                    and not self.exists("mess", queue_id)
+                    and self.exists(name, queue_id)
+                ):
+                    self.queue.problem(self.path(name, queue_id), "there is no message of this id", False)

@@ -1,0 +1,117 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a queued message is, whichever MTA holds it. Text stays bytes until ``Message.to_dict``."""
+
+__all__ = ["BODY", "ENVELOPE", "HEADER", "Message", "NAME", "REASON", "Recipient", "STAT", "iso_time"]
+
+import time
+
+from collections import namedtuple
+
+from ansible_collections.mailops.rescue.plugins.module_utils.headers import decode_header
+from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
+
+# Groups of fields, by what a reader must open to know them, the cheap ones first. HEADER and REASON include ENVELOPE.
+NAME = 0  # id, queue
+STAT = 1  # state, size, arrival
+ENVELOPE = 2  # sender, recipients
+HEADER = 4  # headers, client, SASL username, origin, failure notice
+REASON = 8  # reasons for deferrals
+BODY = 16  # text after the headers; not kept in the record
+
+_SHOWN = 20
+_WIDTH = 500
+
+Recipient = namedtuple("Recipient", "address done channel")
+
+
+def iso_time(seconds):
+    """Return epoch ``seconds`` as ISO 8601 in UTC, or None for None and for times that no calendar has."""
+    if seconds is None:
+        return None
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _text(raw):
+    return None if raw is None else visible(shorten(decode(raw), _WIDTH))
+
+
+class Message:
+    """One message in a queue.
+
+    ``id`` and ``queue`` are str, ``queues`` the names of all queues it counts in. ``arrival`` is in epoch seconds,
+    ``size`` in bytes, ``origin_uid`` an int; ``recipients`` is a sequence of Recipient and ``reasons`` maps addresses
+    to the reason of their last deferral. Other texts are bytes. What is not known, or was not asked for, is None.
+    """
+
+    __slots__ = (
+        "place", "loaded", "id", "queue", "queues", "state", "arrival", "size", "sender", "recipients", "headers",
+        "client_address", "client_name", "sasl_username", "origin_uid", "bounced", "reasons",
+    )  # fmt: skip
+
+    def __init__(self, place, queue_id, queue):
+        """``place``: the reader's own note of where the message's files are; ``loaded``: its note of what is filled in."""
+        self.place = place
+        self.loaded = 0
+        self.id = queue_id
+        self.queue = queue
+        self.queues = (queue,)
+        self.state = None
+        self.arrival = None
+        self.size = None
+        self.sender = None
+        self.recipients = ()
+        self.headers = None
+        self.client_address = None
+        self.client_name = None
+        self.sasl_username = None
+        self.origin_uid = None
+        # Addresses that a failure notice reports; None where the message is no failure notice.
+        self.bounced = None
+        self.reasons = None
+
+    def subject(self):
+        """Return the raw Subject, or None."""
+        return None if self.headers is None else self.headers.get(b"subject")
+
+    def to_dict(self, now, queue_directory):
+        """Return the record as shown to users: JSON values only, texts decoded and harmless."""
+        return {
+            "id": self.id,
+            "queue_directory": queue_directory,
+            "queue": self.queue,
+            "state": self.state,
+            "sender": _text(self.sender),
+            "recipients": [self._recipient(one) for one in self.recipients[:_SHOWN]],
+            "recipient_count": len(self.recipients),
+            "arrival_time": iso_time(self.arrival),
+            "age": None if self.arrival is None else max(0, int(now - self.arrival)),
+            "size": self.size,
+            "subject": self._header(b"subject"),
+            "header_from": self._header(b"from"),
+            "header_to": self._header(b"to"),
+            "message_id": self._header(b"message-id"),
+            "date": self._header(b"date"),
+            "client_address": _text(self.client_address),
+            "client_name": _text(self.client_name),
+            "sasl_username": _text(self.sasl_username),
+            "origin_uid": self.origin_uid,
+            "is_bounce": self.bounced is not None,
+            "bounced_recipients": [_text(one) for one in (self.bounced or ())[:_SHOWN]],
+        }
+
+    def _recipient(self, one):
+        return {
+            "address": _text(one.address),
+            "status": "done" if one.done else "pending",
+            "channel": one.channel,
+            "delay_reason": _text((self.reasons or {}).get(one.address)),
+        }
+
+    def _header(self, name):
+        value = None if self.headers is None else self.headers.get(name)
+        return None if value is None else visible(shorten(decode_header(value), _WIDTH))

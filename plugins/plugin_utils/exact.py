@@ -1,0 +1,46 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a value that a result shows to the regular expression that selects the messages that show it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["at_domain", "whole"]
+
+_ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}")
+# Braces among them: the expression is pasted into `-e`, which Ansible templates, and "\{\{" is no template.
+_SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
+
+
+def whole(value):
+    """The expression that matches exactly the texts shown as `value`; None where there is none.
+
+    A value that was cut for the result ends with an ellipsis: what followed is unknown, so none is exact.
+    """
+    return "^%s$" % _literal(value) if _usable(value) else None
+
+
+def at_domain(value):
+    """The expression that matches the addresses at the domain `value`; None where there is none."""
+    return "@%s$" % _literal(value) if _usable(value) and "@" not in value else None
+
+
+def _usable(value):
+    return isinstance(value, str) and value != "" and not value.endswith("…")
+
+
+def _literal(value):
+    parts, end = [], 0
+    for match in _ESCAPE.finditer(value):
+        parts.append(_quote(value[end : match.start()]))
+        # Shown this way are both the control character itself and the same escape written out in the message.
+        parts.append(r"(?:%s|\%s)" % (match.group(), match.group()))
+        end = match.end()
+    parts.append(_quote(value[end:]))
+    return "".join(parts)
+
+
+def _quote(text):
+    return _SPECIAL.sub(r"\\\g<0>", text)

@@ -1,0 +1,358 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands out in one queue, and why: pure functions from a result of queue_info to findings."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import asdict, dataclass, field
+
+from ansible_collections.mailops.rescue.plugins.plugin_utils.exact import at_domain, whole
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import (
+    age,
+    fit,
+    number,
+    percent,
+    plural,
+    quoted,
+)
+
+__all__ = ["SEVERITIES", "Finding", "findings"]
+
+# Below this a share says nothing: three mails of one newsletter are "most of the queue" of a quiet host.
+MIN_MESSAGES = 20
+# Mail of many people rarely agrees in any one respect; half of a queue doing so is one cause.
+DOMINANT = 0.5
+# From here on clearing this one cause is clearing the queue.
+FLOOD = 0.8
+# Two facts whose shares differ by no more than this, and which must overlap, are told as one.
+SAME_CAUSE = 0.2
+# New mail waits here for seconds while the MTA works; a hundred of them is a stopped or choked daemon.
+PILED_UP = 100
+# Half of Postfix's default qmgr_message_active_limit; a full active queue stops all other mail.
+ACTIVE_JAM = 10000
+# A healthy queue also holds more young than old messages, by the retry schedule perhaps tenfold in rate.
+JUMP_FACTOR = 20
+JUMP_SHARE = 0.25
+# With nothing older to compare with: more than one message a second is no retry backlog building up.
+BURST_PER_MINUTE = 60
+BURST_MESSAGES = 100
+# Some messages are always delivered meanwhile; a twentieth of the queue makes the other numbers a blur.
+VANISHED_SHARE = 0.05
+
+SEVERITIES = ("alarm", "warning", "note")
+
+# Users under which distributions run their web server: Debian, RHEL, SUSE, FreeBSD.
+WEB_SERVER_UIDS = {33: "www-data", 48: "apache", 30: "wwwrun", 80: "www"}
+
+# The most specific cause that can be acted on leads; what follows from it is its evidence.
+_ORDER = (
+    "sasl_username",
+    "origin_uid",
+    "client_address",
+    "bounce",
+    "sender",
+    "subject",
+    "sender_domain",
+    "recipient_domain",
+    "delay_reason",
+)
+_WORST = {"recipient_domain": "warning", "delay_reason": "warning"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that stands out.
+
+    `share` is the part (0 to 1) of the selected messages that `count` is. `select` selects exactly these
+    messages, and is None where nothing does. `text` and `evidence` are harmless to show.
+    """
+
+    kind: str
+    severity: str
+    text: str
+    count: int
+    share: float
+    select: dict | None = None
+    evidence: list = field(default_factory=list)
+
+    def as_dict(self):
+        return asdict(self)
+
+
+def findings(result):
+    """What stands out in `result` (the plain dict that queue_info returns), the most severe first.
+
+    Shares are of the selected messages. Below MIN_MESSAGES there are only findings about the reading itself.
+    """
+    found = _piled_up(result) + _causes(result) + _arrival(result) + _reading(result)
+    return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.count))
+
+
+# --- one cause for many messages
+
+
+@dataclass(frozen=True)
+class _Fact:
+    kind: str
+    value: object
+    count: int
+    share: float
+    at_least: bool
+    told: str
+    select: dict | None
+
+
+def _causes(result):
+    total = result["counts"].get("matched") or 0
+    if total < MIN_MESSAGES:
+        return []
+    groups = []
+    for fact in _facts(result, total):
+        for group in groups:
+            if _same_cause(group[0], fact):
+                group.append(fact)
+                break
+        else:
+            groups.append([fact])
+    return [_cause(group, total) for group in groups]
+
+
+def _same_cause(lead, fact):
+    return lead.share + fact.share > 1 and abs(lead.share - fact.share) <= SAME_CAUSE
+
+
+def _cause(group, total):
+    lead = group[0]
+    severity = _WORST.get(lead.kind) or ("alarm" if lead.share >= FLOOD else "warning")
+    at_least = "at least " if lead.at_least else ""
+    text = "%s%s of %s messages (%s) %s" % (
+        at_least,
+        number(lead.count),
+        number(total),
+        percent(lead.count, total),
+        lead.told,
+    )
+    evidence = [
+        "%s %s" % (percent(fact.count, total), fact.told) for fact in group[1:] if not _implied(fact, group)
+    ]
+    return Finding(lead.kind, severity, text, lead.count, round(lead.share, 4), lead.select, evidence)
+
+
+def _implied(fact, group):
+    kinds = {one.kind for one in group}
+    if fact.kind == "sender":
+        return fact.value == "" and "bounce" in kinds
+    return fact.kind == "sender_domain" and (fact.value == "" or "sender" in kinds)
+
+
+def _facts(result, total):
+    """The values that at least half of the messages share, in the order of _ORDER."""
+    for kind in _ORDER:
+        fact = _bounces(result, total) if kind == "bounce" else _top_value(result, kind, total)
+        if fact is not None and fact.share >= DOMINANT:
+            yield fact
+
+
+def _bounces(result, total):
+    count = result.get("bounces") or 0
+    told = "are failure notices"
+    domain = _first(result, "bounced_recipient_domain")
+    if domain and domain["value"] and domain["count"] >= DOMINANT * count:
+        told += " about addresses at " + fit(domain["value"], 60)
+    return _Fact("bounce", True, count, count / total, False, told, {"bounce": True})
+
+
+def _top_value(result, kind, total):
+    entry = _first(result, kind)
+    if entry is None or entry["value"] is None:
+        return None
+    value, count = entry["value"], entry["count"]
+    told, select = _TELL[kind](value)
+    if told is None:
+        return None
+    at_least = bool((result.get("top_errors") or {}).get(kind))
+    return _Fact(kind, value, count, count / total, at_least, told, select)
+
+
+def _first(result, kind):
+    entries = (result.get("top") or {}).get(kind) or []
+    return entries[0] if entries else None
+
+
+def _sasl_username(value):
+    if not value:
+        return None, None
+    # A name is compared as it is, so an escape or a template in it cannot be written harmlessly.
+    exact = not value.endswith("…") and "\\" not in value and "{" not in value
+    return "were sent with the login " + fit(value, 60), {"sasl_username": value} if exact else None
+
+
+def _origin_uid(value):
+    name = WEB_SERVER_UIDS.get(value)
+    told = "were submitted on the host itself by uid %s" % fit(value, 20)
+    return told + (" (%s where that is the web server)" % name if name else ""), {"origin_uid": value}
+
+
+def _client_address(value):
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return None, None
+    # Content filters and webmail hand everything over from here: that says nothing about who sent it.
+    if address.is_loopback:
+        return None, None
+    return "came from the client %s" % fit(value, 60), {"client_address": value}
+
+
+def _sender(value):
+    if value == "":
+        return "have the null sender <>", {"sender": "<>"}
+    return "have the sender " + fit(value, 60), _expression("sender", whole(value))
+
+
+def _subject(value):
+    if value == "":
+        return None, None
+    return "have the subject " + quoted(value), _expression("subject", whole(value))
+
+
+def _sender_domain(value):
+    if value == "":
+        return None, None
+    return "have a sender at " + fit(value, 60), _expression("sender", at_domain(value))
+
+
+def _recipient_domain(value):
+    if value == "":
+        return None, None
+    return "go to " + fit(value, 60), _expression("recipient", at_domain(value))
+
+
+def _delay_reason(value):
+    if value == "":
+        return None, None
+    return "are deferred with " + quoted(value, 80), _expression("delay_reason", whole(value))
+
+
+def _expression(key, pattern):
+    return None if pattern is None else {key: pattern}
+
+
+_TELL = {
+    "sasl_username": _sasl_username,
+    "origin_uid": _origin_uid,
+    "client_address": _client_address,
+    "sender": _sender,
+    "subject": _subject,
+    "sender_domain": _sender_domain,
+    "recipient_domain": _recipient_domain,
+    "delay_reason": _delay_reason,
+}
+
+
+# --- daemons that do not take what is there
+
+_QUEUES = {
+    ("qmail", "todo"): "wait to be preprocessed: qmail-send is stopped or cannot keep up",
+    ("postfix", "maildrop"): "wait in maildrop: Postfix is stopped, or pickup or cleanup does not work",
+    ("postfix", "incoming"): "wait in incoming: qmgr is stopped, or its active queue is full",
+}
+
+
+def _piled_up(result):
+    counts = result["counts"]
+    total = counts.get("total") or 0
+    if total < MIN_MESSAGES:
+        return []
+    found = []
+    by_queue = counts.get("by_queue") or {}
+    for (mta, queue), told in _QUEUES.items():
+        count = by_queue.get(queue) or 0
+        if result.get("mta") == mta and count >= PILED_UP:
+            text = "%s %s" % (plural(count, "message"), told)
+            found.append(Finding(queue, "alarm", text, count, round(count / total, 4), {"queue": queue}))
+    active = by_queue.get("active") or 0
+    if result.get("mta") == "postfix" and active >= ACTIVE_JAM:
+        text = "%s are in the active queue: deliveries are slow and other mail waits behind them" % plural(
+            active, "message"
+        )
+        found.append(Finding("active", "alarm", text, active, round(active / total, 4), {"queue": "active"}))
+    return found
+
+
+# --- when they came
+
+
+def _arrival(result):
+    total = result["counts"].get("matched") or 0
+    classes = [one for one in result.get("age_histogram") or [] if one["count"]]
+    oldest, newest = result.get("oldest"), result.get("newest")
+    if total < MIN_MESSAGES or not classes or not oldest or not newest:
+        return []
+    for index in range(len(classes) - 1, -1, -1):
+        one, older = classes[index], classes[index + 1 :]
+        end = oldest["age"] + 1 if one["to"] is None else one["to"]
+        if not older or one["count"] < max(MIN_MESSAGES, JUMP_SHARE * total):
+            continue
+        rate = _rate(one["count"], end - one["from"])
+        before = _rate(sum(each["count"] for each in older), oldest["age"] + 1 - end)
+        if rate >= JUMP_FACTOR * before:
+            text = "%s arrived %s to %s ago: %s a minute, %s times as many as before" % (
+                plural(one["count"], "message"),
+                age(one["from"]),
+                age(end),
+                _few(rate),
+                number(rate / before),
+            )
+            return [Finding("arrival", "warning", text, one["count"], round(one["count"] / total, 4))]
+    span = oldest["age"] - newest["age"]
+    if total >= BURST_MESSAGES and _rate(total, span) >= BURST_PER_MINUTE:
+        messages = plural(total, "message")
+        text = "all %s arrived within %s, %s ago" % (messages, age(max(span, 1)), age(newest["age"]))
+        return [Finding("arrival", "warning", text, total, 1.0)]
+    return []
+
+
+def _rate(count, seconds):
+    return 60.0 * count / max(seconds, 1)
+
+
+def _few(rate):
+    return number(rate) if rate >= 10 else "%.1f" % rate
+
+
+# --- what the reader could not see
+
+
+def _reading(result):
+    total = result["counts"].get("total") or 0
+    found = []
+    for kind, severity, told in (
+        ("damaged", "warning", "in the queue could not be read as what they should be"),
+        ("skipped", "warning", "took too long to match and are not selected"),
+    ):
+        count = result.get(kind + "_count") or len(result.get(kind) or [])
+        if count:
+            noun = "file" if kind == "damaged" else "message"
+            evidence = [
+                "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80))
+                for one in (result.get(kind) or [])[:2]
+            ]
+            text = "%s %s" % (plural(count, noun), told)
+            found.append(Finding(kind, severity, text, count, _share(count, total), None, evidence))
+    corrupt = (result["counts"].get("by_queue") or {}).get("corrupt") or 0
+    if corrupt:
+        text = "%s moved aside by Postfix as corrupt" % plural(corrupt, "message was", "messages were")
+        select = {"queue": "corrupt"}
+        found.append(Finding("corrupt", "warning", text, corrupt, _share(corrupt, total), select))
+    vanished = result.get("vanished") or 0
+    if vanished >= max(MIN_MESSAGES, VANISHED_SHARE * total):
+        text = "%s left the queue while it was read: the counts are blurred" % plural(vanished, "message")
+        found.append(Finding("vanished", "note", text, vanished, _share(vanished, total)))
+    return found
+
+
+def _share(count, total):
+    return round(min(count / total, 1.0), 4) if total else 0.0

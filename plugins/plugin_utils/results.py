@@ -1,0 +1,75 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a registered result of queue_info says about its host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["failure", "plain"]
+
+MAX_REASON = 300
+
+_NOISE = (
+    "Task failed: ",
+    "Module failed: ",
+    "Failed to connect to the host via ssh: ",
+    "Data could not be sent to remote host",
+)
+# What Ansible says when the module died without an answer; the cause is in the program's output then.
+_UNTOLD = ("MODULE FAILURE", "Module result deserialization failed", "module interpreter")
+
+
+def plain(value):
+    """A copy of `value` out of exact dict, list, str, int, float, bool and None.
+
+    Results carry str subclasses that Ansible would template, wrap or tag; nothing of that survives the copy,
+    and no expression in a text is evaluated by it.
+    """
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return str.__str__(str(value))
+
+
+def failure(result):
+    """Why `result` (a dict, or None where there is none) holds no queue, in one line; None when it holds one."""
+    if not isinstance(result, dict):
+        return "no result: the host took no part in this run"
+    if result.get("unreachable"):
+        return "unreachable: " + _message(result)
+    if result.get("failed"):
+        return _message(result)
+    if not isinstance(result.get("counts"), dict):
+        return "no result: " + str(result.get("skip_reason") or "the task did not run")
+    return None
+
+
+def _message(result):
+    text = " ".join(str(result.get("msg") or "").split())
+    for noise in _NOISE:
+        if text.startswith(noise) and len(text) > len(noise):
+            text = text[len(noise) :].strip()
+    if not text or any(untold in text for untold in _UNTOLD):
+        text = ": ".join(part for part in (text, _last_line(result)) if part)
+    return text[:MAX_REASON] or "failed without a message"
+
+
+def _last_line(result):
+    for stream in ("module_stderr", "module_stdout"):
+        lines = [line.strip() for line in str(result.get(stream) or "")[-4000:].splitlines() if line.strip()]
+        if lines:
+            return lines[-1]
+    return ""

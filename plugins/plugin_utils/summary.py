@@ -1,0 +1,160 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What many hosts' results of queue_info say together, as text for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ansible_collections.mailops.rescue.plugins.plugin_utils.commands import Invocation, next_commands
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import SEVERITIES, findings
+from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure
+from ansible_collections.mailops.rescue.plugins.plugin_utils.templating import render
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number
+
+__all__ = ["Summary", "show_messages", "show_summary", "summarise"]
+
+BAR = 24
+MARKS = {"alarm": "!!", "warning": " !", "note": " -"}
+# The order in which a reader at night wants them, and what to call them.
+TOPS = (
+    ("sasl_username", "Logins"),
+    ("origin_uid", "Local uids"),
+    ("client_address", "Clients"),
+    ("sender", "Senders"),
+    ("sender_domain", "Sender domains"),
+    ("subject", "Subjects"),
+    ("recipient_domain", "Recipient domains"),
+    ("bounced_recipient_domain", "Reported domains"),
+    ("delay_reason", "Delays"),
+)
+
+
+class Summary:
+    """Results of many hosts, sorted out once.
+
+    `results`: host to result, for hosts that were read, worst first. `failed`: host to reason. `findings`: host to
+    list of Finding, worst host first.
+    """
+
+    def __init__(self, results):
+        reasons = {host: failure(result) for host, result in results.items()}
+        self.failed = {host: reason for host, reason in reasons.items() if reason is not None}
+        found = {host: findings(results[host]) for host, reason in reasons.items() if reason is None}
+        worst = sorted(found, key=lambda host: _badness(host, results[host], found[host]))
+        self.results = {host: results[host] for host in worst}
+        self.findings = {host: found[host] for host in worst}
+
+    def count(self, name):
+        return sum(result["counts"].get(name) or 0 for result in self.results.values())
+
+    @property
+    def selected(self):
+        """Whether the results are of a part of the queues."""
+        return any(
+            result["counts"].get("matched") != result["counts"].get("total") for result in self.results.values()
+        )
+
+
+def _badness(host, result, found):
+    severity = min((SEVERITIES.index(one.severity) for one in found), default=len(SEVERITIES))
+    return severity, -(result["counts"].get("matched") or 0), host
+
+
+def summarise(results):
+    """The Summary of `results`, a dict of host to plain result (None for a host that has none)."""
+    return Summary(results)
+
+
+def show_summary(summary, invocation=None, detail=10, top=3, width=72):
+    """Text of `summary`: fleet, hosts that were not read, the `detail` worst hosts, the others, next commands."""
+    hosts = list(summary.results)
+    detailed, others = hosts[:detail], hosts[detail:]
+    return render(
+        "summary.txt.j2",
+        summary=summary,
+        messages=summary.count("matched" if summary.selected else "total"),
+        hosts=[_host(host, summary, top) for host in detailed],
+        others=[_line(host, summary) for host in others],
+        fleet=_tops(summary.results.values(), top) if len(hosts) > 1 and top else [],
+        commands=next_commands(summary.findings, invocation or Invocation()),
+        marks=MARKS,
+        width=width,
+    )
+
+
+def show_messages(summary, width=72):
+    """Text of the messages that the results of `summary` hold, one after another."""
+    return render("messages.txt.j2", summary=summary, width=width)
+
+
+def _host(host, summary, top):
+    result = summary.results[host]
+    counts = result["counts"]
+    return {
+        "name": host,
+        "mta": " ".join(part for part in (result.get("mta"), result.get("version")) if part),
+        "counts": counts,
+        "queues": [queue for queue in result.get("queues") or [] if len(result["queues"]) > 1],
+        "by_queue": [(name, count) for name, count in (counts.get("by_queue") or {}).items() if count],
+        "oldest": result.get("oldest"),
+        "newest": result.get("newest"),
+        "histogram": _histogram(result.get("age_histogram") or []),
+        "findings": summary.findings[host],
+        "tops": _tops([result], top) if top else [],
+        "messages": result.get("messages") or [],
+        "listing": result.get("listing"),
+    }
+
+
+def _line(host, summary):
+    found = summary.findings[host]
+    result = summary.results[host]
+    return {
+        "name": host,
+        "mark": MARKS[found[0].severity] if found else "  ",
+        "count": result["counts"].get("matched") or 0,
+        "oldest": age(result["oldest"]["age"]) if result.get("oldest") else "",
+        "why": found[0].text if found else "",
+    }
+
+
+def _histogram(classes):
+    filled = [index for index, one in enumerate(classes) if one["count"]]
+    if not filled:
+        return []
+    most = max(one["count"] for one in classes)
+    rows = []
+    for one in classes[filled[0] : filled[-1] + 1]:
+        label = "%s to %s" % (age(one["from"]), age(one["to"])) if one["to"] is not None else age(one["from"]) + " on"
+        # A class that is not empty must not look empty.
+        bar = max(1, round(BAR * one["count"] / most)) if one["count"] else 0
+        rows.append({"label": label, "count": number(one["count"]), "bar": "#" * bar})
+    return rows
+
+
+def _tops(results, length):
+    tops = []
+    for name, title in TOPS:
+        counter, exact, holders = Counter(), True, 0
+        for result in results:
+            entries = (result.get("top") or {}).get(name) or []
+            holders += bool(entries)
+            exact = exact and not (result.get("top_errors") or {}).get(name)
+            for entry in entries:
+                counter[_value(name, entry["value"])] += entry["count"]
+        # Not in a host's list is not the same as not in its queue.
+        at_least = not exact or holders > 1
+        entries = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:length]
+        if entries:
+            tops.append({"title": title + (" (at least)" if at_least else ""), "entries": entries})
+    return tops
+
+
+def _value(name, value):
+    if value is None:
+        return "(none)"
+    if value == "":
+        return "<>" if name == "sender" else "(empty)"
+    return str(value)
