@@ -64,17 +64,21 @@ class ActionModule(ActionBase):
         hosts = options["hosts"]
         if hosts is None:
             hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
-        summary = summarise({host: _registered(task_vars["hostvars"], host, options) for host in hosts})
+        results = {host: _registered(task_vars["hostvars"], host, options) for host in hosts}
+        summary = summarise(results, known=options["select"] or ())
         display.display(self._text(summary, options, task_vars))
         result.update(changed=False, hosts_read=sorted(summary.results), hosts_failed=summary.failed)
         if summary.failed and options["fail_on_unreadable"]:
             result.update(
                 failed=True,
-                msg="%d of %d hosts could not be read; see NOT READ above" % (len(summary.failed), len(hosts)),
+                msg="%d of %d hosts could not be read; see NOT READ above"
+                % (len(summary.failed), len(hosts)),
             )
             return result
         result["findings"] = [
-            {"host": host, **finding.as_dict()} for host, found in summary.findings.items() for finding in found
+            {"host": host, **finding.as_dict()}
+            for host, found in summary.findings.items()
+            for finding in found
         ]
         return result
 

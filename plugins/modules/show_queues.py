@@ -140,6 +140,9 @@ findings:
     text:
       description: What stands out, in one sentence.
       type: str
+    what:
+      description: The predicate of that sentence.
+      type: str
     count:
       description: How many messages.
       type: int
@@ -158,6 +161,7 @@ findings:
       kind: bounce
       severity: alarm
       text: 1,996 of 2,045 messages (98 %) are failure notices about addresses at mail.example.com
+      what: are failure notices about addresses at mail.example.com
       count: 1996
       share: 0.976
       select: {bounce: true}

@@ -10,6 +10,8 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
+
 __all__ = ["Invocation", "narrowed", "next_commands"]
 
 MAX_CAUSES = 3
@@ -32,8 +34,8 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 class Invocation:
     """How this run was started, as far as the next one must be started alike.
 
-    `playbooks` says how a playbook is named, with %s for its name; `options` are words to repeat, such as `-i`;
-    `variables` are extra variables to repeat; `select` and `exclude` are the selection of this run, or None.
+    `playbooks` says how a playbook is named, with %s for its name; `options` are words to repeat, as `-i`, and
+    `variables` extra variables to repeat; `select` and `exclude` are the selection of this run, or None.
     """
 
     playbooks: str = "playbooks/%s.yml"
@@ -85,7 +87,9 @@ def _texts(value):
 
 
 def next_commands(by_host, invocation):
-    """Pairs of a sentence and a command, for the causes with the most messages.
+    """What to do about the causes with the most messages.
+
+    A list of dicts, each with `cause`, a sentence, and `steps`, pairs of a purpose and a command.
 
     `by_host` maps a host's name to its findings, worst host first.
     """
@@ -96,15 +100,22 @@ def next_commands(by_host, invocation):
             if select is None:
                 continue
             key = json.dumps(select, sort_keys=True)
-            cause = causes.setdefault(key, {"select": select, "hosts": [], "count": 0})
+            cause = causes.setdefault(key, {"select": select, "hosts": [], "count": 0, "what": finding.what})
             cause["hosts"].append(host)
             cause["count"] += finding.count
     worst = sorted(causes.values(), key=lambda cause: -cause["count"])[:MAX_CAUSES]
-    return [step for cause in worst for step in _steps(cause, invocation)]
+    return [{"cause": _sentence(cause), "steps": list(_steps(cause, invocation))} for cause in worst]
+
+
+def _sentence(cause):
+    hosts = " on " + plural(len(cause["hosts"]), "host") if len(cause["hosts"]) > 1 else ""
+    return "%s%s that %s" % (plural(cause["count"], "message"), hosts, cause["what"])
 
 
 def _steps(cause, invocation):
     for playbook, purpose, variables in _STEPS:
+        if playbook == "inspect" and cause["select"] == invocation.select:
+            continue
         # One host has enough to look at; the others are for what changes or counts.
         hosts = cause["hosts"][: 1 if playbook == "view" else MAX_HOSTS]
         given = {"select": cause["select"], **variables}

@@ -66,12 +66,14 @@ class Finding:
     """One thing that stands out.
 
     `share` is the part (0 to 1) of the selected messages that `count` is. `select` selects exactly these
-    messages, and is None where nothing does. `text` and `evidence` are harmless to show.
+    messages, and is None where nothing does. `what` is the predicate of `text`, as in "have the sender <>".
+    All texts are harmless to show.
     """
 
     kind: str
     severity: str
     text: str
+    what: str
     count: int
     share: float
     select: dict | None = None
@@ -81,12 +83,13 @@ class Finding:
         return asdict(self)
 
 
-def findings(result):
+def findings(result, known=()):
     """What stands out in `result` (the plain dict that queue_info returns), the most severe first.
 
+    `known` are the keys by which messages were selected: that all agree in one of them is no news.
     Shares are of the selected messages. Below MIN_MESSAGES there are only findings about the reading itself.
     """
-    found = _piled_up(result) + _causes(result) + _arrival(result) + _reading(result)
+    found = _piled_up(result) + _causes(result, frozenset(known)) + _arrival(result) + _reading(result)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.count))
 
 
@@ -104,12 +107,14 @@ class _Fact:
     select: dict | None
 
 
-def _causes(result):
+def _causes(result, known):
     total = result["counts"].get("matched") or 0
     if total < MIN_MESSAGES:
         return []
     groups = []
     for fact in _facts(result, total):
+        if fact.count == total and known.intersection(fact.select or ()):
+            continue
         for group in groups:
             if _same_cause(group[0], fact):
                 group.append(fact)
@@ -137,7 +142,9 @@ def _cause(group, total):
     evidence = [
         "%s %s" % (percent(fact.count, total), fact.told) for fact in group[1:] if not _implied(fact, group)
     ]
-    return Finding(lead.kind, severity, text, lead.count, round(lead.share, 4), lead.select, evidence)
+    return Finding(
+        lead.kind, severity, text, lead.told, lead.count, round(lead.share, 4), lead.select, evidence
+    )
 
 
 def _implied(fact, group):
@@ -272,13 +279,14 @@ def _piled_up(result):
         count = by_queue.get(queue) or 0
         if result.get("mta") == mta and count >= PILED_UP:
             text = "%s %s" % (plural(count, "message"), told)
-            found.append(Finding(queue, "alarm", text, count, round(count / total, 4), {"queue": queue}))
+            found.append(Finding(queue, "alarm", text, told, count, _share(count, total), {"queue": queue}))
     active = by_queue.get("active") or 0
     if result.get("mta") == "postfix" and active >= ACTIVE_JAM:
-        text = "%s are in the active queue: deliveries are slow and other mail waits behind them" % plural(
-            active, "message"
+        told = "are in the active queue: deliveries are slow and other mail waits behind them"
+        text = "%s %s" % (plural(active, "message"), told)
+        found.append(
+            Finding("active", "alarm", text, told, active, _share(active, total), {"queue": "active"})
         )
-        found.append(Finding("active", "alarm", text, active, round(active / total, 4), {"queue": "active"}))
     return found
 
 
@@ -299,19 +307,19 @@ def _arrival(result):
         rate = _rate(one["count"], end - one["from"])
         before = _rate(sum(each["count"] for each in older), oldest["age"] + 1 - end)
         if rate >= JUMP_FACTOR * before:
-            text = "%s arrived %s to %s ago: %s a minute, %s times as many as before" % (
-                plural(one["count"], "message"),
+            told = "arrived %s to %s ago: %s a minute, %s times as many as before" % (
                 age(one["from"]),
                 age(end),
                 _few(rate),
                 number(rate / before),
             )
-            return [Finding("arrival", "warning", text, one["count"], round(one["count"] / total, 4))]
+            text = "%s %s" % (plural(one["count"], "message"), told)
+            return [Finding("arrival", "warning", text, told, one["count"], _share(one["count"], total))]
     span = oldest["age"] - newest["age"]
     if total >= BURST_MESSAGES and _rate(total, span) >= BURST_PER_MINUTE:
-        messages = plural(total, "message")
-        text = "all %s arrived within %s, %s ago" % (messages, age(max(span, 1)), age(newest["age"]))
-        return [Finding("arrival", "warning", text, total, 1.0)]
+        told = "arrived within %s, %s ago" % (age(max(span, 1)), age(newest["age"]))
+        text = "all %s %s" % (plural(total, "message"), told)
+        return [Finding("arrival", "warning", text, told, total, 1.0)]
     return []
 
 
@@ -341,16 +349,20 @@ def _reading(result):
                 for one in (result.get(kind) or [])[:2]
             ]
             text = "%s %s" % (plural(count, noun), told)
-            found.append(Finding(kind, severity, text, count, _share(count, total), None, evidence))
+            found.append(Finding(kind, severity, text, told, count, _share(count, total), None, evidence))
     corrupt = (result["counts"].get("by_queue") or {}).get("corrupt") or 0
     if corrupt:
-        text = "%s moved aside by Postfix as corrupt" % plural(corrupt, "message was", "messages were")
+        told = "in the queue corrupt, where Postfix puts what it cannot read"
+        text = "%s %s" % (plural(corrupt, "message is", "messages are"), told)
         select = {"queue": "corrupt"}
-        found.append(Finding("corrupt", "warning", text, corrupt, _share(corrupt, total), select))
+        found.append(
+            Finding("corrupt", "warning", text, "are " + told, corrupt, _share(corrupt, total), select)
+        )
     vanished = result.get("vanished") or 0
     if vanished >= max(MIN_MESSAGES, VANISHED_SHARE * total):
-        text = "%s left the queue while it was read: the counts are blurred" % plural(vanished, "message")
-        found.append(Finding("vanished", "note", text, vanished, _share(vanished, total)))
+        told = "left the queue while it was read: the counts are blurred"
+        text = "%s %s" % (plural(vanished, "message"), told)
+        found.append(Finding("vanished", "note", text, told, vanished, _share(vanished, total)))
     return found
 
 

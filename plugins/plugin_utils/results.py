@@ -45,7 +45,7 @@ def plain(value):
 
 
 def failure(result):
-    """Why `result` (a dict, or None where there is none) holds no queue, in one line; None when it holds one."""
+    """Why `result` (a dict or None) holds no queue, in one line; None when it holds one."""
     if not isinstance(result, dict):
         return "no result: the host took no part in this run"
     if result.get("unreachable"):

@@ -34,14 +34,14 @@ TOPS = (
 class Summary:
     """Results of many hosts, sorted out once.
 
-    `results`: host to result, for hosts that were read, worst first. `failed`: host to reason. `findings`: host to
-    list of Finding, worst host first.
+    `results`: host to result, for hosts that were read, worst first. `findings`: host to list of Finding, in the
+    same order. `failed`: host to reason.
     """
 
-    def __init__(self, results):
+    def __init__(self, results, known=()):
         reasons = {host: failure(result) for host, result in results.items()}
         self.failed = {host: reason for host, reason in reasons.items() if reason is not None}
-        found = {host: findings(results[host]) for host, reason in reasons.items() if reason is None}
+        found = {host: findings(results[host], known) for host, reason in reasons.items() if reason is None}
         worst = sorted(found, key=lambda host: _badness(host, results[host], found[host]))
         self.results = {host: results[host] for host in worst}
         self.findings = {host: found[host] for host in worst}
@@ -53,7 +53,8 @@ class Summary:
     def selected(self):
         """Whether the results are of a part of the queues."""
         return any(
-            result["counts"].get("matched") != result["counts"].get("total") for result in self.results.values()
+            result["counts"].get("matched") != result["counts"].get("total")
+            for result in self.results.values()
         )
 
 
@@ -62,13 +63,16 @@ def _badness(host, result, found):
     return severity, -(result["counts"].get("matched") or 0), host
 
 
-def summarise(results):
-    """The Summary of `results`, a dict of host to plain result (None for a host that has none)."""
-    return Summary(results)
+def summarise(results, known=()):
+    """The Summary of `results`, a dict of host to plain result (None for a host that has none).
+
+    `known` are the keys of the selection by which the hosts were read.
+    """
+    return Summary(results, known)
 
 
 def show_summary(summary, invocation=None, detail=10, top=3, width=72):
-    """Text of `summary`: fleet, hosts that were not read, the `detail` worst hosts, the others, next commands."""
+    """Text of `summary`: fleet, hosts that were not read, `detail` worst hosts, others, next commands."""
     hosts = list(summary.results)
     detailed, others = hosts[:detail], hosts[detail:]
     return render(
@@ -127,7 +131,11 @@ def _histogram(classes):
     most = max(one["count"] for one in classes)
     rows = []
     for one in classes[filled[0] : filled[-1] + 1]:
-        label = "%s to %s" % (age(one["from"]), age(one["to"])) if one["to"] is not None else age(one["from"]) + " on"
+        label = (
+            "%s to %s" % (age(one["from"]), age(one["to"]))
+            if one["to"] is not None
+            else age(one["from"]) + " on"
+        )
         # A class that is not empty must not look empty.
         bar = max(1, round(BAR * one["count"] / most)) if one["count"] else 0
         rows.append({"label": label, "count": number(one["count"]), "bar": "#" * bar})
@@ -143,7 +151,8 @@ def _tops(results, length):
             holders += bool(entries)
             exact = exact and not (result.get("top_errors") or {}).get(name)
             for entry in entries:
-                counter[_value(name, entry["value"])] += entry["count"]
+                if name != "sender_domain" or entry["value"]:
+                    counter[_value(name, entry["value"])] += entry["count"]
         # Not in a host's list is not the same as not in its queue.
         at_least = not exact or holders > 1
         entries = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:length]

@@ -34,5 +34,5 @@ def _environment():
 
 
 def render(name, **values):
-    """Text of the template `name` with `values`; raises jinja2.UndefinedError for a name that is not given."""
+    """Text of the template `name` with `values`; raises jinja2.UndefinedError for a missing name."""
     return _environment().get_template(name).render(**values)

@@ -69,8 +69,9 @@ def quoted(value, width=40):
 
 def wrap(value, width, indent=""):
     """The lines of `value`, broken at spaces to at most `width` columns, all but the first indented."""
-    lines, line = [], ""
-    for word in harmless(value).split(" "):
+    text = harmless(value)
+    lines, line = [], text[: len(text) - len(text.lstrip(" "))]
+    for word in text.split():
         while True:
             joined = line + " " + word if line.strip() else line + word
             if cells(joined) <= width:
