@@ -20,7 +20,7 @@ DIRECTORIES = {
     "remote": ("qmails", 0o700, True),
     "todo": ("qmailq", 0o750, False),
 }
-MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 ORIGINS = {"network": "invoked from network", "bounce": "invoked for bounce", "alias": "invoked by alias"}
 
 
@@ -48,8 +48,9 @@ def failure_notice(sender, failures, original, me="mail.example.com", when=None)
     """Return the content (bytes) of the notice by which qmail-send returns a message to its sender.
 
     `failures`: pairs of recipient and reason; `original`: the message as it is in `mess`, its first Received
-    line included; `me`: control/bouncehost. The Received line of the notice itself comes from `QmailQueue.add`
-    with `origin='bounce'`. With an empty `sender` it is the notice of a double bounce, to postmaster.
+    line included; `me`: control/bouncehost. The Received line of the notice itself comes from
+    `QmailQueue.add` with `origin='bounce'`. With an empty `sender` it is the notice of a double bounce, to
+    postmaster.
     """
     sender, me = as_bytes(sender), as_bytes(me)
     parts = [
@@ -95,10 +96,10 @@ class QmailQueue:
             arrival=None, bounce_text=None, retry=None):
         """Put one message into the queue and return its id (int), the inode number of its file in mess.
 
-        `content`: the message without qmail-queue's own Received line; `local`, `remote`: recipients by channel;
-        `done`: those of them that need no more delivery; `state`: `S5` (preprocessed), `S4` (in todo), `S3`
-        (mess and intd) or `S2` (mess only); `arrival`, `retry`: times of arrival and of the next attempt, now by
-        default; `bounce_text`: contents of the bounce file. ValueError for another state.
+        `content`: the message without qmail-queue's own Received line; `local`, `remote`: recipients by
+        channel; `done`: those of them that need no more delivery; `state`: `S5` (preprocessed), `S4` (in
+        todo), `S3` (mess and intd) or `S2` (mess only); `arrival`, `retry`: times of arrival and of the next
+        attempt, now by default; `bounce_text`: contents of the bounce file. ValueError for another state.
         """
         if state not in ("S2", "S3", "S4", "S5"):
             raise ValueError("state must be S2, S3, S4 or S5, not %r" % (state,))
