@@ -22,6 +22,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import (
     show_summary,
     summarise,
 )
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
 
 display = Display()
 
@@ -71,8 +72,8 @@ class ActionModule(ActionBase):
         if summary.failed and options["fail_on_unreadable"]:
             result.update(
                 failed=True,
-                msg="%d of %d hosts could not be read; see NOT READ above"
-                % (len(summary.failed), len(hosts)),
+                msg="%d of %s could not be read; see NOT READ above"
+                % (len(summary.failed), plural(len(hosts), "host")),
             )
             return result
         result["findings"] = [

@@ -34,8 +34,8 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 class Invocation:
     """How this run was started, as far as the next one must be started alike.
 
-    `playbooks` says how a playbook is named, with %s for its name; `options` are words to repeat, as `-i`, and
-    `variables` extra variables to repeat; `select` and `exclude` are the selection of this run, or None.
+    `playbooks` names a playbook, with %s for its own name; `options` are words to repeat, as `-i`;
+    `variables` are extra variables to repeat; `select` and `exclude` are the selection of this run, or None.
     """
 
     playbooks: str = "playbooks/%s.yml"

@@ -10,8 +10,8 @@ import re
 __all__ = ["at_domain", "whole"]
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}")
-# Braces among them: the expression is pasted into `-e`, which Ansible templates, and "\{\{" is no template.
-_SPECIAL = re.compile(r"[.^$*+?{}\[\]\\|()]")
+# "%" and "#" among them: the expression is pasted into `-e`, which Ansible templates, and must begin none.
+_SPECIAL = re.compile(r"[.^$*+?{}%#\[\]\\|()]")
 
 
 def whole(value):

@@ -32,7 +32,7 @@ SAME_CAUSE = 0.2
 PILED_UP = 100
 # Half of Postfix's default qmgr_message_active_limit; a full active queue stops all other mail.
 ACTIVE_JAM = 10000
-# A healthy queue also holds more young than old messages, by the retry schedule perhaps tenfold in rate.
+# A healthy queue also holds more young than old messages, by the retry schedule up to tenfold in rate.
 JUMP_FACTOR = 20
 JUMP_SHARE = 0.25
 # With nothing older to compare with: more than one message a second is no retry backlog building up.
@@ -129,7 +129,7 @@ def _same_cause(lead, fact):
 
 
 def _cause(group, total):
-    lead = group[0]
+    lead = next((fact for fact in group if fact.select), group[0])
     severity = _WORST.get(lead.kind) or ("alarm" if lead.share >= FLOOD else "warning")
     at_least = "at least " if lead.at_least else ""
     text = "%s%s of %s messages (%s) %s" % (
@@ -140,7 +140,9 @@ def _cause(group, total):
         lead.told,
     )
     evidence = [
-        "%s %s" % (percent(fact.count, total), fact.told) for fact in group[1:] if not _implied(fact, group)
+        "%s %s" % (percent(fact.count, total), fact.told)
+        for fact in group
+        if fact is not lead and not _implied(fact, group)
     ]
     return Finding(
         lead.kind, severity, text, lead.told, lead.count, round(lead.share, 4), lead.select, evidence
@@ -295,32 +297,44 @@ def _piled_up(result):
 
 def _arrival(result):
     total = result["counts"].get("matched") or 0
-    classes = [one for one in result.get("age_histogram") or [] if one["count"]]
     oldest, newest = result.get("oldest"), result.get("newest")
-    if total < MIN_MESSAGES or not classes or not oldest or not newest:
+    if total < MIN_MESSAGES or not oldest or not newest:
         return []
-    for index in range(len(classes) - 1, -1, -1):
-        one, older = classes[index], classes[index + 1 :]
-        end = oldest["age"] + 1 if one["to"] is None else one["to"]
-        if not older or one["count"] < max(MIN_MESSAGES, JUMP_SHARE * total):
-            continue
-        rate = _rate(one["count"], end - one["from"])
-        before = _rate(sum(each["count"] for each in older), oldest["age"] + 1 - end)
-        if rate >= JUMP_FACTOR * before:
-            told = "arrived %s to %s ago: %s a minute, %s times as many as before" % (
-                age(one["from"]),
-                age(end),
-                _few(rate),
-                number(rate / before),
-            )
-            text = "%s %s" % (plural(one["count"], "message"), told)
-            return [Finding("arrival", "warning", text, told, one["count"], _share(one["count"], total))]
+    jump = max(
+        _jumps(result.get("age_histogram") or [], total, oldest["age"]), key=lambda one: one[0], default=None
+    )
+    if jump:
+        count, told = jump
+        text = "%s %s" % (plural(count, "message"), told)
+        return [Finding("arrival", "warning", text, told, count, _share(count, total))]
     span = oldest["age"] - newest["age"]
     if total >= BURST_MESSAGES and _rate(total, span) >= BURST_PER_MINUTE:
         told = "arrived within %s, %s ago" % (age(max(span, 1)), age(newest["age"]))
         text = "all %s %s" % (plural(total, "message"), told)
         return [Finding("arrival", "warning", text, told, total, 1.0)]
     return []
+
+
+def _jumps(classes, total, oldest):
+    """Each class that arrived much faster than what came before it, as its count and what to say of it."""
+    for index, one in enumerate(classes):
+        if one["to"] is None or one["count"] < max(MIN_MESSAGES, JUMP_SHARE * total):
+            continue
+        # Only the nearest one: beside a long thin tail of old mail every morning would be a jump.
+        before = next((older for older in classes[index + 1 :] if older["count"]), None)
+        if before is None:
+            continue
+        end = oldest + 1 if before["to"] is None else before["to"]
+        rate, rate_before = (
+            _rate(one["count"], one["to"] - one["from"]),
+            _rate(before["count"], end - one["to"]),
+        )
+        if rate >= JUMP_FACTOR * rate_before:
+            yield (
+                one["count"],
+                "arrived %s to %s ago: %s a minute, %s times as many as before"
+                % (age(one["from"]), age(one["to"]), _few(rate), number(rate / rate_before)),
+            )
 
 
 def _rate(count, seconds):
@@ -341,12 +355,15 @@ def _reading(result):
         ("damaged", "warning", "in the queue could not be read as what they should be"),
         ("skipped", "warning", "took too long to match and are not selected"),
     ):
-        count = result.get(kind + "_count") or len(result.get(kind) or [])
+        listed = result.get(kind)
+        # Ansible takes "skipped" in a result for its own flag: newer versions make a bool of any list there.
+        listed = listed if isinstance(listed, list) else []
+        count = result.get(kind + "_count") or len(listed)
         if count:
             noun = "file" if kind == "damaged" else "message"
             evidence = [
                 "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80))
-                for one in (result.get(kind) or [])[:2]
+                for one in listed[:2]
             ]
             text = "%s %s" % (plural(count, noun), told)
             found.append(Finding(kind, severity, text, told, count, _share(count, total), None, evidence))

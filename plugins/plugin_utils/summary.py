@@ -34,8 +34,8 @@ TOPS = (
 class Summary:
     """Results of many hosts, sorted out once.
 
-    `results`: host to result, for hosts that were read, worst first. `findings`: host to list of Finding, in the
-    same order. `failed`: host to reason.
+    `results`: host to result, for hosts that were read, worst first. `findings`: host to list of Finding, in
+    the same order. `failed`: host to reason.
     """
 
     def __init__(self, results, known=()):

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.plugin_utils.results import MAX_REASON, failure, plain
+from tests.unit.plugins.plugin_utils.results import result
+
+
+class Text(str):
+    def __str__(self):
+        raise AssertionError("asked to render itself")
+
+    __format__ = __repr__ = __iter__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (result(5), None),
+        (None, "no result: the host took no part in this run"),
+        ("text", "no result: the host took no part in this run"),
+        (
+            {"skipped": True, "skip_reason": "Conditional result was False"},
+            "no result: Conditional result was False",
+        ),
+        ({"failed": True}, "failed without a message"),
+        ({"failed": True, "msg": "Task failed: Module failed: one\n  two"}, "one two"),
+        (
+            {"unreachable": True, "msg": "Failed to connect to the host via ssh: ssh: Connection refused"},
+            "unreachable: ssh: Connection refused",
+        ),
+        (
+            {
+                "failed": True,
+                "msg": "MODULE FAILURE\nSee stdout/stderr",
+                "module_stderr": "/bin/sh: python3: not found\n\n",
+            },
+            "MODULE FAILURE See stdout/stderr: /bin/sh: python3: not found",
+        ),
+        # Partly read is not read.
+        (result(5, failed=True, msg="lost the connection"), "lost the connection"),
+    ],
+)
+def test_failure(given, reason):
+    assert failure(given) == reason
+
+
+def test_a_reason_is_one_line_of_bounded_length():
+    assert len(failure({"failed": True, "msg": "x y" * 100000})) <= MAX_REASON
+
+
+def test_plain_leaves_no_subclass_and_runs_none_of_its_code():
+    made = plain({Text("key"): [Text("{{ 1 }}"), (1, 2.5, None, True), b"\xff"]})
+    assert made == {"key": ["{{ 1 }}", [1, 2.5, None, True], "\\xff"]}
+    assert [type(key) for key in made] == [str]
+    assert type(made["key"][0]) is str
