@@ -26,9 +26,9 @@ Client.__doc__ = """The SMTP client that a message came from; text as str, `helo
 
 Recipient = namedtuple("Recipient", "address status reason dsn_status original notify diagnostic mta")
 Recipient.__new__.__defaults__ = ("pending", None, "4.4.1", None, 0, None, None)
-Recipient.__doc__ = """An envelope recipient: `status` is pending, done or cancelled; `reason` (with `dsn_status`,
-and `diagnostic` and `mta` where another server answered) says why it was deferred; `original` is its address
-before rewriting; `notify` are the DSN flags as an int."""
+Recipient.__doc__ = """An envelope recipient: `status` is pending, done or cancelled; `reason` (with
+`dsn_status`, and `diagnostic` and `mta` where another server answered) says why it was deferred;
+`original` is its address before rewriting; `notify` are the DSN flags as an int."""
 
 
 def as_bytes(value):
@@ -43,7 +43,7 @@ def date(when):
 
 
 class PostfixQueue:
-    """A Postfix queue directory at `path`, which is made if need be, its parents too.
+    """A Postfix queue directory at `path`, of which what is missing is made, its parents too.
 
     `hash_depth`: hash_queue_depth for deferred and defer, 0 for none; `long_ids`: enable_long_queue_ids;
     `size_fields`: numbers in the first record, 5 before Postfix 3.0 and 6 since; `owner`: user and group ids
@@ -64,7 +64,9 @@ class PostfixQueue:
         self._hashed = set()
         for name in QUEUES:
             directory = os.path.join(self.path, name)
-            os.makedirs(directory, exist_ok=True)
+            if os.path.isdir(directory):
+                continue
+            os.makedirs(directory)
             os.chmod(directory, 0o1730 if name == "maildrop" else 0o755 if name == "pid" else 0o700)
             if owner and name != "pid":
                 os.chown(directory, owner[0], -1)
