@@ -51,8 +51,8 @@ class TimeLimit:
         if self._searching and self._left <= 0:
             raise PatternTimeout
 
-    def search(self, pattern, text, option, whole=True):
-        """Tell whether ``pattern`` is found in str ``text``; every match that spans up to 8 KiB is.
+    def search(self, pattern, text, option, whole=True, start=0):
+        """Tell whether ``pattern`` is found in str ``text`` from ``start`` on; every match that spans up to 8 KiB is.
 
         ``whole``: the text is complete; else more follows, and the caller passes it with the last OVERLAP characters
         of this one before it. ``option`` is named in PatternTimeout.
@@ -60,16 +60,16 @@ class TimeLimit:
         try:
             self._searching = True
             if whole and len(text) <= _WINDOW:
-                return pattern.search(text) is not None
-            return _search_windows(pattern, text, whole)
+                return pattern.search(text, start) is not None
+            return _search_windows(pattern, text, whole, start)
         except PatternTimeout as error:
             raise PatternTimeout("%s %s" % (option, error or "took too long")) from None
         finally:
             self._searching = False
 
 
-def _search_windows(pattern, text, whole):
-    size, start = len(text), 0
+def _search_windows(pattern, text, whole, start):
+    size = len(text)
     while True:
         end = min(start + _WINDOW, size)
         found = pattern.search(text, start, end)

@@ -253,7 +253,7 @@ messages:
       type: str
     state:
       description: "qmail: V(S2), V(S3) (half injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed). Postfix:
-        V(ready), V(expired) (forced to expire) or V(incomplete) (still being written)."
+        V(ready), V(expired) (forced to expire), V(incomplete) (still being written) or V(corrupt)."
       type: str
     sender:
       description: Envelope sender; empty for the null sender, null where there is none yet.
@@ -413,3 +413,28 @@ seconds:
   returned: success
   sample: 1.84
 """
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, SELECTION, run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.inspection import inspect
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            QUEUE,
+            limit={"type": "int", "default": 100},
+            content={"type": "str", "choices": ["none", "headers", "message"], "default": "none"},
+            content_bytes={"type": "int", "default": 2048},
+            top={"type": "int", "default": 10},
+            listing={"type": "path"},
+            workers={"type": "int", "default": 0},
+            **SELECTION
+        ),
+        supports_check_mode=True,
+    )
+    run_module(module, lambda params: inspect(params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

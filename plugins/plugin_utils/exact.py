@@ -10,6 +10,8 @@ import re
 __all__ = ["at_domain", "whole"]
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}")
+# Top lists hold so many bytes of an address.
+CUT_BYTES = 200
 # "%" and "#" among them: the expression is pasted into `-e`, which Ansible templates, and must begin none.
 _SPECIAL = re.compile(r"[.^$*+?{}%#\[\]\\|()]")
 
@@ -17,7 +19,7 @@ _SPECIAL = re.compile(r"[.^$*+?{}%#\[\]\\|()]")
 def whole(value):
     """The expression that matches exactly the texts shown as `value`; None where there is none.
 
-    A value that was cut for the result ends with an ellipsis: what followed is unknown, so none is exact.
+    None is exact for a value that was cut for the result: it ends with an ellipsis, or is as long as values get.
     """
     return "^%s$" % _literal(value) if _usable(value) else None
 
@@ -28,7 +30,9 @@ def at_domain(value):
 
 
 def _usable(value):
-    return isinstance(value, str) and value != "" and not value.endswith("…")
+    if not isinstance(value, str) or value == "" or value.endswith("…"):
+        return False
+    return len(value.encode("utf-8", "surrogatepass")) < CUT_BYTES
 
 
 def _literal(value):

@@ -16,7 +16,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.directories i
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import entries, open_file, read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.records import (
-    BODY,
     ENVELOPE,
     HEADER,
     Message,
@@ -46,6 +45,38 @@ class QmailReader:
         self._split = None
         self._data = b""
         self._data_of = None
+
+    returned = 0
+
+    def early_parts(self):
+        """Return the parts to be read before all others: none, as a message stays in its numbered directory."""
+        return []
+
+    def late_parts(self):
+        """Return the parts to be read once more after all others: none."""
+        return []
+
+    def state(self):
+        """Return what ``merge`` in another process must know: nothing."""
+
+    def merge(self, state):
+        """Take over what another process's reader knows: nothing."""
+
+    def gone(self, message):
+        """Take note that a message vanished; it went nowhere else."""
+
+    def holds_more_than(self, count):
+        """Tell whether there are more than ``count`` messages."""
+        for index, number in self.parts():
+            with os.scandir(os.path.join(self.directories[index], "mess", str(number))) as found:
+                count -= sum(1 for unused in found)
+            if count < 0:
+                return True
+        return False
+
+    def path(self, message):
+        """Return the path of a message's text, relative to its queue."""
+        return self._split.path("mess", message.id)
 
     def parts(self):
         """Return the list of ``(index of the directory, number of the split)``."""

@@ -1,0 +1,34 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several modules share, and how a module ends."""
+
+__all__ = ["QUEUE", "SELECTION", "run_module"]
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+QUEUE = {
+    "mta": {"type": "str", "choices": ["auto", "qmail", "postfix"], "default": "auto"},
+    "queue_directory": {"type": "path"},
+    "config_directory": {"type": "path"},
+}
+SELECTION = {
+    "select": {"type": "dict"},
+    "exclude": {"type": "dict"},
+    "timeout_per_message": {"type": "float", "default": 1.0},
+}
+_LONGEST_INVOCATION = 16384
+
+
+def run_module(module, work):
+    """Exit ``module`` (an AnsibleModule) with the result of ``work(params)``, or with its RescueError."""
+    try:
+        result = work(module.params)
+    except RescueError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg="%s: %s." % (error.filename or "The host", error.strerror or error))
+    if len(module.jsonify(module.params)) > _LONGEST_INVOCATION:
+        # Thousands of ids come back with every result otherwise.
+        result["invocation"] = {"module_args": "left out: longer than %d bytes" % _LONGEST_INVOCATION}
+    module.exit_json(**result)

@@ -1,0 +1,148 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What queue_info does: options in, one pass over the queue, a result of bounded size out."""
+
+__all__ = ["inspect"]
+
+import json
+import math
+import os
+import time
+
+from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils.collector import Collector, Tally
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.files import NewFile, scratch_file
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.scan import process_count, scan
+from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
+
+_RESULT = 250 * 1024
+_TOP = 80 * 1024
+_DAMAGED = 24 * 1024
+_BOUNDS = {
+    "limit": (0, 1000, "messages"),
+    "content_bytes": (1, 16384, "bytes"),
+    "top": (0, 100, "entries"),
+    "workers": (0, 64, "processes"),
+}
+
+
+def inspect(params, check_mode=False):
+    """Return queue_info's result for its ``params`` (a dict of all its options). Raises RescueError."""
+    for name, (low, high, unit) in _BOUNDS.items():
+        if not low <= params[name] <= high:
+            raise RescueError("%s: expected %d to %d %s, got %d." % (name, low, high, unit, params[name]))
+    seconds = params["timeout_per_message"]
+    if not (math.isfinite(seconds) and 0.01 <= seconds <= 3600):
+        raise RescueError("timeout_per_message: expected 0.01 to 3600 seconds, got %s." % seconds)
+    selection = Selection(params["select"], params["exclude"])
+    target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
+    selection.check_queues(target.reader.queues)
+    listing = params["listing"]
+    if listing:
+        _check_listing(listing, target.reader.directories)
+    if not listing or check_mode:
+        return _inspect(params, selection, target, None)
+    with NewFile(listing, "listing") as file:
+        result = _inspect(params, selection, target, file)
+        file.commit()
+    result["listing"] = listing
+    return result
+
+
+def _check_listing(listing, directories):
+    real = os.path.realpath(listing)
+    for directory in directories:
+        if real.startswith(os.path.realpath(directory) + os.sep):
+            raise RescueError("listing: %s is inside the queue %s; name a file elsewhere." % (listing, directory))
+    if not os.path.isdir(os.path.dirname(real)):
+        raise RescueError("listing: there is no directory %s." % os.path.dirname(real))
+
+
+def _inspect(params, selection, target, file):
+    started = time.time()
+    reader = target.reader
+    needs = STAT
+    if params["top"] or params["limit"] or file:
+        needs |= ENVELOPE | HEADER | REASON
+    count = process_count(params["workers"])
+    scratch = [scratch_file(os.path.dirname(os.path.abspath(file.path))) for unused in range(count)] if file else []
+
+    def tally(number):
+        out = None
+        if file:
+            out = scratch[number - 1] if number else file.file
+        return Tally(
+            Summary(started, reader.queues, len(reader.directories), bool(params["top"])),
+            Collector(started, reader.directories, params["limit"], params["content"], params["content_bytes"], out),
+        )
+
+    whole = scan(reader, selection, needs, tally, params["timeout_per_message"], count)
+    for part in scratch:
+        file.append(part)
+    return _result(params, target, whole, selection.needs & HEADER, time.time() - started)
+
+
+def _result(params, target, whole, knows_bounces, seconds):
+    summary, reader = whole.summary, target.reader
+    result = {
+        "changed": False,
+        "mta": target.mta,
+        "version": target.version,
+        "queue_directory": reader.directories[0],
+        "queues": [
+            {"queue_directory": directory, "instance": instance, "total": total}
+            for directory, instance, total in zip(reader.directories, target.instances, summary.by_directory)
+        ],
+        "counts": {
+            "total": summary.total,
+            "matched": summary.matched,
+            "bytes": summary.bytes,
+            "by_queue": summary.by_queue,
+            "matched_by_queue": summary.matched_by_queue,
+        },
+        "oldest": summary.edge(summary.oldest),
+        "newest": summary.edge(summary.newest),
+        "age_histogram": summary.age_histogram(),
+        "bounces": summary.bounces if params["top"] or knows_bounces else None,
+        "damaged_count": summary.damaged_count,
+        "vanished": summary.vanished,
+        "skipped_count": summary.skipped_count,
+        "listing": None,
+        "seconds": round(seconds, 3),
+    }
+    directories = reader.directories
+    result["damaged"] = _fitting(
+        [{"path": path, "queue_directory": directories[at], "reason": why} for at, path, why in summary.damaged],
+        _DAMAGED,
+    )
+    result["skipped"] = _fitting(
+        [{"id": name, "queue_directory": directories[at], "reason": why} for at, name, why in summary.skipped],
+        _DAMAGED,
+    )
+    length = params["top"]
+    result["top"], result["top_errors"] = summary.top(length)
+    while _size(result["top"]) > _TOP:
+        length //= 2
+        result["top"] = {name: entries[:length] for name, entries in result["top"].items()}
+    result["messages"] = _fitting(whole.collector.messages(), _RESULT - _size(result))
+    result["truncated"] = len(result["messages"]) < summary.matched
+    return result
+
+
+def _size(value):
+    return len(json.dumps(value))
+
+
+def _fitting(entries, room):
+    """Return the first entries that take no more than ``room`` bytes as JSON."""
+    kept = []
+    for entry in entries:
+        room -= _size(entry) + 2
+        if room < 0:
+            break
+        kept.append(entry)
+    return kept

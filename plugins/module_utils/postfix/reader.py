@@ -1,0 +1,316 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads Postfix queues, live or copied, one directory at a time."""
+
+__all__ = ["PostfixReader"]
+
+import os
+import re
+import stat
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.headers import HEADER_LIMIT, Headers
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log, reasons_for
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
+    TooShort,
+    parse_content,
+    parse_envelope,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import (
+    entries,
+    open_directory,
+    open_file,
+    read_all,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, Message, REASON, STAT
+
+_FIRST = 16384
+_PIECE = 1 << 18
+_LOG_LIMIT = 1 << 26
+_LOCAL = re.compile(rb"by \S{1,255} \(\S{1,100}, from userid (\d{1,10})\)")
+
+
+class PostfixReader:
+    """``directories``: the queue directories, one for each instance; see QmailReader for the other names."""
+
+    mta = "postfix"
+    queues = layout.QUEUES
+
+    def __init__(self, directories):
+        self.directories = directories
+        self.returned = 0
+        self._seen = [IdSet() for unused in directories]
+        self._also_seen = []
+        self._gone = [set() for unused in directories]
+        self._fd = None
+        self._relative = None
+        self._hashed = False
+        self._data = b""
+        self._data_of = None
+        self._envelope = None
+        self._defer = {}
+
+    def early_parts(self):
+        return self._parts(layout.FLOW)
+
+    def parts(self):
+        return self._parts(layout.REST)
+
+    def late_parts(self):
+        """Return the queues into which mail may have moved back after they were read."""
+        return [part + ("again",) for part in self._parts(layout.FLOW[1:])]
+
+    def _parts(self, queues):
+        """Return ``(index, queue, path)`` of every directory that may hold messages; ``path`` begins with the queue."""
+        found = []
+        for index, directory in enumerate(self.directories):
+            for queue in queues:
+                for path in _hash_directories(directory, queue, 0):
+                    found.append((index, queue, path))
+        return found
+
+    def holds_more_than(self, count):
+        for index, unused, path in self.parts():
+            with os.scandir(os.path.join(self.directories[index], path)) as found:
+                for unused in found:
+                    count -= 1
+                    if count < 0:
+                        return True
+        return False
+
+    def state(self):
+        return self._seen, self._gone
+
+    def merge(self, state):
+        seen, gone = state
+        self._also_seen.append(seen)
+        for mine, theirs in zip(self._gone, gone):
+            mine |= theirs
+
+    def gone(self, message):
+        self._gone[message.place].add(message.id)
+
+    def _is_known(self, index, name):
+        if name in self._gone[index]:
+            self._gone[index].discard(name)
+            self.returned += 1
+            return False
+        return name in self._seen[index] or any(name in seen[index] for seen in self._also_seen)
+
+    def path(self, message):
+        return "%s/%s" % (self._relative, message.id)
+
+    def read(self, part, problem):
+        index, queue, self._relative = part[:3]
+        again = len(part) > 3
+        try:
+            self._fd = open_directory(os.path.join(self.directories[index], self._relative))
+        except FileNotFoundError:
+            return
+        try:
+            for name, kind in entries(self._fd):
+                path = "%s/%s" % (self._relative, name)
+                if kind is not None:
+                    if kind != "directory" or not layout.HASH_NAME.match(name):
+                        problem(index, path, "not a regular file (%s)" % kind, layout.is_id(name), (queue,))
+                elif not layout.is_id(name):
+                    problem(index, path, "not a queue id", False, ())
+                elif not (self._is_known(index, name) if again else name in self._seen[index]):
+                    self._seen[index].add(name)
+                    yield Message(index, name, queue)
+        finally:
+            os.close(self._fd)
+            self._data_of = self._envelope = None
+
+    def load(self, message, fields):
+        if fields & (HEADER | REASON):
+            fields |= ENVELOPE | STAT
+        missing = fields & ~message.loaded
+        if missing & (STAT | ENVELOPE):
+            self._open(message)
+        if missing & HEADER:
+            self._load_headers(message)
+        if missing & REASON:
+            logged = self._logged(message)
+            message.reasons = reasons_for(message.recipients, logged) if logged else None
+        message.loaded |= missing
+
+    def _open(self, message):
+        """Read the message's envelope, and keep the first part of its file at hand."""
+        if self._data_of is message:
+            return
+        fd = open_file(message.id, self._fd)
+        try:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode):
+                raise Damaged("not a regular file")
+            self._data = os.read(fd, _FIRST)
+            self._data_of = message
+            message.state = "corrupt" if message.queue == "corrupt" else _state(found.st_mode)
+            if found.st_nlink > 1:
+                raise Damaged("it has %d links, and Postfix refuses such a file" % found.st_nlink)
+            trusted = message.queue != "maildrop"
+            try:
+                envelope = parse_envelope(self._data, trusted)
+            except TooShort:
+                envelope = self._long_envelope(fd, message, trusted)
+        finally:
+            os.close(fd)
+        self._envelope = envelope
+        message.size = found.st_size
+        message.arrival = found.st_mtime
+        if envelope is not None:
+            self._note(message, envelope, trusted)
+        if not trusted:
+            # postdrop(1) is set-gid: the file still belongs to whoever submitted it.
+            message.origin_uid = found.st_uid
+        message.loaded |= STAT | ENVELOPE
+
+    @staticmethod
+    def _long_envelope(fd, message, trusted):
+        try:
+            return parse_envelope(FileBytes(fd), trusted)
+        except TooShort:
+            if message.state == "incomplete":
+                return None
+            raise Damaged("not a queue file: it ends too early") from None
+
+    @staticmethod
+    def _note(message, envelope, trusted):
+        message.sender = envelope.sender
+        message.recipients = envelope.recipients
+        if envelope.arrival is not None:
+            message.arrival = envelope.arrival
+        if trusted:
+            if envelope.size is not None:
+                message.size = envelope.size
+            attributes = envelope.attributes
+            message.sasl_username = attributes.get(b"sasl_username")
+            # After a content filter, the client of the log is the real one (XFORWARD).
+            address = attributes.get(b"log_client_address") or attributes.get(b"client_address")
+            if address and address != b"unknown":
+                message.client_address = address[5:] if address[:5].lower() == b"ipv6:" else address
+                name = attributes.get(b"log_client_name") or attributes.get(b"client_name")
+                message.client_name = None if name == b"unknown" else name
+
+    def _load_headers(self, message):
+        if self._envelope is None:
+            message.headers = Headers(b"")
+            return
+        text, unused, complete = parse_content(self._data, 0, self._envelope.content, header_only=True)
+        if not complete:
+            pieces, size = [], 0
+            for piece in self._content(message, self._envelope.content):
+                pieces.append(piece)
+                size += len(piece)
+                if size > HEADER_LIMIT:
+                    break
+            text = b"".join(pieces)
+        headers = message.headers = Headers(text)
+        if message.origin_uid is None and headers.raw[:9].lower() == b"received:":
+            local = _LOCAL.match(headers.get(b"received") or b"")
+            if local:
+                message.origin_uid = int(local.group(1))
+        if message.sender == b"":
+            body = text
+            if complete:
+                body = parse_content(self._data, 0, self._envelope.content)[0]
+            message.bounced = reported_addresses(headers, body[headers.body_offset :], False)
+
+    def body(self, message):
+        """Yield what follows the message's headers, in pieces of bytes."""
+        self.load(message, HEADER)
+        if self._envelope is None:
+            return
+        skip = message.headers.body_offset
+        for piece in self._content(message, self._envelope.content):
+            if skip < len(piece):
+                yield piece[skip:] if skip else piece
+            skip = max(0, skip - len(piece))
+
+    def _content(self, message, at):
+        """Yield the message's text from the record at file offset ``at`` on."""
+        text, at, complete = parse_content(self._data, 0, at)
+        yield text
+        if complete or len(self._data) < _FIRST:
+            return
+        fd = open_file(message.id, self._fd)
+        try:
+            # Each piece but those that a pointer ends moves on by at least half of what is read.
+            for unused in range(20000 + 2 * os.fstat(fd).st_size // _PIECE):
+                before = at
+                data = os.pread(fd, _PIECE, at)
+                text, at, complete = parse_content(data, at, at)
+                yield text
+                if complete or not data or at == before:
+                    return
+            raise Damaged("not a queue file: its pointers lead nowhere")
+        finally:
+            os.close(fd)
+
+    def _logged(self, message):
+        """Return {recipient: reason} of the message's defer log; empty where there is none."""
+        for directory in self._log_directories(message):
+            fd = self._log_fd(message.place, directory)
+            if fd is not None:
+                try:
+                    return parse_defer_log(read_all(message.id, fd, _LOG_LIMIT))
+                except Vanished:
+                    continue
+                except Damaged as error:
+                    error.path = "%s/%s" % (directory, message.id)
+                    raise
+        return {}
+
+    def _log_directories(self, message):
+        """Yield where the message's log may be, the likeliest place first: as deep as its own file is."""
+        own = self._relative.partition("/")[2]
+        if message.queue == "deferred":
+            yield "defer/" + own if own else "defer"
+        names = layout.hash_names(message.id)
+        for depth in range(min(self._log_depth(message.place), len(names)), -1, -1):
+            directory = "/".join(("defer",) + names[:depth])
+            if message.queue != "deferred" or directory != ("defer/" + own if own else "defer"):
+                yield directory
+
+    def _log_depth(self, index):
+        key = (index, None)
+        if key not in self._defer:
+            paths = _hash_directories(self.directories[index], "defer", 0)
+            self._defer[key] = max([path.count("/") for path in paths], default=0)
+        return self._defer[key]
+
+    def _log_fd(self, index, directory):
+        key = (index, directory)
+        if key not in self._defer:
+            try:
+                self._defer[key] = open_directory(os.path.join(self.directories[index], directory))
+            except OSError:
+                self._defer[key] = None
+        return self._defer[key]
+
+
+def _state(mode):
+    if not mode & stat.S_IXUSR:
+        return "incomplete"
+    return "expired" if mode & stat.S_IXGRP else "ready"
+
+
+def _hash_directories(directory, path, depth):
+    """Return ``path`` and the hash directories below it; none where it is no directory."""
+    if depth > 8:
+        return []
+    try:
+        with os.scandir(os.path.join(directory, path)) as found:
+            below = sorted(one.name for one in found if layout.HASH_NAME.match(one.name) and one.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
+    paths = [path]
+    for name in below:
+        paths += _hash_directories(directory, "%s/%s" % (path, name), depth + 1)
+    return paths

@@ -1,0 +1,184 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The records of a Postfix queue file (src/global/rec_type.h of its sources), as a pure function of bytes."""
+
+__all__ = ["Envelope", "TooShort", "parse_content", "parse_envelope"]
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
+from ansible_collections.mailops.rescue.plugins.module_utils.records import Recipient
+
+_MOST_JUMPS = 10000
+_MOST_ATTRIBUTES = 200
+_MOST_LENGTH_BITS = 28
+
+
+class TooShort(Exception):
+    """The file goes on beyond the bytes at hand. ``offset``: the byte that is needed next."""
+
+    def __init__(self, offset):
+        super().__init__(offset)
+        self.offset = offset
+
+
+class Envelope:
+    """What stands before a message's text, and (``extracted``) after it.
+
+    ``size`` (of the text) and ``arrival`` (epoch seconds) are None where the file does not say; ``attributes`` maps
+    bytes to bytes; ``recipients`` is a list of Recipient; ``content`` the offset of the first record of the text;
+    ``announced`` the number of recipients that the file says it holds.
+    """
+
+    __slots__ = ("size", "arrival", "sender", "attributes", "recipients", "content", "announced")
+
+    def __init__(self):
+        self.size = self.arrival = self.sender = self.content = self.announced = None
+        self.attributes = {}
+        self.recipients = []
+
+
+def _record(data, at, end):
+    """Return (type, start, stop) of the record at ``at``; TooShort where it is not all there."""
+    if at + 2 > end:
+        raise TooShort(at)
+    length = data[at + 1]
+    start = at + 2
+    if length > 127:
+        length &= 127
+        shift = 7
+        while True:
+            if start >= end:
+                raise TooShort(at)
+            byte = data[start]
+            start += 1
+            length |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+            if shift > _MOST_LENGTH_BITS:
+                raise Damaged("not a queue file: a record has an impossible length")
+    if start + length > end:
+        raise TooShort(at)
+    return data[at], start, start + length
+
+
+def parse_envelope(data, trusted=True):
+    """Return the Envelope in ``data``: the first bytes of a queue file, or what acts like all of them.
+
+    ``trusted``: written by cleanup(8), not by a user through postdrop(1). Raises TooShort where more bytes are needed
+    to know all of it, and Damaged where this is no queue file.
+    """
+    envelope = Envelope()
+    at = _parse_until(data, 0, b"M", envelope)
+    envelope.content = at
+    if envelope.sender is None:
+        raise Damaged("not a queue file: no sender in it")
+    size = envelope.size if trusted else None
+    if size is not None and envelope.announced is not None and len(envelope.recipients) < envelope.announced:
+        # Recipients out of the message's own headers (sendmail -t), or added by a milter, stand after the text.
+        _parse_until(data, at + size, b"E", envelope)
+    return envelope
+
+
+def _parse_until(data, at, last, envelope):
+    """Read records into ``envelope`` up to one of type ``last``; return the offset after it."""
+    end = len(data)
+    last = last[0]
+    jumps = 0
+    recipients, attributes = envelope.recipients, envelope.attributes
+    while True:
+        # The usual short record without a function call: this loop is most of what reading a queue costs.
+        if at + 2 <= end and data[at + 1] < 128 and at + 2 + data[at + 1] <= end:
+            kind = data[at]
+            start = at + 2
+            stop = start + data[at + 1]
+        else:
+            kind, start, stop = _record(data, at, end)
+        if kind == 65:  # A: name=value
+            name, separator, value = data[start:stop].partition(b"=")
+            if separator and len(attributes) < _MOST_ATTRIBUTES:
+                attributes[name] = value
+        elif kind == 82:  # R: recipient
+            recipients.append(Recipient(data[start:stop], False, None))
+        elif kind == 68:  # D: recipient that was delivered to
+            recipients.append(Recipient(data[start:stop], True, None))
+        elif kind == 112:  # p: go on elsewhere
+            target = _number(data[start:stop])
+            if target:
+                jumps += 1
+                if jumps > _MOST_JUMPS or target >= 1 << 40:
+                    raise Damaged("not a queue file: its pointers lead nowhere")
+                at = target
+                continue
+        elif kind == 83:  # S: sender
+            if envelope.sender is not None:
+                raise Damaged("not a queue file: it has two senders")
+            envelope.sender = data[start:stop]
+        elif kind == 67:  # C: sizes
+            _sizes(data[start:stop], envelope)
+        elif kind == 84:  # T: arrival, in seconds and microseconds
+            if envelope.arrival is None:
+                seconds, unused, micro = data[start:stop].partition(b" ")
+                seconds = _number(seconds)
+                if seconds is not None:
+                    envelope.arrival = seconds + (_number(micro) or 0) % 1000000 / 1e6
+        elif kind == last:
+            return stop
+        elif kind == 69:  # E: end of the file, before what was looked for
+            raise Damaged("not a queue file: it ends before the message")
+        elif not 33 <= kind <= 126:
+            raise Damaged("not a queue file: a record of impossible type %d" % kind)
+        at = stop
+
+
+def _sizes(data, envelope):
+    numbers = [_number(one) for one in data.split()]
+    if len(numbers) < 2 or None in numbers:
+        return
+    envelope.size = numbers[0]
+    if len(numbers) > 2:
+        envelope.announced = numbers[2]
+
+
+def _number(data):
+    data = data.strip()
+    return int(data) if data.isdigit() and len(data) <= 15 else None
+
+
+def parse_content(data, base, at, header_only=False):
+    """Return ``(text, at, complete)``: the message text in the records of ``data`` from file offset ``at`` on.
+
+    ``base`` is the file offset of ``data``. ``at``: the file offset where the text goes on; ``complete``: whether it
+    is at its end, or with ``header_only`` at the end of the headers. Raises Damaged.
+    """
+    end = len(data)
+    pieces, jumps, new_line = [], 0, True
+    at -= base
+    while 0 <= at < end:
+        try:
+            kind, start, stop = _record(data, at, end)
+        except TooShort:
+            break
+        if kind == 78:  # N: a line, or the rest of one
+            pieces.append(data[start:stop])
+            pieces.append(b"\n")
+            if header_only and new_line and start == stop:
+                return b"".join(pieces), stop + base, True
+            new_line = True
+        elif kind == 76:  # L: a line that goes on in the next record
+            pieces.append(data[start:stop])
+            new_line = False
+        elif kind == 112:
+            target = _number(data[start:stop])
+            if target:
+                jumps += 1
+                if jumps > _MOST_JUMPS:
+                    raise Damaged("not a queue file: its pointers lead nowhere")
+                at = target - base
+                continue
+        elif kind in (88, 69):  # X: what was extracted from the message; E: end
+            return b"".join(pieces), at + base, True
+        elif not 33 <= kind <= 126:
+            raise Damaged("not a queue file: a record of impossible type %d" % kind)
+        at = stop
+    return b"".join(pieces), at + base, False

@@ -1,0 +1,64 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work shared among forked processes, each of which hands home one picklable result."""
+
+__all__ = ["in_processes"]
+
+import os
+import pickle
+import signal
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+
+def in_processes(work, shares):
+    """Call ``work(share, number)`` for each of ``shares`` in a process of its own, numbered from 1; yield the results.
+
+    Raises RescueError where a process fails or dies, and ends the others.
+    """
+    children = {}
+    try:
+        for number, share in enumerate(shares, 1):
+            reading, writing = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(reading)
+                _child(work, share, number, writing)
+            os.close(writing)
+            children[pid] = reading
+        for pid, reading in list(children.items()):
+            with os.fdopen(reading, "rb", 1 << 20) as pipe:
+                children[pid] = None
+                try:
+                    error, result = pickle.load(pipe)
+                except (EOFError, pickle.UnpicklingError):
+                    error, result = "ended unexpectedly (is the host out of memory?)", None
+            if error:
+                raise RescueError("A process that read the queue failed: %s." % error)
+            os.waitpid(pid, 0)
+            del children[pid]
+            yield result
+    finally:
+        for pid, reading in children.items():
+            if reading is not None:
+                os.close(reading)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _child(work, share, number, writing):
+    status = 1
+    try:
+        try:
+            result = (None, work(share, number))
+            status = 0
+        except RescueError as error:
+            result = (str(error).rstrip("."), None)
+        except Exception as error:
+            result = ("%s: %s" % (type(error).__name__, error), None)
+        with os.fdopen(writing, "wb", 1 << 20) as pipe:
+            pickle.dump(result, pipe, pickle.HIGHEST_PROTOCOL)
+    finally:
+        # Not sys.exit: what the parent left in its buffers and exit handlers is the parent's.
+        os._exit(status)

@@ -1,0 +1,49 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The most frequent values of a stream, in bounded memory (Misra-Gries; merging as in Agarwal et al., 2012)."""
+
+__all__ = ["TopList"]
+
+_KEPT = 4096
+
+
+class TopList:
+    """Counts values (bytes or int). ``error``: by how much a count may be too low, 0 as long as it is exact."""
+
+    __slots__ = ("counts", "error")
+
+    def __init__(self):
+        self.counts = {}
+        self.error = 0
+
+    def add(self, value):
+        counts = self.counts
+        if value in counts:
+            counts[value] += 1
+        else:
+            counts[value] = 1
+            if len(counts) >= 2 * _KEPT:
+                self._shrink()
+
+    def merge(self, other):
+        """Add another TopList's counts to this one."""
+        for value, count in other.counts.items():
+            self.counts[value] = self.counts.get(value, 0) + count
+        self.error += other.error
+        if len(self.counts) >= 2 * _KEPT:
+            self._shrink()
+
+    def _shrink(self):
+        """Take the same from every count, so much that 4,096 values stay at most."""
+        cut = sorted(self.counts.values(), reverse=True)[_KEPT]
+        self.counts = {value: count - cut for value, count in self.counts.items() if count > cut}
+        self.error += cut
+
+    def top(self, length, shown):
+        """Return the ``length`` most frequent as [(shown(value), count)]; values shown alike are counted together."""
+        merged = {}
+        for value, count in self.counts.items():
+            text = shown(value)
+            merged[text] = merged.get(text, 0) + count
+        return sorted(merged.items(), key=lambda one: (-one[1], str(one[0])))[:length]
