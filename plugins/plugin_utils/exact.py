@@ -19,7 +19,7 @@ _SPECIAL = re.compile(r"[.^$*+?{}%#\[\]\\|()]")
 def whole(value):
     """The expression that matches exactly the texts shown as `value`; None where there is none.
 
-    None is exact for a value that was cut for the result: it ends with an ellipsis, or is as long as values get.
+    None is exact for a value that was cut: it ends with an ellipsis, or is as long as values get.
     """
     return "^%s$" % _literal(value) if _usable(value) else None
 

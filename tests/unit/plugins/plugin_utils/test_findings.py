@@ -47,9 +47,14 @@ def test_an_expression_matches_the_text_that_it_was_made_from_and_no_longer_one(
     assert not re.search(r"\{[{%#]", pattern)
 
 
+@pytest.mark.parametrize("value", ["", "cut…", "x" * 200, "日" * 67])
+def test_what_may_have_been_cut_has_no_exact_expression(value):
+    assert whole(value) is None
+    assert at_domain(value) is None
+
+
 def test_a_domain_is_matched_to_its_end_and_its_dots_are_dots():
     pattern = at_domain("mail.example.com")
     assert re.search(pattern, "a@mail.example.com")
     for other in ("a@mailxexample.com", "a@mail.example.com.net", "a@b.mail.example.com"):
         assert not re.search(pattern, other)
-    assert at_domain("") is None

@@ -73,6 +73,11 @@ def test_wrap_loses_no_word_and_keeps_the_first_indentation():
     assert "".join("".join(lines).split()) == "!onetwothree" + "x" * 30
 
 
-@pytest.mark.parametrize("value", [None, 5, True, "a", b"b", ["\x1b"], {"a": "\n"}])
+class Text(str):
+    def __str__(self):
+        raise AssertionError("asked to render itself")
+
+
+@pytest.mark.parametrize("value", [Text("a"), None, 5, True, "a", b"b", ["\x1b"], {"a": "\n"}])
 def test_harmless_takes_anything(value):
     assert not set(wording.harmless(value)) & set("\x1b\n")
