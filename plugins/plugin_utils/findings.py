@@ -113,7 +113,7 @@ def _causes(result, known):
         return []
     groups = []
     for fact in _facts(result, total):
-        if fact.count == total and known.intersection(fact.select or ()):
+        if fact.count == total and (known.intersection(fact.select or ()) or _is_null_sender(fact, known)):
             continue
         for group in groups:
             if _same_cause(group[0], fact):
@@ -149,10 +149,15 @@ def _cause(group, total):
     )
 
 
+def _is_null_sender(fact, kinds):
+    # Every failure notice has it.
+    return fact.kind == "sender" and fact.value == "" and "bounce" in kinds
+
+
 def _implied(fact, group):
     kinds = {one.kind for one in group}
-    if fact.kind == "sender":
-        return fact.value == "" and "bounce" in kinds
+    if _is_null_sender(fact, kinds):
+        return True
     return fact.kind == "sender_domain" and (fact.value == "" or "sender" in kinds)
 
 

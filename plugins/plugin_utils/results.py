@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 __all__ = ["failure", "plain"]
 
 MAX_REASON = 300
 
-_NOISE = (
-    "Task failed: ",
-    "Module failed: ",
-    "Failed to connect to the host via ssh: ",
-    "Data could not be sent to remote host",
+_NOISE = re.compile(
+    r"(?:Task failed: |Module failed: |Failed to connect to the host via ssh: "
+    r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
 )
 # What Ansible says when the module died without an answer; the cause is in the program's output then.
 _UNTOLD = ("MODULE FAILURE", "Module result deserialization failed", "module interpreter")
@@ -59,9 +58,7 @@ def failure(result):
 
 def _message(result):
     text = " ".join(str(result.get("msg") or "").split())
-    for noise in _NOISE:
-        if text.startswith(noise) and len(text) > len(noise):
-            text = text[len(noise) :].strip()
+    text = _NOISE.sub("", text, count=1) if _NOISE.match(text) else text
     if not text or any(untold in text for untold in _UNTOLD):
         text = ": ".join(part for part in (text, _last_line(result)) if part)
     return text[:MAX_REASON] or "failed without a message"

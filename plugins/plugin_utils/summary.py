@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.commands import Invocation, next_commands
-from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import SEVERITIES, findings
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import (
+    MIN_MESSAGES,
+    SEVERITIES,
+    findings,
+)
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure
 from ansible_collections.mailops.rescue.plugins.plugin_utils.templating import render
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number
@@ -16,6 +20,8 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age,
 __all__ = ["Summary", "show_messages", "show_summary", "summarise"]
 
 BAR = 24
+# Values of fewer messages than this share tell nothing at a glance; the module's result has them.
+WORTH = 0.01
 MARKS = {"alarm": "!!", "warning": " !", "note": " -"}
 # The order in which a reader at night wants them, and what to call them.
 TOPS = (
@@ -131,11 +137,7 @@ def _histogram(classes):
     most = max(one["count"] for one in classes)
     rows = []
     for one in classes[filled[0] : filled[-1] + 1]:
-        label = (
-            "%s to %s" % (age(one["from"]), age(one["to"]))
-            if one["to"] is not None
-            else age(one["from"]) + " on"
-        )
+        label = ">= " + age(one["from"]) if one["to"] is None else "< " + age(one["to"])
         # A class that is not empty must not look empty.
         bar = max(1, round(BAR * one["count"] / most)) if one["count"] else 0
         rows.append({"label": label, "count": number(one["count"]), "bar": "#" * bar})
@@ -143,6 +145,9 @@ def _histogram(classes):
 
 
 def _tops(results, length):
+    results = list(results)
+    total = sum(result["counts"].get("matched") or 0 for result in results)
+    worth = max(2, WORTH * total) if total >= MIN_MESSAGES else 1
     tops = []
     for name, title in TOPS:
         counter, exact, holders = Counter(), True, 0
@@ -155,7 +160,8 @@ def _tops(results, length):
                     counter[_value(name, entry["value"])] += entry["count"]
         # Not in a host's list is not the same as not in its queue.
         at_least = not exact or holders > 1
-        entries = sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:length]
+        entries = [(value, count) for value, count in counter.items() if count >= worth]
+        entries = sorted(entries, key=lambda item: (-item[1], item[0]))[:length]
         if entries:
             tops.append({"title": title + (" (at least)" if at_least else ""), "entries": entries})
     return tops

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -33,26 +34,29 @@ def run(monkeypatch):
         show_queues, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"}
     )
 
-    def run(hosts, **options):
+    def run(results, **options):
         plugin = show_queues.ActionModule(
             task=_Task(options),
-            connection=None,
+            connection=CONNECTION,
             play_context=None,
             loader=None,
             templar=None,
             shared_loader_obj=None,
         )
         variables = HostVars(
-            {host: {} if value is None else {"mailops_queue": value} for host, value in hosts.items()}
+            {host: {} if value is None else {"mailops_queue": value} for host, value in results.items()}
         )
         task_vars = {
             "hostvars": variables,
-            "ansible_play_hosts_all": list(hosts),
+            "ansible_play_hosts_all": list(results),
             "playbook_dir": "/elsewhere",
         }
         return plugin.run(task_vars=task_vars), "\n".join(shown)
 
     return run
+
+
+CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused"))
 
 
 class _Task:

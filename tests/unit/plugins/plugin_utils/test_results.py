@@ -37,6 +37,14 @@ class Text(str):
             },
             "MODULE FAILURE See stdout/stderr: /bin/sh: python3: not found",
         ),
+        (
+            {
+                "unreachable": True,
+                "msg": 'Task failed: Data could not be sent to remote host "192.0.2.1". '
+                "Make sure this host can be reached over ssh: ssh: Connection refused",
+            },
+            "unreachable: ssh: Connection refused",
+        ),
         # Partly read is not read.
         (result(5, failed=True, msg="lost the connection"), "lost the connection"),
     ],
