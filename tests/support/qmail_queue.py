@@ -108,7 +108,7 @@ class QmailQueue:
         number = self._add_mess(received(origin, self._pid, arrival) + as_bytes(content), arrival)
         local, remote = [as_bytes(r) for r in local], [as_bytes(r) for r in remote]
         if state == "S5":
-            self._add_preprocessed(number, sender, local, remote, {as_bytes(r) for r in done}, arrival, retry)
+            self.add_preprocessed(number, sender, local, remote, arrival, retry, {as_bytes(r) for r in done})
         elif state != "S2":
             self._add_envelope(number, sender, local + remote, origin, state, arrival)
         if bounce_text is not None:
@@ -123,13 +123,14 @@ class QmailQueue:
             number = os.fstat(fd).st_ino
             _fill(fd, content, 0o644, when)
             if self.ids:
-                os.fchown(fd, self.ids["qmailq"], self.ids["qmail"])
+                os.fchown(fd, self.ids["qmailq"], -1)
         finally:
             os.close(fd)
         os.rename(draft, "%s/mess/%d/%d" % (self.path, number % self.split, number))
         return number
 
-    def _add_preprocessed(self, number, sender, local, remote, done, arrival, retry):
+    def add_preprocessed(self, number, sender, local, remote, arrival, retry=None, done=()):
+        """Write info, local and remote of message `number`; addresses are bytes, the rest is as in `add`."""
         place = "%d/%d" % (number % self.split, number)
         self._write("info/" + place, b"F" + as_bytes(sender) + b"\0", 0o600, "qmails", arrival)
         for channel, recipients in (("local", local), ("remote", remote)):

@@ -1,0 +1,162 @@
+"""The real qmail and its double leave the same queue behind for the same messages."""
+
+import os
+import pwd
+import re
+import stat
+from contextlib import nullcontext
+
+import pytest
+
+from tests.support.qmail_double import QmailDouble
+from tests.support.qmail_queue import DIRECTORIES
+from tests.support.real_qmail import RealQmail, qmail_home
+
+LETTER = b"Subject: one\n\nbody\n"
+# name: content, sender, recipients, origin, where the injection stops
+MESSAGES = {
+    "both": (LETTER, b"a@example.net", [b"b@example.org", b"Staff@MAIL.example.com", b"c@example.com"],
+             "uid 0", "S4"),
+    "bounce": (b"", b"", [b"x y@example.net"], "bounce", "S4"),
+    "network": (b"no final newline", b"#@[]", [b"postmaster"], "network", "S4"),
+    "alias": (b"a\r\n\0\xff", b"l-@example.org-@[]", [b"only@mail.example.com"], "alias", "S4"),
+    "hangs in the envelope": (LETTER, b"d@example.net", [b"e@example.net"], "uid 0", "S3"),
+    "hangs in the content": (LETTER, b"d@example.net", [b"e@example.net"], "uid 0", "S2"),
+}
+
+
+@pytest.fixture(params=["real", "double"])
+def qmail(request, tmp_path):
+    """qmail with an empty queue: the installed one, or its double."""
+    if request.param == "double":
+        owners = os.getuid() == 0 and any(user.pw_name == "qmailq" for user in pwd.getpwall())
+        context = nullcontext(QmailDouble(tmp_path / "queue", owners=owners))
+    elif qmail_home() is None:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: none in $QMAIL_HOME or /var/qmail")
+    elif os.getuid() != 0:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: needs root")
+    else:
+        context = RealQmail(qmail_home())
+    try:
+        qmail = context.__enter__()
+    except RuntimeError as error:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: %s" % error)
+    try:
+        yield qmail
+    finally:
+        context.__exit__(None, None, None)
+
+
+def inject_all(qmail):
+    return {name: qmail.inject(*message) for name, message in MESSAGES.items()}
+
+
+def files_of(qmail, numbers):
+    """Return {message's name: {place: (mode, content)}}, ids as `ID`, pids as `PID` and dates as `DATE`."""
+    found = {name: {} for name in numbers}
+    for directory, _, files in os.walk(qmail.path):
+        for file in files:
+            for name, number in numbers.items():
+                if file == str(number):
+                    path = os.path.join(directory, file)
+                    found[name][place(qmail.path, path, number)] = (mode_of(path), content_of(path))
+    return found
+
+
+def place(queue, path, number):
+    parts = os.path.relpath(path, queue).split(os.sep)
+    return "/".join(["SPLIT" if p == str(number % 23) else "ID" if p == str(number) else p for p in parts])
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.lstat(path).st_mode)
+
+
+def content_of(path):
+    with open(path, "rb") as stream:
+        content = stream.read()
+    content = re.sub(rb"\A(Received: \(qmail )\d+( .*\); )\d+ \w{3} \d{4} \d\d:\d\d:\d\d -0000\n",
+                     rb"\1PID\2DATE\n", content)
+    return re.sub(rb"\Au\d+\0p\d+\0", b"uUID\0pPID\0", content)
+
+
+def received(how, content):
+    return b"Received: (qmail PID invoked " + how + b"); DATE\n" + content
+
+
+def test_injected_messages_wait_in_todo(qmail):
+    numbers = inject_all(qmail)
+    found = files_of(qmail, numbers)
+    envelopes = {
+        "both": b"Fa@example.net\0Tb@example.org\0TStaff@MAIL.example.com\0Tc@example.com\0",
+        "bounce": b"F\0Tx y@example.net\0",
+        "network": b"F#@[]\0Tpostmaster\0",
+        "alias": b"Fl-@example.org-@[]\0Tonly@mail.example.com\0",
+    }
+    origins = {"both": b"by uid 0", "bounce": b"for bounce", "network": b"from network", "alias": b"by alias"}
+    for name, envelope in envelopes.items():
+        assert found[name] == {
+            "mess/SPLIT/ID": (0o644, received(origins[name], MESSAGES[name][0])),
+            "intd/ID": (0o644, b"uUID\0pPID\0" + envelope),
+            "todo/ID": (0o644, b"uUID\0pPID\0" + envelope),
+        }
+        links = [os.stat("%s/%s/%d" % (qmail.path, d, numbers[name])).st_ino for d in ("intd", "todo")]
+        assert links[0] == links[1]
+    assert found["hangs in the envelope"] == {
+        "mess/SPLIT/ID": (0o644, received(b"by uid 0", LETTER)), "intd/ID": (0o644, b"")}
+    assert found["hangs in the content"] == {"mess/SPLIT/ID": (0o644, b"")}
+
+
+def test_ids_are_inodes_of_files_in_mess(qmail):
+    for number in inject_all(qmail).values():
+        assert os.stat("%s/mess/%d/%d" % (qmail.path, number % 23, number)).st_ino == number
+
+
+def test_preprocessing_sorts_recipients_by_channel(qmail):
+    numbers = inject_all(qmail)
+    qmail.preprocess()
+    found = files_of(qmail, numbers)
+    expected = {
+        "both": (b"Fa@example.net\0", b"TStaff@MAIL.example.com\0", b"Tb@example.org\0Tc@example.com\0"),
+        "bounce": (b"F\0", None, b"Tx y@example.net\0"),
+        "network": (b"F#@[]\0", b"Tpostmaster@mail.example.com\0", None),
+        "alias": (b"Fl-@example.org-@[]\0", b"Tonly@mail.example.com\0", None),
+    }
+    for name, (info, local, remote) in expected.items():
+        found[name].pop("mess/SPLIT/ID")
+        wanted = {"info/SPLIT/ID": info, "local/SPLIT/ID": local, "remote/SPLIT/ID": remote}
+        assert found[name] == {p: (0o600, content) for p, content in wanted.items() if content is not None}
+    assert set(found["hangs in the envelope"]) == {"mess/SPLIT/ID", "intd/ID"}
+    assert set(found["hangs in the content"]) == {"mess/SPLIT/ID"}
+
+
+def test_tree_has_the_same_shape_and_modes(qmail):
+    tree = {}
+    for directory, subdirectories, files in os.walk(qmail.path):
+        for name in subdirectories + (files if os.path.basename(directory) == "lock" else []):
+            path = os.path.join(directory, name)
+            tree[os.path.relpath(path, qmail.path)] = (stat.S_IFMT(os.lstat(path).st_mode), mode_of(path))
+    expected = {name: (stat.S_IFDIR, mode) for name, (_, mode, _) in DIRECTORIES.items()}
+    for name, (_, mode, is_split) in DIRECTORIES.items():
+        if is_split:
+            expected.update({"%s/%d" % (name, n): (stat.S_IFDIR, mode) for n in range(23)})
+    expected["lock/sendmutex"] = (stat.S_IFREG, 0o600)
+    expected["lock/tcpto"] = (stat.S_IFREG, 0o644)
+    expected["lock/trigger"] = (stat.S_IFIFO, 0o622)
+    assert tree == expected
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: owners of files need root")
+def test_owners(qmail):
+    users = {"mess": "qmailq", "intd": "qmailq", "todo": "qmailq", "info": "qmails", "local": "qmails",
+             "remote": "qmails", "sendmutex": "qmails", "trigger": "qmails", "tcpto": "qmailr"}
+    if isinstance(qmail, QmailDouble) and not qmail.queue.ids:
+        pytest.skip("NOT TESTED: qmail's users do not exist here")
+    numbers = inject_all(qmail)
+    qmail.preprocess()
+    names = {str(number) for number in numbers.values()} | {"sendmutex", "trigger", "tcpto"}
+    for directory, _, files in os.walk(qmail.path):
+        kind = os.path.relpath(directory, qmail.path).split(os.sep)[0]
+        for name in names.intersection(files):
+            owner = pwd.getpwuid(os.lstat(os.path.join(directory, name)).st_uid).pw_name
+            assert owner == users[name if kind == "lock" else kind], (kind, name)
