@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
         if hosts is None:
             hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
         results = {host: _registered(task_vars["hostvars"], host, options) for host in hosts}
-        summary = summarise(results, known=options["select"] or ())
+        summary = summarise(results, options["select"] or (), bool(options["select"] or options["exclude"]))
         display.display(self._text(summary, options, task_vars))
         result.update(changed=False, hosts_read=sorted(summary.results), hosts_failed=summary.failed)
         if summary.failed and options["fail_on_unreadable"]:

@@ -10,6 +10,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import MIN_MESSAGES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
 
 __all__ = ["Invocation", "narrowed", "next_commands"]
@@ -97,7 +98,7 @@ def next_commands(by_host, invocation):
     for host, found in by_host.items():
         for finding in found:
             select = narrowed(invocation.select, finding.select)
-            if select is None:
+            if select is None or finding.count < MIN_MESSAGES:
                 continue
             key = json.dumps(select, sort_keys=True)
             cause = causes.setdefault(key, {"select": select, "hosts": [], "count": 0, "what": finding.what})

@@ -353,32 +353,34 @@ def _few(rate):
 # --- what the reader could not see
 
 
+_DAMAGED = ("in the queue is damaged", "in the queue are damaged")
+_SKIPPED = ("took too long to match and was left out", "took too long to match and were left out")
+
+
 def _reading(result):
     total = result["counts"].get("total") or 0
     found = []
-    for kind, severity, told in (
-        ("damaged", "warning", "in the queue could not be read as what they should be"),
-        ("skipped", "warning", "took too long to match and are not selected"),
-    ):
+    for kind, told in (("damaged", _DAMAGED), ("skipped", _SKIPPED)):
         listed = result.get(kind)
         # Ansible takes "skipped" in a result for its own flag: newer versions make a bool of any list there.
         listed = listed if isinstance(listed, list) else []
         count = result.get(kind + "_count") or len(listed)
         if count:
-            noun = "file" if kind == "damaged" else "message"
             evidence = [
                 "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80))
                 for one in listed[:2]
             ]
-            text = "%s %s" % (plural(count, noun), told)
-            found.append(Finding(kind, severity, text, told, count, _share(count, total), None, evidence))
+            what = told[count != 1]
+            text = "%s %s" % (plural(count, "file" if kind == "damaged" else "message"), what)
+            found.append(Finding(kind, "warning", text, what, count, _share(count, total), None, evidence))
     corrupt = (result["counts"].get("by_queue") or {}).get("corrupt") or 0
-    if corrupt:
-        told = "in the queue corrupt, where Postfix puts what it cannot read"
-        text = "%s %s" % (plural(corrupt, "message is", "messages are"), told)
+    # Most of what is in that queue is damaged, and was told as that.
+    if corrupt > (result.get("damaged_count") or 0):
+        what = "in the queue corrupt, where Postfix puts what it cannot read"
+        text = "%s %s" % (plural(corrupt, "message is", "messages are"), what)
         select = {"queue": "corrupt"}
         found.append(
-            Finding("corrupt", "warning", text, "are " + told, corrupt, _share(corrupt, total), select)
+            Finding("corrupt", "warning", text, "are " + what, corrupt, _share(corrupt, total), select)
         )
     vanished = result.get("vanished") or 0
     if vanished >= max(MIN_MESSAGES, VANISHED_SHARE * total):

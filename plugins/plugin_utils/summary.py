@@ -41,10 +41,11 @@ class Summary:
     """Results of many hosts, sorted out once.
 
     `results`: host to result, for hosts that were read, worst first. `findings`: host to list of Finding, in
-    the same order. `failed`: host to reason.
+    the same order. `failed`: host to reason. `selected`: whether the hosts were read in part.
     """
 
-    def __init__(self, results, known=()):
+    def __init__(self, results, known=(), selected=False):
+        self.selected = selected
         reasons = {host: failure(result) for host, result in results.items()}
         self.failed = {host: reason for host, reason in reasons.items() if reason is not None}
         found = {host: findings(results[host], known) for host, reason in reasons.items() if reason is None}
@@ -55,26 +56,18 @@ class Summary:
     def count(self, name):
         return sum(result["counts"].get(name) or 0 for result in self.results.values())
 
-    @property
-    def selected(self):
-        """Whether the results are of a part of the queues."""
-        return any(
-            result["counts"].get("matched") != result["counts"].get("total")
-            for result in self.results.values()
-        )
-
 
 def _badness(host, result, found):
     severity = min((SEVERITIES.index(one.severity) for one in found), default=len(SEVERITIES))
     return severity, -(result["counts"].get("matched") or 0), host
 
 
-def summarise(results, known=()):
+def summarise(results, known=(), selected=False):
     """The Summary of `results`, a dict of host to plain result (None for a host that has none).
 
-    `known` are the keys of the selection by which the hosts were read.
+    `known` are the keys of the selection by which the hosts were read; `selected` says that it was a part.
     """
-    return Summary(results, known)
+    return Summary(results, known, selected or bool(known))
 
 
 def show_summary(summary, invocation=None, detail=10, top=3, width=72):
