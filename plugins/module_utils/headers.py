@@ -16,6 +16,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.text import decode
 # Postfix's header_size_limit; what a sender puts beyond it is not worth a reader's time.
 HEADER_LIMIT = 102400
 _VALUE_LIMIT = 4096
+_BLANK = (b" ", b"\t")
 
 # The header section ends before the first line that is neither a field nor the continuation of one.
 _END = re.compile(rb"(?:\A|\n)(?![!-9;-~]{1,200}[ \t]*:|[ \t]|>?From )")
@@ -71,27 +72,34 @@ class Headers:
 
     def get(self, name):
         """Return the unfolded value of the first field ``name`` (lower-case bytes) as bytes, or None."""
-        for value in self.all(name):
-            return value
-        return None
+        start = self._find(name, 0)
+        return self._value(start) if start >= 0 else None
 
     def all(self, name):
         """Yield the unfolded values of the fields ``name`` (lower-case bytes), each cut to 4 KiB."""
-        if self._lower is None:
-            self._lower = b"\n" + self.raw.lower()
-        lower, start = self._lower, 0
+        start = self._find(name, 0)
+        while start >= 0:
+            yield self._value(start)
+            start = self._find(name, start)
+
+    def _find(self, name, start):
+        """Return where in ``raw`` the value of the next field ``name`` begins, or -1."""
+        lower = self._lower
+        if lower is None:
+            lower = self._lower = b"\n" + self.raw.lower()
         needle = b"\n" + name
-        while True:
-            start = lower.find(needle, start)
-            if start < 0:
-                return
+        start = lower.find(needle, start)
+        while start >= 0:
             start += len(needle)
-            colon = start
-            while lower[colon : colon + 1] in (b" ", b"\t"):
-                colon += 1
-            if lower[colon : colon + 1] == b":":
+            after = lower[start : start + 1]
+            while after in _BLANK:
+                start += 1
+                after = lower[start : start + 1]
+            if after == b":":
                 # Offsets in raw are one lower than in lower, which begins with a newline of its own.
-                yield self._value(colon)
+                return start
+            start = lower.find(needle, start)
+        return -1
 
     def _value(self, start):
         raw = self.raw

@@ -18,12 +18,23 @@ class IdSet:
 
     __slots__ = ("_few", "_table", "_count")
 
-    def __init__(self, ids=()):
+    def __init__(self):
         self._few = set()
         self._table = None
         self._count = 0
+
+    def update(self, ids):
+        """Add all of a list of str."""
+        if self._few is not None and len(self._few) + len(ids) <= _SMALL:
+            self._few.update(ids)
+            self._count = len(self._few)
+            return
         for one in ids:
             self.add(one)
+
+    def container(self):
+        """Return what answers "in" fastest; it must not be changed, nor this set after the call."""
+        return self if self._few is None else self._few
 
     def __len__(self):
         return self._count

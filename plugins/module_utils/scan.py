@@ -95,10 +95,12 @@ def scan(reader, selection, needs, tally, seconds, processes=1):
 
 def _scan_part(reader, part, selection, needs, tally, context, limit):
     summary, collector, load = tally.summary, tally.collector, reader.load
+    selected = True
     for message in reader.read(part, summary.damage):
-        limit.begin()
         try:
-            selected = selection.is_all or selection.test(message, context, load)
+            if not selection.is_all:
+                limit.begin()
+                selected = selection.test(message, context, load)
             if selected:
                 load(message, needs)
         except Vanished:

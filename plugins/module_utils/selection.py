@@ -62,8 +62,8 @@ class Selection:
         for option, name in self._queues:
             if name not in names:
                 raise RescueError(
-                    "%s.queue: there is no queue %r here; it is one of %s%s."
-                    % (option, name, ", ".join(names), _nearest(name, names))
+                    "%s.queue: there is no queue %r here%s; the queues are %s."
+                    % (option, name, _nearest(name, names), ", ".join(names))
                 )
 
     def test(self, message, context, load):
@@ -98,7 +98,7 @@ def _compile(option, given):
             continue
         if key not in _KEYS:
             raise RescueError(
-                "%s.%s: there is no such key%s; it is one of %s."
+                "%s.%s: there is no such key%s; the keys are %s."
                 % (option, key, _nearest(str(key), _KEYS), ", ".join(sorted(list(_KEYS) + ["ignore_case"])))
             )
         compiled.append(_KEYS[key]("%s.%s" % (option, key), value, ignore_case))
@@ -113,7 +113,7 @@ def _compile(option, given):
 
 def _nearest(name, names):
     close = difflib.get_close_matches(name, list(names), 1)
-    return "; did you mean %s" % close[0] if close else ""
+    return " (did you mean %s?)" % close[0] if close else ""
 
 
 def _list(option, value):

@@ -20,6 +20,7 @@ TOP_LISTS = (
 _AGES = [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320, 640, 1280)]
 _LISTED = 50
 _VALUE = 200
+_TRIM = 256
 
 
 class Summary:
@@ -35,6 +36,7 @@ class Summary:
         self.oldest = self.newest = None
         self.ages = [0] * (len(_AGES) + 1)
         self.tops = {name: TopList() for name in TOP_LISTS} if with_top else {}
+        self._counts = {name: top.counts for name, top in self.tops.items()}
         self.vanished = 0
         self.damaged, self.damaged_count = [], 0
         self.skipped, self.skipped_count = [], 0
@@ -83,30 +85,33 @@ class Summary:
             self._add_top(message)
 
     def _add_top(self, message):
-        tops = self.tops
+        counts = self._counts
         sender = message.sender
         if sender is not None:
-            tops["sender"].add(sender[:_VALUE])
+            _count(counts["sender"], sender[:_VALUE])
             if sender:
-                tops["sender_domain"].add(_domain(sender))
+                _count(counts["sender_domain"], _domain(sender))
         if message.recipients:
-            _add_domains(tops["recipient_domain"], [one.address for one in message.recipients if not one.done])
+            _count_domains(counts["recipient_domain"], [one.address for one in message.recipients if not one.done])
         if message.headers is not None:
             subject = message.headers.get(b"subject")
             if subject is not None:
-                tops["subject"].add(subject[: 2 * _VALUE])
+                _count(counts["subject"], subject[: 2 * _VALUE])
         if message.client_address is not None:
-            tops["client_address"].add(message.client_address)
+            _count(counts["client_address"], message.client_address[:_VALUE])
         if message.sasl_username is not None:
-            tops["sasl_username"].add(message.sasl_username[:_VALUE])
+            _count(counts["sasl_username"], message.sasl_username[:_VALUE])
         if message.origin_uid is not None:
-            tops["origin_uid"].add(message.origin_uid)
+            _count(counts["origin_uid"], message.origin_uid)
         if message.reasons:
             for reason in {one[: 2 * _VALUE] for one in message.reasons.values()}:
-                tops["delay_reason"].add(reason)
+                _count(counts["delay_reason"], reason)
         if message.bounced is not None:
             self.bounces += 1
-            _add_domains(tops["bounced_recipient_domain"], message.bounced)
+            _count_domains(counts["bounced_recipient_domain"], message.bounced)
+        if self.matched % _TRIM == 0 or len(message.recipients) > _TRIM:
+            for top in self.tops.values():
+                top.trim()
 
     def merge(self, other):
         """Add what another process counted on other messages."""
@@ -148,16 +153,20 @@ class Summary:
         return lists, errors
 
 
+def _count(counts, value):
+    counts[value] = counts.get(value, 0) + 1
+
+
 def _domain(address):
-    return address.rpartition(b"@")[2].lower()[:_VALUE]
+    return address[address.rfind(b"@") + 1 :][:_VALUE].lower()
 
 
-def _add_domains(top, addresses):
+def _count_domains(counts, addresses):
     if len(addresses) == 1:
-        top.add(_domain(addresses[0]))
+        _count(counts, _domain(addresses[0]))
         return
     for domain in {_domain(address) for address in addresses}:
-        top.add(domain)
+        _count(counts, domain)
 
 
 def _show_text(raw):

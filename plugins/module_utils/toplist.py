@@ -9,7 +9,10 @@ _KEPT = 4096
 
 
 class TopList:
-    """Counts values (bytes or int). ``error``: by how much a count may be too low, 0 as long as it is exact."""
+    """Counts values (bytes or int) in the dict ``counts``, which whoever counts adds to.
+
+    ``error``: by how much a count may be too low, 0 as long as it is exact.
+    """
 
     __slots__ = ("counts", "error")
 
@@ -17,27 +20,24 @@ class TopList:
         self.counts = {}
         self.error = 0
 
-    def add(self, value):
-        counts = self.counts
-        if value in counts:
-            counts[value] += 1
-        else:
-            counts[value] = 1
-            if len(counts) >= 2 * _KEPT:
-                self._shrink()
+    def trim(self):
+        """Keep memory bounded: to be called now and then while ``counts`` is added to."""
+        if len(self.counts) >= 2 * _KEPT:
+            self._shrink()
 
     def merge(self, other):
         """Add another TopList's counts to this one."""
         for value, count in other.counts.items():
             self.counts[value] = self.counts.get(value, 0) + count
         self.error += other.error
-        if len(self.counts) >= 2 * _KEPT:
-            self._shrink()
+        self.trim()
 
     def _shrink(self):
         """Take the same from every count, so much that 4,096 values stay at most."""
         cut = sorted(self.counts.values(), reverse=True)[_KEPT]
-        self.counts = {value: count - cut for value, count in self.counts.items() if count > cut}
+        kept = {value: count - cut for value, count in self.counts.items() if count > cut}
+        self.counts.clear()
+        self.counts.update(kept)
         self.error += cut
 
     def top(self, length, shown):

@@ -14,6 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import entries, open_directory
 
 _WITH_MESS = ("info", "local", "remote")
+_BATCH = 50000
 
 
 class Queue:
@@ -25,7 +26,7 @@ class Queue:
         self._whole = {}
 
     def listed(self, queue):
-        """Return the IdSet of an unsplit directory, listed once."""
+        """Return a container of the ids in an unsplit directory, which is listed once."""
         if queue not in self._whole:
             fd = open_directory(os.path.join(self.directory, queue))
             try:
@@ -35,28 +36,45 @@ class Queue:
         return self._whole[queue]
 
     def ids(self, fd, path):
-        """Return the IdSet of the files in a directory."""
+        """Return a container of the names of an auxiliary directory's files; ``path`` is relative to the queue."""
         found = IdSet()
+        for names in self.batches(fd, path, False):
+            found.update(names)
+        return found.container()
+
+    def batches(self, fd, path, are_messages):
+        """Yield the ids in a directory in lists of bounded length, each in numerical order.
+
+        An id is an inode number: in this order, a disk that is not in the cache is read from one end to the other.
+        """
+        batch = []
         for name, kind in entries(fd):
             if kind is not None:
-                if kind != "directory" or not name.isdigit():
-                    self.problem("%s/%s" % (path, name), "not a regular file (%s)" % kind, False)
+                if kind != "directory" or are_messages or not name.isdigit():
+                    is_message = are_messages and layout.is_id(name)
+                    self.problem("%s/%s" % (path, name), "not a regular file (%s)" % kind, is_message)
             elif layout.is_id(name):
-                found.add(name)
+                batch.append(name)
+                if len(batch) == _BATCH:
+                    yield sorted(batch, key=int)
+                    batch = []
             else:
                 self.problem("%s/%s" % (path, name), "not a queue id", False)
-        return found
+        yield sorted(batch, key=int)
 
 
 class Split:
-    """The directories that belong to one number of a queue. A context manager."""
+    """The directories that belong to one number of a queue. A context manager.
+
+    ``fds`` maps their names to descriptors, ``listed`` those of all but mess to containers of the ids in them.
+    """
 
     def __init__(self, queue, number):
         self.queue = queue
         self.number = number
         self.fds = {}
         self._paths = {}
-        self._listed = {}
+        self.listed = {}
 
     def __enter__(self):
         try:
@@ -68,11 +86,11 @@ class Split:
                 is_split = name != "bounce" and os.path.isdir(os.path.join(self.queue.directory, path))
                 self._open(name, path if is_split else name)
                 if is_split:
-                    self._listed[name] = self.queue.ids(self.fds[name], path)
+                    self.listed[name] = self.queue.ids(self.fds[name], path)
                 else:
-                    self._listed[name] = self.queue.listed(name)
+                    self.listed[name] = self.queue.listed(name)
             for name in _WITH_MESS:
-                self._listed[name] = self.queue.ids(self.fds[name], self._paths[name])
+                self.listed[name] = self.queue.ids(self.fds[name], self._paths[name])
         except BaseException:
             self.__exit__()
             raise
@@ -91,10 +109,6 @@ class Split:
         """Return the path of an id's file, relative to the queue."""
         return "%s/%s" % (self._paths[name], queue_id)
 
-    def holds(self, name, queue_id):
-        """Tell whether the id's file was in directory ``name`` when that was listed."""
-        return queue_id in self._listed[name]
-
     def exists(self, name, queue_id):
         """Tell whether the id's file is in directory ``name`` now."""
         try:
@@ -106,14 +120,15 @@ class Split:
         return stat.S_ISREG(found.st_mode)
 
     def strays(self, names):
-        """Tell the queue's ``problem`` of files without a message; ``names`` are the messages' ids."""
+        """Tell the queue's ``problem`` of files without a message; ``names`` is a container of the messages' ids."""
         for name in _WITH_MESS:
-            for queue_id, kind in entries(self.fds[name]):
-                if (
-                    kind is None
-                    and queue_id not in names
-                    and layout.is_id(queue_id)
-                    and not self.exists("mess", queue_id)
-                    and self.exists(name, queue_id)
-                ):
+            for queue_id in self._unknown(name, names):
+                if not self.exists("mess", queue_id) and self.exists(name, queue_id):
                     self.queue.problem(self.path(name, queue_id), "there is no message of this id", False)
+
+    def _unknown(self, name, names):
+        listed = self.listed[name]
+        if isinstance(listed, set) and isinstance(names, set):
+            return listed - names
+        found = entries(self.fds[name])
+        return (one for one, kind in found if kind is None and layout.is_id(one) and one not in names)

@@ -14,7 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.notices import repo
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.directories import Queue, Split
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
-from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import entries, open_file, read_all
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_file, read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     ENVELOPE,
     HEADER,
@@ -26,6 +26,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import (
 _FIRST = 16384
 _PIECE = 1 << 18
 _ENVELOPE_LIMIT = 1 << 26
+_REMOTE = ("remote",)
 
 
 class QmailReader:
@@ -96,21 +97,22 @@ class QmailReader:
             self._queues[index] = Queue(self.directories[index], lambda *what: problem(index, *what))
         with Split(self._queues[index], number) as self._split:
             names = IdSet()
-            for name, kind in entries(self._split.fds["mess"]):
-                path = "mess/%d/%s" % (number, name)
-                if not layout.is_id(name):
-                    problem(index, path, "not a queue id", False)
-                elif kind is not None:
-                    problem(index, path, "not a regular file (%s)" % kind, True)
-                else:
-                    names.add(name)
+            for batch in self._queues[index].batches(self._split.fds["mess"], "mess/%d" % number, True):
+                names.update(batch)
+                for name in batch:
                     yield self._message(index, name)
-            self._split.strays(names)
+            self._split.strays(names.container())
         self._data_of = None
 
     def _message(self, index, name):
         message = Message(index, name, None)
-        _classify(message, self._split.holds)
+        listed = self._split.listed
+        if name in listed["remote"] and name in listed["info"] and name not in listed["todo"] \
+                and name not in listed["local"] and name not in listed["bounce"]:  # fmt: skip
+            # The usual case, in short.
+            message.state, message.queue, message.queues = "S5", "remote", _REMOTE
+            return message
+        _classify(message, lambda directory, name: name in listed[directory])
         if message.queue == "incomplete":
             # The directories were listed before this message's: it may have come in between.
             _classify(message, self._split.exists)

@@ -1,0 +1,287 @@
+"""The playbooks, run as an operator runs them, on queues that are copies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tarfile
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.postfix_queue import Client, PostfixQueue
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / ".." / "shared" / "fixtures"
+PLAYER = Path(sys.executable).with_name("ansible-playbook")
+NOTHING_LISTENS = {
+    "ansible_connection": "ansible.builtin.ssh",
+    "ansible_host": "127.0.0.1",
+    "ansible_port": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def queues(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("queues")
+    for name in ("incident", "states"):
+        archive = FIXTURES / ("qmail-%s.tar.xz" % name)
+        if not archive.exists():
+            pytest.skip("needs the queue archive %s in ../shared/fixtures" % archive.name)
+        with tarfile.open(archive) as opened:
+            opened.extractall(directory / name, filter="tar")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def postfix(tmp_path_factory):
+    queue = PostfixQueue(tmp_path_factory.mktemp("postfix") / "spool")
+    now = time.time()
+    for index in range(120):
+        queue.add(
+            b"Subject: {{ lookup('pipe','touch canary') }}\n\nbuy \x1b[31m now\n",
+            sender="info@example.com",
+            recipients=["user%d@example.net" % index],
+            client=Client("203.0.113.9", sasl_username="info@example.com"),
+            arrival=now - 600 - index,
+        )
+    return queue.path
+
+
+class Run:
+    def __init__(self, finished, directory):
+        self.status = finished.returncode
+        self.text = finished.stdout + finished.stderr
+        self.stdout = finished.stdout
+        self.directory = directory
+
+    def commands(self):
+        return [line.strip() for line in self.stdout.splitlines() if line.startswith("  ansible-playbook")]
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run playbook `name` over `hosts`, {group: {host: variables}}, in an own directory; return a Run."""
+    (tmp_path / "ansible_collections" / "mailops").mkdir(parents=True)
+    (tmp_path / "ansible_collections" / "mailops" / "rescue").symlink_to(ROOT)
+
+    def play(name, hosts, *arguments, **environment):
+        everywhere = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "mailops_become": False,
+        }
+        children = {group: {"hosts": members} for group, members in hosts.items()}
+        inventory = tmp_path / "hosts.yml"
+        inventory.write_text(yaml.safe_dump({"all": {"vars": everywhere, "children": children}}))
+        return run([str(PLAYER), name, "-i", "hosts.yml", *arguments], **environment)
+
+    def run(words, **environment):
+        settings = dict(
+            os.environ,
+            ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
+            ANSIBLE_FORCE_COLOR="0",
+            _ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR="error",
+            **environment,
+        )
+        settings.pop("ANSIBLE_CONFIG", None)
+        finished = subprocess.run(
+            words, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+        )
+        made = Run(finished, tmp_path)
+        strange = {char for char in made.text if unicodedata.category(char) in ("Cc", "Cf")} - set("\n\r\t")
+        assert not strange
+        assert not list(tmp_path.rglob("canary"))
+        return made
+
+    play.run = run
+    return play
+
+
+def at(directory, **variables):
+    return {"mailops_queue_directory": str(directory), **variables}
+
+
+def test_inspect_a_mixed_fleet(play, queues, postfix):
+    made = play(
+        "mailops.rescue.inspect",
+        {
+            "qmail": {"mx1": at(queues / "incident" / "queue")},
+            "postfix": {"out1": at(postfix)},
+            "found_out": {"mx2": at(queues / "states" / "queue")},
+        },
+    )
+    assert made.status == 0, made.text
+    assert "MAIL QUEUES  2,191 messages" in made.text
+    assert "3 of 3 hosts read\n" in made.text
+    assert (
+        "1,996 of 2,045 messages (98 %) are failure notices about addresses at\n   mail.example.com"
+        in made.text
+    )
+    assert "Queues local 10, remote 2,035\n" in made.text
+    assert "120 of 120 messages (100 %) were sent with the login info@example.com" in made.text
+    assert "Queues deferred 120\n" in made.text
+    assert "Queues remote 19, todo 5, incomplete 2, bounce 1\n" in made.text
+    assert '"top"' not in made.text
+
+
+def test_hosts_that_cannot_be_read_stop_nobody(play, queues, tmp_path):
+    hosts = {
+        "qmail": {
+            "mx1": at(queues / "incident" / "queue"),
+            "wrong": at(tmp_path / "nowhere"),
+            "badpath": {"mailops_queue_directory": "{{ no_such_variable }}"},
+        },
+        "unknown": {"gone": NOTHING_LISTENS},
+    }
+    made = play("mailops.rescue.inspect", hosts)
+    assert made.status == 2
+    assert "1 of 4 hosts read, 3 NOT READ" in made.text
+    assert "  wrong: queue_directory: " in made.text
+    assert "  gone: unreachable: " in made.text
+    assert "  badpath: " in made.text
+    assert "are failure notices" in made.text
+    assert '"msg": "3 of 4 hosts could not be read; see NOT READ above"' in made.text
+
+
+@pytest.mark.parametrize("fatal", ["true", "false"])
+def test_the_summary_comes_even_when_all_hosts_fail(play, tmp_path, fatal):
+    hosts = {"qmail": {"wrong": at(tmp_path / "nowhere")}, "unknown": {"gone": NOTHING_LISTENS}}
+    made = play("mailops.rescue.inspect", hosts, ANSIBLE_ANY_ERRORS_FATAL=fatal)
+    assert made.status == 2
+    assert "MAIL QUEUES  nothing could be read\n0 of 2 hosts read, 2 NOT READ" in made.text
+
+
+def test_only_unreachable_hosts(play):
+    made = play("mailops.rescue.inspect", {"unknown": {"gone": NOTHING_LISTENS}})
+    assert made.status == 2
+    assert "0 of 1 host read, 1 NOT READ" in made.text
+
+
+def test_the_free_strategy_shows_one_summary(play, queues, postfix):
+    hosts = {"all": {"mx1": at(queues / "states" / "queue"), "out1": at(postfix)}}
+    made = play("mailops.rescue.inspect", hosts, ANSIBLE_STRATEGY="free")
+    assert made.status == 0, made.text
+    assert made.text.count("MAIL QUEUES") == 1
+
+
+def test_limit_to_a_host_and_check_mode(play, queues, postfix):
+    hosts = {"all": {"mx1": at(queues / "states" / "queue"), "out1": at(postfix)}}
+    made = play("mailops.rescue.inspect", hosts, "-l", "mx1", "--check", "--diff")
+    assert made.status == 0, made.text
+    assert "1 of 1 host read" in made.text
+
+
+def test_the_next_commands_run_as_they_are_shown(play, queues, postfix):
+    hosts = {"qmail": {"mx1": at(queues / "incident" / "queue")}, "postfix": {"out1": at(postfix)}}
+    made = play(
+        "mailops.rescue.inspect", hosts, "-e", '{"exclude": {"smaller_than": 1}, "mailops_become": false}'
+    )
+    commands = made.commands()
+    assert len(commands) == 4
+    for command in commands:
+        words = shlex.split(command)
+        assert words[0] == "ansible-playbook"
+        assert json.loads(words[-1])["mailops_become"] is False
+        ran = play.run([str(PLAYER), *words[1:]])
+        assert ran.status == 0, ran.text
+        if words[1].endswith("view"):
+            assert " selected messages shown" in ran.text
+        else:
+            assert "1,996 messages selected of 2,045" in ran.text or "120 messages" in ran.text
+
+
+def test_view_by_selection_shows_text_and_runs_none_of_it(play, postfix):
+    made = play(
+        "mailops.rescue.view",
+        {"postfix": {"out1": at(postfix)}},
+        "-e",
+        json.dumps({"select": {"subject": "canary"}, "limit": 2}),
+    )
+    assert made.status == 0, made.text
+    assert "out1  2 of 120 selected messages shown" in made.text
+    assert "  Subject  {{ lookup('pipe','touch canary') }}" in made.text
+    assert "  | buy \\x1b[31m now" in made.text
+    assert "  Login    info@example.com" in made.text
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_view_by_ids(play, queues, as_json):
+    ids = sorted(path.name for path in (queues / "states" / "queue" / "mess").glob("*/*"))[:2]
+    variable = json.dumps({"ids": [int(one) for one in ids]}) if as_json else "ids=" + ",".join(ids)
+    made = play("mailops.rescue.view", {"all": {"mx1": at(queues / "states" / "queue")}}, "-e", variable)
+    assert made.status == 0, made.text
+    assert "mx1  2 of 2 selected messages shown" in made.text
+    assert all("\n%s  " % one in made.text for one in ids)
+
+
+def test_view_all_awkward_messages(play, queues):
+    made = play(
+        "mailops.rescue.view",
+        {"all": {"mx1": at(queues / "states" / "queue")}},
+        "-e",
+        '{"select": {"larger_than": 0}, "exclude": {"ids": "0"}, "limit": 100, "content_bytes": 500}',
+    )
+    assert made.status == 0, made.text
+    assert "mx1  26 of 26 selected messages shown" in made.text or "mx1  25 of 25" in made.text
+
+
+def test_view_without_a_selection_says_what_is_missing(play, queues):
+    made = play("mailops.rescue.view", {"all": {"mx1": at(queues / "states" / "queue")}})
+    assert made.status == 2
+    assert "Say which messages: -e ids=ID1,ID2 or -e" in made.text
+
+
+def test_a_bad_selection_names_the_option(play, queues):
+    made = play(
+        "mailops.rescue.inspect",
+        {"all": {"mx1": at(queues / "states" / "queue")}},
+        "-e",
+        '{"select": {"sender": "("}}',
+    )
+    assert made.status == 2
+    assert "  mx1: select: sender" in made.text or "  mx1: select.sender" in made.text
+
+
+def test_listing(play, queues, tmp_path):
+    listing = tmp_path / "all.jsonl"
+    hosts = {"all": {"mx1": at(queues / "states" / "queue")}}
+    made = play("mailops.rescue.inspect", hosts, "-e", "listing=%s" % listing)
+    assert made.status == 0, made.text
+    assert str(listing) in made.text.replace("\n", "").replace(" ", "")
+    assert len(listing.read_text().splitlines()) == 26
+
+
+def test_playbooks_by_path_in_a_checkout(queues, tmp_path):
+    inventory = tmp_path / "hosts"
+    inventory.write_text(
+        "mx1 ansible_connection=local ansible_python_interpreter=%s"
+        " mailops_become=false mailops_queue_directory=%s\n"
+        % (sys.executable, queues / "incident" / "queue")
+    )
+    words = [str(PLAYER), "playbooks/inspect.yml", "-i", str(inventory)]
+    made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "ansible-playbook playbooks/view.yml -i %s -l mx1 " % inventory in made.stdout
+
+
+def test_the_example_inventory_parses_and_says_what_it_means():
+    words = [str(PLAYER.with_name("ansible-inventory")), "-i", "inventory/example", "--list"]
+    made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "WARNING" not in made.stderr
+    inventory = json.loads(made.stdout)
+    hosts = inventory["_meta"]["hostvars"]
+    assert len(hosts) == 13
+    assert hosts["lists.tyo.example.com"]["mailops_queue_directory"] == "/var/indimail/queue"
+    assert hosts["relay.fra.example.com"]["ansible_ssh_extra_args"] == "-o ProxyJump=jump.fra.example.com"
+    assert hosts["seized-mx7"]["mailops_become"] is False
+    assert "ansible_ssh_extra_args" not in hosts["mx1.tyo.example.com"]
+    words = [str(PLAYER), "playbooks/inspect.yml", "-i", "inventory/example", "--list-hosts"]
+    made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "hosts (13)" in made.stdout
