@@ -1,10 +1,9 @@
 #!/usr/bin/python3
 """Sets up two Postfix instances and fills their queues, and writes down what must be found in them.
 
-Each case of SENT is submitted twice, once under a short and once under a long queue id. `main` has the
-directory hashing that Debian ships and goes from short ids to long ones; `deep` hashes more queues, and
-deeper, and goes the other way. A message is known again by its first recipient, which no other message of
-the same instance has.
+Each case of SENT is submitted twice, first under a short and then under a long queue id. `main` has the
+directory hashing that Debian ships, `deep` hashes more queues, and deeper. A message is known again by its
+first recipient, which no other message of the same instance has.
 """
 
 import collections
@@ -17,13 +16,13 @@ PASSWORD = "correct horse"
 CANARY = "/tmp/mailops-canary"
 TEMPLATE = "{{ lookup('pipe', 'touch %s') }}" % CANARY
 
+# Long ids are switched on half-way; switching them off would make Postfix rename what is there.
 INSTANCES = {
-    "main": {"config": "/etc/postfix", "queue": "/var/spool/postfix", "port": 25, "long_first": "no"},
+    "main": {"config": "/etc/postfix", "queue": "/var/spool/postfix", "port": 25},
     "deep": {
         "config": "/etc/postfix-deep",
         "queue": "/var/spool/postfix-deep",
         "port": 2525,
-        "long_first": "yes",
     },
 }
 
@@ -86,6 +85,7 @@ SENT = [
         "",
         ["notice@example.org"],
         "failure notice",
+        notice=True,
         body=b"Hi. This is the qmail-send program at example.net.\r\n",
     ),
     smtp("no-subject@example.net", ["no-subject@example.org"], None),
@@ -152,7 +152,7 @@ def configure():
     run("postmulti", "-e", "init")
     run("postmulti", "-I", "postfix-deep", "-G", "mta", "-e", "create")
     for instance in INSTANCES.values():
-        settings = dict(SETTINGS, enable_long_queue_ids=instance["long_first"])
+        settings = dict(SETTINGS)
         if instance["port"] != 25:
             settings["hash_queue_depth"] = "2"
             settings["hash_queue_names"] = "deferred, defer, hold, active, incoming"
@@ -205,8 +205,8 @@ def submit(instance, case, round_):
         "subject": case["subject"],
         "hostile": case.get("hostile"),
         "loose": case.get("loose", False),
-        "is_bounce": case["sender"] == "",
-        "sasl_username": case.get("user"),
+        "is_bounce": case.get("notice", False),
+        "sasl_username": case.get("user") and case["user"] + "@mail.example.com",
         "origin_uid": case.get("uid"),
         "bounced": None,
         "client_address": case.get("client", "127.0.0.1") if case["via"] == "smtp" else None,
@@ -279,8 +279,7 @@ def main():
 
     submit_all(SENT, "a")
     for instance in INSTANCES.values():
-        flipped = "no" if instance["long_first"] == "yes" else "yes"
-        run("postconf", "-c", instance["config"], "-e", "enable_long_queue_ids=" + flipped)
+        run("postconf", "-c", instance["config"], "-e", "enable_long_queue_ids=yes")
         reload(instance)
     submit_all(SENT, "b")
 
