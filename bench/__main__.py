@@ -15,21 +15,25 @@ LIMIT_MIB = 64
 def parse():
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=["qmail", "postfix"], help="measure one kind of queue")
-    parser.add_argument("--messages", type=int, default=100000, help="size of the queues (default %(default)s)")
+    parser.add_argument("--messages", type=int, default=100000,
+                        help="size of the queues (default %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each program (default %(default)s)")
     parser.add_argument("--million", action="store_true",
                         help="measure memory and linearity at 10,000, 100,000 and 1,000,000 messages instead;"
                              " needs 30 GB of disk and half an hour the first time")
     parser.add_argument("--sizes", type=lambda text: [int(word) for word in text.split(",")],
-                        default=[10000, 100000, 1000000], help="sizes for --million, with commas between them")
-    parser.add_argument("--remove", action="store_true", help="remove the queues that earlier runs kept, and stop")
+                        default=[10000, 100000, 1000000],
+                        help="sizes for --million, with commas between them")
+    parser.add_argument("--remove", action="store_true",
+                        help="remove the queues that earlier runs kept, and stop")
     return parser.parse_args()
 
 
 def facts():
-    kind = subprocess.run(["stat", "-f", "-c", "%T", str(queues.CACHE)], capture_output=True, text=True).stdout.strip()
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(queues.CACHE)], check=True, capture_output=True,
+                          text=True).stdout.strip()
     print("%d cores, load %.1f, Python %s, Linux %s, file system %s, page cache warm" % (
-        os.cpu_count(), os.getloadavg()[0], platform.python_version(), platform.release(), kind or "unknown"))
+        os.cpu_count(), os.getloadavg()[0], platform.python_version(), platform.release(), kind))
     print("Machines are noisy: compare the ratios of one run, not seconds of different runs.\n")
 
 
@@ -85,11 +89,11 @@ def postfix(count, runs):
 
 def readers(mta, queue, count, runs, floor):
     """Print the reader's lines; return the seconds with all cores."""
-    for workers, name in ((1, "queue_info, 1 worker (median of %d)"), (0, "queue_info, all cores (median of %d)")):
+    for workers, name in ((1, "1 worker"), (0, "all cores")):
         seconds, total = measure_reader(mta, queue, workers, runs)
         if total != count:
             sys.exit("queue_info counted %d of %d messages" % (total, count))
-        line(name % runs, seconds, floor, "C floor")
+        line("queue_info, %s (median of %d)" % (name, runs), seconds, floor, "C floor")
     return seconds
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -12,14 +11,15 @@ from pathlib import Path
 
 from .queues import CACHE
 
-__all__ = ["compile_floor", "interpreter_memory", "run_egrep", "run_floor", "run_postqueue", "run_reader"]
+__all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue", "run_reader"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "plugins" / "modules" / "queue_info.py"
 IMAGE = "mailops-base:bookworm"
+CONTAINER = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh")
 # A module wants to be told how to write its result; Ansible does this for those that it runs.
 START = ("import runpy, sys; from ansible.module_utils import basic; basic._ANSIBLE_PROFILE = 'legacy';"
-         "runpy.run_path(sys.argv[1], run_name='__main__')")
+         "runpy.run_path(sys.argv.pop(), run_name='__main__')")
 # In a container: a server that delivers nothing, then the command, timed there.
 SERVE = """set -e
 postconf -e 'maillog_file = /var/log/maillog' 'inet_interfaces = loopback-only' \
@@ -73,7 +73,8 @@ def run_reader(mta, queue, workers, memory=False, **options):
     try:
         result = json.loads(out)
     except ValueError:
-        raise RuntimeError("queue_info said: %s %s" % (out[-500:], err[-2000:].decode("utf-8", "replace"))) from None
+        said = (out[-500:] + err[-2000:]).decode("utf-8", "replace")
+        raise RuntimeError("queue_info said: " + said) from None
     if result.get("failed"):
         raise RuntimeError("queue_info failed: %s" % result.get("msg"))
     result["wall"] = wall
@@ -95,16 +96,16 @@ def run_egrep(queue, pattern="no mailbox here"):
     directory, part = Path(queue) / "mess" / "0", "*[123]"
     files = sum(1 for _ in directory.glob(part))
     started = time.perf_counter()
-    subprocess.run(["find", str(directory), "-type", "f", "-name", part, "-exec", "egrep", "-l", pattern, "{}", ";"],
-                   check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["find", str(directory), "-type", "f", "-name", part, "-exec", "egrep", "-l", pattern, "{}", ";"]
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return files, time.perf_counter() - started
 
 
 def postfix_ids():
     """Return user and group ids of Postfix in the image, or None where Docker or the image is missing."""
     try:
-        out = subprocess.run(["docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", IMAGE, "-c",
-                              "id -u postfix; id -g postfix"], check=True, capture_output=True, text=True).stdout
+        out = subprocess.run([*CONTAINER, IMAGE, "-c", "id -u postfix; id -g postfix"], check=True,
+                             capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return tuple(int(word) for word in out.split())
@@ -114,8 +115,7 @@ def run_postqueue(queue, times):
     """Run `postqueue -j` on a live Postfix in a container over `queue`; return lines listed, list of
     seconds."""
     out = subprocess.run(
-        ["docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh",
-         "-v", "%s:/var/spool/postfix" % queue, IMAGE, "-c", SERVE % times],
+        [*CONTAINER, "-v", "%s:/var/spool/postfix" % queue, IMAGE, "-c", SERVE % times],
         check=True, capture_output=True, text=True).stdout.splitlines()
     pairs = [line.split() for line in out[1:]]
     return int(out[0]), [float(b) - float(a) for a, b in pairs]
@@ -161,8 +161,3 @@ def _proportional(pid):
     except OSError:
         pass
     return 0
-
-
-def largest_child():
-    """Return the largest resident size that a finished child has had so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -14,11 +14,12 @@ __all__ = ["CACHE", "postfix_queue", "qmail_queue", "remove_queues"]
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "bench"
 NOTICES = 0.9
+NO_MAILBOX = "Sorry, no mailbox here by that name. (#5.1.1)"
 # Far enough in the future that no queue manager touches the files.
 RETRY_IN = 30 * 86400
 PROVIDERS = ("bigmail.example.net", "webmail.example.org", "freemail.example.com", "partner.example.org")
-REASON = ("host mx1.%s[192.0.2.110] said: 421 4.7.0 Our system has detected an unusual rate of unsolicited mail"
-          " from your IP address (in reply to MAIL FROM command)")
+REASON = ("host mx1.%s[192.0.2.110] said: 421 4.7.0 Our system has detected an unusual rate of unsolicited"
+          " mail from your IP address (in reply to MAIL FROM command)")
 
 
 def qmail_queue(count):
@@ -60,8 +61,7 @@ def _fill_qmail(path, count):
         sender, recipient, letter = _letter(chance, number, when)
         if chance.random() < NOTICES:
             original = received("network", 20000 + number % 9000, when) + letter
-            content = failure_notice(sender, [(recipient, "Sorry, no mailbox here by that name. (#5.1.1)")], original,
-                                     when=when)
+            content = failure_notice(sender, [(recipient, NO_MAILBOX)], original, when=when)
             queue.add(content, b"", remote=[sender], origin="bounce", arrival=when)
         elif chance.random() < 0.1:
             queue.add(letter, sender, local=[recipient], origin="network", arrival=when)
@@ -79,8 +79,9 @@ def _fill_postfix(path, count, owner):
         domain = chance.choice(PROVIDERS)
         recipients = [Recipient("user%d@%s" % (chance.randrange(10 ** 6), domain), reason=REASON % domain,
                                 dsn_status="4.7.0") for _ in range(chance.choice((1, 1, 1, 2, 3)))]
-        client = Client("203.0.113.%d" % chance.randrange(1, 255), "host%d.example.net" % chance.randrange(500), None,
-                        chance.choice((None, "info@example.com", "user%d@example.com" % chance.randrange(900))))
+        user = chance.choice((None, "info@example.com", "user%d@example.com" % chance.randrange(900)))
+        client = Client("203.0.113.%d" % chance.randrange(1, 255), "host%d.example.net" % chance.randrange(500),
+                        None, user)
         queue.add(letter, sender, recipients, client=client, arrival=when, retry=now + RETRY_IN)
 
 
@@ -93,12 +94,13 @@ def _letter(chance, number, when):
         "=?UTF-8?B?%s?= %d" % (base64.b64encode("お見積書のご案内".encode()).decode(), chance.randrange(50)),
         "Invoice %d is overdue and this line is\n folded as long subjects are" % chance.randrange(100)))
     text = (
-        "Received: from unknown (HELO relay%d.example.net) (203.0.113.%d)\n  by mail.example.com with SMTP; %s\n"
+        "Received: from unknown (HELO relay%d.example.net) (203.0.113.%d)\n"
+        "  by mail.example.com with SMTP; %s\n"
         "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=spammer.example.net; s=s1;\n"
         " h=from:to:subject:date:message-id; bh=%s;\n b=%s\n"
         "From: \"Info\" <%s>\nTo: <%s>\nSubject: %s\nMessage-ID: <%d.%d@spammer.example.net>\nDate: %s\n"
         "MIME-Version: 1.0\nContent-Type: text/plain;\n charset=\"utf-8\"\nX-Mailer: Mailer 2.%d\n\n%s"
-        % (number % 7, chance.randrange(1, 255), date(when), "A" * 43 + "=", "B" * 76, sender, recipient, subject,
-           number, int(when), date(when), chance.randrange(9),
+        % (number % 7, chance.randrange(1, 255), date(when), "A" * 43 + "=", "B" * 76, sender, recipient,
+           subject, number, int(when), date(when), chance.randrange(9),
            "click here http://spam.example.net/%d today only\n" % number * chance.randrange(5, 55)))
     return sender, recipient, os.fsencode(text)

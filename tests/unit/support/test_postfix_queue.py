@@ -18,8 +18,8 @@ MESSAGES = {
     "sendmail-t.4F63352CA99": {
         "content": "From: web@mail.example.com\nTo: a@example.net, b@example.org\nSubject: sendmail -t\n"
                    + HEADERS_ADDED % ("202407", "4F63352CA99", "20:24:07") + "\nbody line\n",
-        "sender": "web@mail.example.com", "recipients": ["a@example.net", "b@example.org"], "full_name": "root",
-        "extracted": True, "warn": 1795307047},
+        "sender": "web@mail.example.com", "recipients": ["a@example.net", "b@example.org"],
+        "full_name": "root", "extracted": True, "warn": 1795307047},
     "sasl-milter.6928952CAAA": {
         "content": "Subject: bounce like\n" + HEADERS_ADDED % ("202407", "6928952CAAA", "20:24:07")
                    + "From: MAILER-DAEMON\n\nhi\n",
@@ -80,7 +80,8 @@ def test_ids():
 @pytest.mark.parametrize(("long_ids", "depth"), [(False, 0), (False, 1), (True, 2)])
 def test_hash_directories_hold_hex_digits_of_the_microseconds(tmp_path, long_ids, depth):
     queue = PostfixQueue(tmp_path, hash_depth=depth, long_ids=long_ids)
-    name = queue.add("x", "a@example.com", [Recipient("b@example.net", reason="r")], arrival=1795292616.703711)
+    recipient = Recipient("b@example.net", reason="r")
+    name = queue.add("x", "a@example.com", [recipient], arrival=1795292616.703711)
     digits = "/".join("%05X" % 703711)[:max(2 * depth - 1, 0)]
     for directory in ("deferred", "defer"):
         path = tmp_path / directory / digits / name

@@ -20,9 +20,10 @@ def read(*parts):
 
 def test_layout_of_a_preprocessed_message(tmp_path):
     queue = QmailQueue(tmp_path / "queue", split=7)
-    number = queue.add(b"Subject: x\n\ny\n", "a@example.com", ["l@example.com"], ["r@example.net", "s@example.net"],
-                       done=["r@example.net"], origin="network", arrival=1795289067, bounce_text="<z>:\ngone\n\n",
-                       retry=1795290000)
+    number = queue.add(
+        b"Subject: x\n\ny\n", "a@example.com", ["l@example.com"], ["r@example.net", "s@example.net"],
+        done=["r@example.net"], origin="network", arrival=1795289067, bounce_text="<z>:\ngone\n\n",
+        retry=1795290000)
     place = "%d/%d" % (number % 7, number)
     mess = Path(queue.path, "mess", place)
     assert mess.stat().st_ino == number
