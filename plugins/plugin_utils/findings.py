@@ -58,7 +58,8 @@ _ORDER = (
     "recipient_domain",
     "delay_reason",
 )
-_WORST = {"recipient_domain": "warning", "delay_reason": "warning"}
+# The own domain, a large provider and a dead route are most of many a queue without spam.
+_WORST = {"sender_domain": "warning", "recipient_domain": "warning", "delay_reason": "warning"}
 
 
 @dataclass(frozen=True)

@@ -95,12 +95,13 @@ def show_messages(summary, width=72):
 def _host(host, summary, top):
     result = summary.results[host]
     counts = result["counts"]
+    by_queue = "matched_by_queue" if summary.selected else "by_queue"
     return {
         "name": host,
         "mta": " ".join(part for part in (result.get("mta"), result.get("version")) if part),
         "counts": counts,
         "queues": [queue for queue in result.get("queues") or [] if len(result["queues"]) > 1],
-        "by_queue": [(name, count) for name, count in (counts.get("by_queue") or {}).items() if count],
+        "by_queue": [(name, count) for name, count in (counts.get(by_queue) or {}).items() if count],
         "oldest": result.get("oldest"),
         "newest": result.get("newest"),
         "histogram": _histogram(result.get("age_histogram") or []),
