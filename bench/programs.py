@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .queues import CACHE
 
-__all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue", "run_reader"]
+__all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue",
+           "run_reader"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "plugins" / "modules" / "queue_info.py"
@@ -96,7 +97,8 @@ def run_egrep(queue, pattern="no mailbox here"):
     directory, part = Path(queue) / "mess" / "0", "*[123]"
     files = sum(1 for _ in directory.glob(part))
     started = time.perf_counter()
-    command = ["find", str(directory), "-type", "f", "-name", part, "-exec", "egrep", "-l", pattern, "{}", ";"]
+    command = ["find", str(directory), "-type", "f", "-name", part,
+               "-exec", "egrep", "-l", pattern, "{}", ";"]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return files, time.perf_counter() - started
 

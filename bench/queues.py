@@ -80,8 +80,8 @@ def _fill_postfix(path, count, owner):
         recipients = [Recipient("user%d@%s" % (chance.randrange(10 ** 6), domain), reason=REASON % domain,
                                 dsn_status="4.7.0") for _ in range(chance.choice((1, 1, 1, 2, 3)))]
         user = chance.choice((None, "info@example.com", "user%d@example.com" % chance.randrange(900)))
-        client = Client("203.0.113.%d" % chance.randrange(1, 255), "host%d.example.net" % chance.randrange(500),
-                        None, user)
+        host = "host%d.example.net" % chance.randrange(500)
+        client = Client("203.0.113.%d" % chance.randrange(1, 255), host, None, user)
         queue.add(letter, sender, recipients, client=client, arrival=when, retry=now + RETRY_IN)
 
 
