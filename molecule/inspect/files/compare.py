@@ -39,8 +39,8 @@ def postqueue(config):
 def masked(text):
     r"""What the module returned as a pattern for what showq(8) prints.
 
-    showq puts `?` in the place of each byte that is not printable UTF-8. There the module shows the character that
-    it takes the byte for, or \xNN.
+    showq puts `?` in the place of each byte that is not printable UTF-8. There the module shows the character
+    that it takes the byte for, or \xNN.
     """
 
     def piece(found):
