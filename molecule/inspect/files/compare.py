@@ -124,11 +124,8 @@ def compare_expected(records, expected):
             check(name + " sender", record["sender"].replace('"', ""), case["sender"])
         status = [[r["address"], r["status"]] for r in record["recipients"]]
         wanted = [[a, "done" if a in case["done"] else "pending"] for a in case["recipients"]]
-        check(
-            name + " recipients",
-            sorted(status),
-            sorted(wanted)[: len(status)] if len(wanted) <= 20 else sorted(status),
-        )
+        # The module returns the first 20.
+        check(name + " recipients", status, wanted[:20])
         check(name + " recipient_count", record["recipient_count"], len(case["recipients"]))
         for field in ("queue", "sasl_username", "origin_uid", "client_address", "is_bounce"):
             check("%s %s" % (name, field), record[field], case[field])
@@ -250,7 +247,7 @@ def main():
     check(CANARY + " exists", os.path.exists(CANARY), False)
     if problems:
         print("%d differences" % len(problems))
-        print("\n".join(problems))
+        print("\n".join(problem[:2000] for problem in problems))
         sys.exit(1)
     print("%d messages of %d queues agree" % (len(full["messages"]), len(configs)))
 
