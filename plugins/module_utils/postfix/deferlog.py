@@ -18,6 +18,11 @@ def parse_defer_log(data):
     Recipients are in the printable, quoted form in which Postfix logs them.
     """
     reasons = {}
+    at, name = data.find(b"\nreason="), data.find(b"\nrecipient=")
+    if 0 <= name < at and data.find(b"\nreason=", at + 1) < 0:
+        # The usual log of one recipient.
+        reasons[_line(data, name + 11)] = _line(data, at + 8).strip()
+        return reasons
     for entry in data.split(b"\n\n"):
         recipient = reason = None
         for line in entry.split(b"\n"):
@@ -33,6 +38,10 @@ def parse_defer_log(data):
         if recipient is not None and reason is not None:
             reasons[recipient] = reason.strip()
     return reasons
+
+
+def _line(data, at):
+    return data[at:].partition(b"\n")[0]
 
 
 def reasons_for(recipients, logged):
