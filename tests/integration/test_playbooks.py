@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from tests.support.postfix_queue import Client, PostfixQueue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -263,8 +265,7 @@ def test_playbooks_by_path_in_a_checkout(queues, tmp_path):
     inventory = tmp_path / "hosts"
     inventory.write_text(
         "mx1 ansible_connection=local ansible_python_interpreter=%s"
-        " mailops_become=false mailops_queue_directory=%s\n"
-        % (sys.executable, queues / "incident" / "queue")
+        " mailops_become=false mailops_queue_directory=%s\n" % (sys.executable, queues / "incident" / "queue")
     )
     words = [str(PLAYER), "playbooks/inspect.yml", "-i", str(inventory)]
     made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -286,3 +287,32 @@ def test_the_example_inventory_parses_and_says_what_it_means():
     words = [str(PLAYER), "playbooks/inspect.yml", "-i", "inventory/example", "--list-hosts"]
     made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert "hosts (13)" in made.stdout
+
+
+def documented_commands():
+    for page in ("README.md", "docs/inspect.md"):
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
+            line = line.strip().removeprefix("$ ")
+            if line.startswith("ansible-playbook playbooks/"):
+                yield line
+
+
+@pytest.mark.parametrize("command", sorted(set(documented_commands())))
+def test_documented_commands_are_right(command):
+    words = shlex.split(command)
+    assert (ROOT / words[1]).is_file()
+    variables = json.loads(words[words.index("-e") + 1]) if "-e" in words else {}
+    Selection(variables.pop("select", None), variables.pop("exclude", None))
+    used = (ROOT / words[1]).read_text(encoding="utf-8")
+    assert all("{{ %s | default" % name in used for name in variables)
+
+
+def test_every_variable_is_documented():
+    documented = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
+    for name in ("inspect", "view"):
+        used = (ROOT / "playbooks" / (name + ".yml")).read_text(encoding="utf-8")
+        names = set(re.findall(r"\{\{ (\w+) (?:\| default|if)|(\w+) is defined", used))
+        names = {one for pair in names for one in pair if one and not one.startswith("__")}
+        assert len(names) > 10
+        rows = re.findall(r"^\| (.*?) \| (both|%s) \|" % name, documented, re.MULTILINE)
+        assert names == {one for row, _playbook in rows for one in re.findall(r"`(\w+)`", row)}
