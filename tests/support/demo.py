@@ -11,6 +11,13 @@ from .demo_postfix import build_postfix_demo
 from .demo_qmail import build_qmail_demo
 
 ROOT = Path(__file__).resolve().parents[2]
+HINTS = """\
+This took %.0f s. `make demo` again makes the queues anew.
+To type the commands above, first put their programs on your path:
+  . .venv/bin/activate
+What else is in these queues, and must survive any purge:
+  ansible-playbook playbooks/inspect.yml -l demo-qmail -e '{"exclude": {"bounce": true}}'
+  ansible-playbook playbooks/inspect.yml -l demo-postfix -e '{"exclude": {"sasl_username": "info@example.com"}}'"""
 INSPECT = ("playbooks/inspect.yml", "-i", "inventory/demo")
 
 
@@ -32,7 +39,7 @@ def main():
     player = Path(sys.executable).with_name("ansible-playbook")
     environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"))
     status = subprocess.call([str(player), *INSPECT], cwd=ROOT, env=environment)
-    print("This took %.0f s. `make demo` again makes the queues anew." % (time.time() - started))
+    print(HINTS % (time.time() - started))
     return status
 
 
