@@ -8,7 +8,6 @@ __all__ = ["HEADER_LIMIT", "Headers", "decode_header"]
 import base64
 import binascii
 import re
-
 from functools import lru_cache
 
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode

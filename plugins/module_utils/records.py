@@ -6,7 +6,6 @@
 __all__ = ["BODY", "ENVELOPE", "HEADER", "Message", "NAME", "REASON", "Recipient", "STAT", "iso_time"]
 
 import time
-
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import decode_header

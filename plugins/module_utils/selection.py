@@ -9,7 +9,6 @@ import difflib
 import ipaddress
 import math
 import re
-
 from functools import lru_cache
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError

@@ -415,6 +415,7 @@ seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, SELECTION, run_module
 from ansible_collections.mailops.rescue.plugins.module_utils.inspection import inspect
 

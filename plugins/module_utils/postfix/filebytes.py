@@ -26,7 +26,7 @@ class FileBytes:
         if isinstance(key, slice):
             first, last, unused = key.indices(self._size)
             start = first - self._at
-            if 0 <= start and last - self._at <= len(self._page):
+            if start >= 0 and last - self._at <= len(self._page):
                 return self._page[start : last - self._at]
             return os.pread(self._fd, last - first, first)
         offset = key - self._at

@@ -27,7 +27,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import (
     open_file,
     read_all,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, Message, REASON, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT, Message
 
 _FIRST = 16384
 _PIECE = 1 << 18

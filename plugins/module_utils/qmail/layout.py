@@ -7,7 +7,6 @@ __all__ = ["PARSE_CHANNEL", "QUEUES", "Envelope", "find_queues", "is_id", "parse
 
 import os
 import re
-
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError

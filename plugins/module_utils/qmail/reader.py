@@ -18,9 +18,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import o
 from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     ENVELOPE,
     HEADER,
-    Message,
-    REASON,
     STAT,
+    Message,
 )
 
 _FIRST = 16384

@@ -6,7 +6,6 @@
 __all__ = ["Origin", "origin"]
 
 import re
-
 from collections import namedtuple
 
 # kind: "uid", "network", "bounce", "alias" or None; uid: int or None; the rest bytes or None.
