@@ -22,7 +22,7 @@ _TIMEOUT = 30
 
 
 class Target:
-    """``mta``: qmail or postfix; ``version`` or None; ``reader`` of all queues; ``instances``: a name or None for each."""
+    """``mta``: qmail or postfix; ``version`` or None; ``reader`` of all queues; ``instances``: a name or None each."""
 
     def __init__(self, reader, version=None, instances=None):
         self.mta = reader.mta

@@ -53,7 +53,7 @@ class Message:
     )  # fmt: skip
 
     def __init__(self, place, queue_id, queue):
-        """``place``: the reader's own note of where the message's files are; ``loaded``: its note of what is filled in."""
+        """``place``: index of the queue among the reader's directories."""
         self.place = place
         self.loaded = 0
         self.id = queue_id

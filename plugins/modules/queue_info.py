@@ -43,7 +43,8 @@ options:
   listing:
     description:
       - File on the host that receives every selected message as JSON Lines, one record a line as in RV(messages).
-      - It is written with mode 0600, and replaced in one step when it is complete. Its directory must exist and be outside the queue.
+      - It is written with mode 0600, and replaced in one step when it is complete.
+      - Its directory must exist and be outside the queue.
       - In check mode it is not written.
     type: path
   workers:
@@ -216,7 +217,7 @@ top:
     - The lists are V(sender), V(sender_domain), V(recipient_domain), V(subject), V(client_address), V(sasl_username),
       V(origin_uid), V(delay_reason) and V(bounced_recipient_domain).
     - A list is exact until a queue holds more different values than are kept; then a count may be too low by up to the
-      number in RV(top_errors). A value missing from the list is not more frequent than its last entry by more than that.
+      number in RV(top_errors). A value that is missing is not more frequent than the last entry by more than that.
     - Empty when O(top=0).
   type: dict
   returned: success
@@ -322,7 +323,7 @@ messages:
       type: list
       elements: str
     content:
-      description: The piece of the message that O(content) asked for, harmless to show; null where it vanished meanwhile.
+      description: The piece of the message that O(content) asked for, harmless to show; null if it vanished.
       type: str
   sample:
     - id: "1562048"
@@ -358,8 +359,8 @@ listing:
   returned: success
   sample: /root/old-bounces.jsonl
 damaged:
-  description: Files in the queue that could not be read as what they should be (the first 50). Messages among them count
-    in RV(counts.total) and are never selected.
+  description: Files in the queue that could not be read as what they should be (the first 50). Messages among them
+    count in RV(counts.total) and are never selected.
   type: list
   elements: dict
   returned: success

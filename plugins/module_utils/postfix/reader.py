@@ -77,7 +77,7 @@ class PostfixReader:
     def holds_more_than(self, count):
         for index, unused, path in self.parts():
             with os.scandir(os.path.join(self.directories[index], path)) as found:
-                for unused in found:
+                for _unused in found:
                     count -= 1
                     if count < 0:
                         return True
@@ -242,7 +242,7 @@ class PostfixReader:
         fd = open_file(message.id, self._fd)
         try:
             # Each piece but those that a pointer ends moves on by at least half of what is read.
-            for unused in range(20000 + 2 * os.fstat(fd).st_size // _PIECE):
+            for _unused in range(20000 + 2 * os.fstat(fd).st_size // _PIECE):
                 before = at
                 data = os.pread(fd, _PIECE, at)
                 text, at, complete = parse_content(data, at, at)
@@ -307,7 +307,8 @@ def _hash_directories(directory, path, depth):
         return []
     try:
         with os.scandir(os.path.join(directory, path)) as found:
-            below = sorted(one.name for one in found if layout.HASH_NAME.match(one.name) and one.is_dir(follow_symlinks=False))
+            named = [one for one in found if layout.HASH_NAME.match(one.name)]
+            below = sorted(one.name for one in named if one.is_dir(follow_symlinks=False))
     except OSError:
         return []
     paths = [path]

@@ -14,7 +14,8 @@ Origin = namedtuple("Origin", "kind uid client_address client_name sasl_username
 _QUEUE = re.compile(rb"Received: \(qmail \d{1,10} invoked (?:by uid (\d{1,10})|(by alias|from network|for bounce))\);")
 # Written by qmail-smtpd with safeput(): no byte in it but letters, digits and .@%+/=:-[] was the client's.
 _SMTP = re.compile(
-    rb"from (\S{1,255})(?: \(HELO [^()]{0,255}\))? \((?:([^()]{1,255})@)?(?:IPv6:|::ffff:)?\[?([0-9A-Fa-f.:]{2,45})\]?\)"
+    rb"from (\S{1,255})(?: \(HELO [^()]{0,255}\))?"
+    rb" \((?:([^()]{1,255})@)?(?:IPv6:|::ffff:)?\[?([0-9A-Fa-f.:]{2,45})\]?\)"
     rb"([^;]{0,600});"
 )
 _PATCHED_AUTH = re.compile(rb"\(smtp-auth username ([^\s,()]{1,255})")
