@@ -119,6 +119,8 @@ def _steps(cause, invocation):
             continue
         # One host has enough to look at; the others are for what changes or counts.
         hosts = cause["hosts"][: 1 if playbook == "view" else MAX_HOSTS]
+        if playbook != "view" and len(cause["hosts"]) > MAX_HOSTS:
+            purpose += ", on the worst %d hosts" % MAX_HOSTS
         given = {"select": cause["select"], **variables}
         if invocation.exclude:
             given["exclude"] = invocation.exclude

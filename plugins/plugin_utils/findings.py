@@ -145,9 +145,7 @@ def _cause(group, total):
         for fact in group
         if fact is not lead and not _implied(fact, group)
     ]
-    return Finding(
-        lead.kind, severity, text, lead.told, lead.count, round(lead.share, 4), lead.select, evidence
-    )
+    return Finding(lead.kind, severity, text, lead.told, lead.count, round(lead.share, 4), lead.select, evidence)
 
 
 def _is_null_sender(fact, kinds):
@@ -292,9 +290,7 @@ def _piled_up(result):
     if result.get("mta") == "postfix" and active >= ACTIVE_JAM:
         told = "are in the active queue: deliveries are slow and other mail waits behind them"
         text = "%s %s" % (plural(active, "message"), told)
-        found.append(
-            Finding("active", "alarm", text, told, active, _share(active, total), {"queue": "active"})
-        )
+        found.append(Finding("active", "alarm", text, told, active, _share(active, total), {"queue": "active"}))
     return found
 
 
@@ -306,9 +302,7 @@ def _arrival(result):
     oldest, newest = result.get("oldest"), result.get("newest")
     if total < MIN_MESSAGES or not oldest or not newest:
         return []
-    jump = max(
-        _jumps(result.get("age_histogram") or [], total, oldest["age"]), key=lambda one: one[0], default=None
-    )
+    jump = max(_jumps(result.get("age_histogram") or [], total, oldest["age"]), key=lambda one: one[0], default=None)
     if jump:
         count, told = jump
         text = "%s %s" % (plural(count, "message"), told)
@@ -368,8 +362,7 @@ def _reading(result):
         count = result.get(kind + "_count") or len(listed)
         if count:
             evidence = [
-                "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80))
-                for one in listed[:2]
+                "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80)) for one in listed[:2]
             ]
             what = told[count != 1]
             text = "%s %s" % (plural(count, "file" if kind == "damaged" else "message"), what)
@@ -380,9 +373,7 @@ def _reading(result):
         what = "in the queue corrupt, where Postfix puts what it cannot read"
         text = "%s %s" % (plural(corrupt, "message is", "messages are"), what)
         select = {"queue": "corrupt"}
-        found.append(
-            Finding("corrupt", "warning", text, "are " + what, corrupt, _share(corrupt, total), select)
-        )
+        found.append(Finding("corrupt", "warning", text, "are " + what, corrupt, _share(corrupt, total), select))
     vanished = result.get("vanished") or 0
     if vanished >= max(MIN_MESSAGES, VANISHED_SHARE * total):
         told = "left the queue while it was read: the counts are blurred"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_result
+
 __all__ = ["failure", "plain"]
 
 MAX_REASON = 300
@@ -53,6 +55,8 @@ def failure(result):
         return _message(result)
     if not isinstance(result.get("counts"), dict):
         return "no result: " + str(result.get("skip_reason") or "the task did not run")
+    if not is_result(result):
+        return "its answer is not what queue_info returns"
     return None
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.commands import Invocation, next_commands
@@ -15,7 +16,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import (
 )
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure
 from ansible_collections.mailops.rescue.plugins.plugin_utils.templating import render
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number, percent
 
 __all__ = ["Summary", "show_messages", "show_summary", "summarise"]
 
@@ -59,7 +60,12 @@ class Summary:
 
 def _badness(host, result, found):
     severity = min((SEVERITIES.index(one.severity) for one in found), default=len(SEVERITIES))
-    return severity, -(result["counts"].get("matched") or 0), host
+    return severity, -(result["counts"].get("matched") or 0), _natural(host)
+
+
+def _natural(host):
+    # mx2 before mx10; text and number alternate, so that only like is compared with like.
+    return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d{1,18})", host))]
 
 
 def summarise(results, known=(), selected=False):
@@ -120,8 +126,14 @@ def _line(host, summary):
         "mark": MARKS[found[0].severity] if found else "  ",
         "count": result["counts"].get("matched") or 0,
         "oldest": age(result["oldest"]["age"]) if result.get("oldest") else "",
-        "why": found[0].text if found else "",
+        "why": _why(found[0]) if found else "",
     }
+
+
+def _why(finding):
+    if finding.kind in ("damaged", "skipped", "corrupt", "vanished"):
+        return finding.text
+    return "%s %s" % (percent(finding.share, 1.0), finding.what)
 
 
 def _histogram(classes):

@@ -121,6 +121,8 @@ def percent(part, whole):
 
 def age(seconds):
     """Seconds in the two largest units that matter, as in "45 s", "2 h 5 min", "3 d"."""
+    if seconds is None:
+        return "unknown age"
     seconds = int(seconds)
     if seconds < 0:
         return "in the future"
@@ -140,6 +142,8 @@ def _two(large, large_unit, small, small_unit):
 
 def size(count):
     """Bytes in units of 1,024."""
+    if count is None:
+        return "unknown size"
     count = int(count)
     if count < 1024:
         return "%d B" % count

@@ -54,6 +54,16 @@ def test_hosts_with_the_same_cause_share_a_command_and_the_largest_cause_comes_f
     assert steps[1]["cause"] == "100 messages that were sent with the login a"
 
 
+def test_a_command_for_more_hosts_than_anyone_checks_says_that_it_is_for_some():
+    found = findings(result(1000, bounces=1000))
+    (cause,) = next_commands({"mx%d" % number: found for number in range(13)}, Invocation())
+    assert cause["cause"].startswith("13,000 messages on 13 hosts")
+    (_view, (purpose, command)) = cause["steps"]
+    assert purpose.endswith("on the worst 12 hosts")
+    assert "mx11" in command
+    assert "mx12" not in command
+
+
 def test_a_selection_that_is_already_made_is_not_proposed_again():
     (view,) = commands({"mx1": findings(result(100, bounces=90))}, Invocation(select={"bounce": True}))
     assert "view" in view

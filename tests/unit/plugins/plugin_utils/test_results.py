@@ -53,6 +53,31 @@ def test_failure(given, reason):
     assert failure(given) == reason
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"counts": {}},
+        {"counts": {"total": "5", "matched": 5, "bytes": 5}},
+        {"counts": {"total": -5, "matched": 5, "bytes": 5}},
+        {"oldest": {"age": "old"}},
+        {"newest": "x"},
+        {"age_histogram": [{"from": 0, "to": 5}]},
+        {"age_histogram": "x"},
+        {"top": {"sender": [{"value": {}, "count": 1}]}},
+        {"top": {"sender": [{"value": "a", "count": "1"}]}},
+        {"top": ["x"]},
+        {"bounces": "many"},
+        {"damaged": ["x"]},
+        {"queues": [{}]},
+        {"version": {}},
+        {"messages": [{}]},
+        {"messages": 5},
+    ],
+)
+def test_an_answer_of_another_shape_is_no_result(wrong):
+    assert failure(dict(result(5), **wrong)) == "its answer is not what queue_info returns"
+
+
 def test_a_reason_is_one_line_of_bounded_length():
     assert len(failure({"failed": True, "msg": "x y" * 100000})) <= MAX_REASON
 

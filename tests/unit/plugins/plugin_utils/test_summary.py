@@ -150,7 +150,7 @@ def message(**members):
 
 def test_messages_one_after_another():
     results = {
-        "mx1": dict(INCIDENT, messages=[message(), message(id="2", content=None)]),
+        "mx1": dict(INCIDENT, messages=[message(), message(id="2", content=None, size=None, age=None, sender=None)]),
         "mx2": dict(QUIET, messages=[]),
         "mx9": UNREACHABLE,
     }
@@ -222,6 +222,11 @@ def test_no_command_holds_a_template():
     commands = [line for line in shown(results).splitlines() if line.startswith("  ansible-playbook")]
     assert any("canary" in line for line in commands)
     assert not [line for line in commands if re.search(r"\{[{%#]", re.sub(r'\{(?=")', "", line))]
+
+
+def test_hosts_alike_are_sorted_as_people_count():
+    text = shown({"mx%d" % number: QUIET for number in (10, 9, 2, 1)}, detail=0)
+    assert [line.split()[1] for line in text.splitlines() if "mx" in line] == ["mx1", "mx2", "mx9", "mx10"]
 
 
 def test_huge_strings_are_cut():

@@ -55,9 +55,7 @@ def test_percent(part, whole, text):
 
 
 @pytest.mark.parametrize("width", [10, 40])
-@pytest.mark.parametrize(
-    "text", ["short", "x" * 500, "日本語" * 100, "z" + "\u0301" * 5000, "\x1b" * 50, "a b " * 100]
-)
+@pytest.mark.parametrize("text", ["short", "x" * 500, "日本語" * 100, "z" + "\u0301" * 5000, "\x1b" * 50, "a b " * 100])
 def test_fit_and_wrap_stay_in_their_width(text, width):
     assert wording.cells(wording.fit(text, width)) <= width
     assert len(wording.fit(text, width)) <= 2 * width + 1
