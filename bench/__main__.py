@@ -37,64 +37,71 @@ def facts():
     print("Machines are noisy: compare the ratios of one run, not seconds of different runs.\n")
 
 
-def measure_reader(mta, queue, workers, runs):
-    """Return the median seconds of wall-clock of `runs` runs, after checking what was read."""
-    results = [programs.run_reader(mta, queue, workers, limit=0) for _ in range(runs)]
-    return statistics.median(r["wall"] for r in results), results[0]["counts"]["total"]
+def line(name, took, base, of):
+    """Print seconds of wall-clock and of processor time, and their ratios to those of `base`, named `of`."""
+    text = "  %-42s %8.2f s" % (name, took[0])
+    if took[1] is not None:
+        text += "  (processor %7.2f s)" % took[1]
+    if base:
+        text += "  %6.2f x %s" % (took[0] / base[0], of)
+        if took[1] is not None and base[1] is not None:
+            text += " (processor %.2f x)" % (took[1] / base[1])
+    print(text, flush=True)
 
 
-def line(name, seconds, base, of):
-    ratio = "" if base is None else "  %6.2f x %s" % (seconds / base, of)
-    print("  %-44s %8.2f s%s" % (name, seconds, ratio), flush=True)
+def measure(mta, queue, count, runs):
+    """Print floor and readers, run in turns so that noise hits all; return what the reader on all cores took.
 
-
-def floor_of(mta, queue, runs):
-    """Return the best seconds of the C floor, or None; its first run warms the cache."""
+    The floor counts with its best run, the readers with their median.
+    """
     program = programs.compile_floor(mta)
     if program is None:
         print("  NO C COMPILER: no floor to compare with")
-        return None
-    return min(programs.run_floor(program, queue)[1] for _ in range(runs + 1))
+    else:
+        programs.run_floor(program, queue)
+    took = {"floor": [], 1: [], 0: []}
+    for _ in range(runs):
+        if program:
+            took["floor"].append(programs.timed(programs.run_floor, program, queue)[1])
+        for workers in (1, 0):
+            result, times = programs.timed(programs.run_reader, mta, queue, workers, limit=0)
+            if result["counts"]["total"] != count:
+                sys.exit("queue_info counted %d of %d messages" % (result["counts"]["total"], count))
+            took[workers].append(times)
+    floor = min(took["floor"]) if program else None
+    if floor:
+        line("C floor (best of %d)" % runs, floor, None, "")
+    line("queue_info, 1 worker (median of %d)" % runs, middle(took[1]), floor, "C floor")
+    line("queue_info, all cores (median of %d)" % runs, middle(took[0]), floor, "C floor")
+    return middle(took[0])
+
+
+def middle(pairs):
+    return tuple(statistics.median(values) for values in zip(*pairs, strict=True))
 
 
 def qmail(count, runs):
     queue = queues.qmail_queue(count)
     print("qmail, %d messages: envelope, headers and top lists" % count)
-    floor = floor_of("qmail", queue, runs)
-    if floor:
-        line("C floor (best of %d)" % (runs + 1), floor, None, "")
-    seconds = readers("qmail", queue, count, runs, floor)
+    ours = measure("qmail", queue, count, runs)
     files, took = programs.run_egrep(queue)
-    whole = took * count / files
-    line("find -exec egrep, extrapolated from %d" % files, whole, seconds, "queue_info on all cores")
+    line("find -exec egrep, extrapolated from %d" % files, (took * count / files, None), ours,
+         "queue_info on all cores")
 
 
 def postfix(count, runs):
     owner = programs.postfix_ids() if os.getuid() == 0 else None
     queue = queues.postfix_queue(count, owner)
     print("Postfix, %d deferred messages: envelope, reasons, headers and top lists" % count)
-    floor = floor_of("postfix", queue, runs)
-    if floor:
-        line("C floor (best of %d)" % (runs + 1), floor, None, "")
-    seconds = readers("postfix", queue, count, runs, floor)
+    ours = measure("postfix", queue, count, runs)
     if owner is None:
         print("  NOT COMPARED with postqueue -j: needs root, Docker and the image %s" % programs.IMAGE)
         return
     listed, times = programs.run_postqueue(queue, runs)
     if listed != count:
         print("  postqueue -j LISTED %d OF %d" % (listed, count))
-    line("postqueue -j >/dev/null, live (median of %d)" % runs, statistics.median(times), seconds,
+    line("postqueue -j >/dev/null, live (median of %d)" % runs, (statistics.median(times), None), ours,
          "queue_info on all cores")
-
-
-def readers(mta, queue, count, runs, floor):
-    """Print the reader's lines; return the seconds with all cores."""
-    for workers, name in ((1, "1 worker"), (0, "all cores")):
-        seconds, total = measure_reader(mta, queue, workers, runs)
-        if total != count:
-            sys.exit("queue_info counted %d of %d messages" % (total, count))
-        line("queue_info, %s (median of %d)" % (name, runs), seconds, floor, "C floor")
-    return seconds
 
 
 def memory(mta, sizes):
@@ -104,7 +111,7 @@ def memory(mta, sizes):
     print("%s: peak memory above the interpreter's own %.1f MiB, children included" % (mta, idle))
     for count in sizes:
         queue = make(count)
-        floor_of(mta, queue, 1)
+        programs.run_reader(mta, queue, 0, limit=0)
         for workers in (1, 0):
             seconds = programs.run_reader(mta, queue, workers, limit=0)["wall"]
             result = programs.run_reader(mta, queue, workers, memory=True, limit=0)
@@ -121,12 +128,12 @@ def main():
         return
     queues.CACHE.mkdir(parents=True, exist_ok=True)
     facts()
-    for mta, measure in (("qmail", qmail), ("postfix", postfix)):
+    for mta, report in (("qmail", qmail), ("postfix", postfix)):
         if options.only in (None, mta):
             if options.million:
                 memory(mta, options.sizes)
             else:
-                measure(options.messages, options.runs)
+                report(options.messages, options.runs)
             print()
 
 

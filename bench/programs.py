@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from .queues import CACHE
 
 __all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue",
-           "run_reader"]
+           "run_reader", "timed"]
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "plugins" / "modules" / "queue_info.py"
@@ -49,11 +50,18 @@ def compile_floor(name):
     return program
 
 
+def timed(run, *arguments, **options):
+    """Call `run`; return its result, and seconds of wall-clock and of processor time of the children it ran."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = run(*arguments, **options)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return result, (wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
 def run_floor(program, queue):
-    """Run a floor program; return the number of messages that it read, and seconds of wall-clock."""
-    started = time.perf_counter()
+    """Run a floor program; return the number of messages that it read."""
     out = subprocess.run([str(program), str(queue)], check=True, capture_output=True, text=True).stdout
-    return int(out.split()[0]), time.perf_counter() - started
+    return int(out.split()[0])
 
 
 def run_reader(mta, queue, workers, memory=False, **options):

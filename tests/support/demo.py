@@ -17,7 +17,8 @@ To type the commands above, first put their programs on your path:
   . .venv/bin/activate
 What else is in these queues, and must survive any purge:
   ansible-playbook playbooks/inspect.yml -l demo-qmail -e '{"exclude": {"bounce": true}}'
-  ansible-playbook playbooks/inspect.yml -l demo-postfix -e '{"exclude": {"sasl_username": "info@example.com"}}'"""
+  ansible-playbook playbooks/inspect.yml -l demo-postfix \\
+    -e '{"exclude": {"sasl_username": "info@example.com"}}'"""
 INSPECT = ("playbooks/inspect.yml", "-i", "inventory/demo")
 
 
