@@ -111,6 +111,11 @@ def _scan_part(reader, part, selection, needs, tally, context, limit):
             path = error.path or reader.path(message)
             summary.damage(message.place, path, str(error), True, message.queues)
             continue
+        except OSError as error:
+            # A bad block under one message must not hide all the others.
+            why = "cannot be read: %s" % (error.strerror or error)
+            summary.damage(message.place, reader.path(message), why, True, message.queues)
+            continue
         except PatternTimeout as error:
             summary.skip(message, str(error))
             selected = False

@@ -75,7 +75,7 @@ class PostfixReader:
         return found
 
     def holds_more_than(self, count):
-        for index, unused, path in self.parts():
+        for index, _queue, path in self.parts():
             with os.scandir(os.path.join(self.directories[index], path)) as found:
                 for _unused in found:
                     count -= 1

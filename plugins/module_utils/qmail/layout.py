@@ -4,7 +4,8 @@
 """Where qmail keeps what (qmail's INTERNALS), and what the bytes in those files mean."""
 
 __all__ = [
-    "PARSE_CHANNEL", "QUEUES", "Envelope", "find_queues", "is_id", "parse_channel", "parse_info", "parse_todo", "splits",
+    "PARSE_CHANNEL", "QUEUES", "Envelope",
+    "find_queues", "is_id", "parse_channel", "parse_info", "parse_todo", "splits",
 ]  # fmt: skip
 
 import os

@@ -200,8 +200,11 @@ class QmailReader:
         if self._data_of is not message:
             fd = self._open(message)
             try:
-                self._note(message, os.fstat(fd))
                 self._data = os.read(fd, _FIRST)
+                if len(self._data) < _FIRST and message.arrival is not None:
+                    message.size = len(self._data)
+                else:
+                    self._note(message, os.fstat(fd))
             finally:
                 os.close(fd)
             self._data_of = message
