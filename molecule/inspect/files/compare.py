@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Compares what mailops.rescue.queue_info says with `postqueue -j` and with what fill.py put into the queues.
 
 usage: compare.py FILE, which holds what verify.yml registered. It lists every difference, and fails on any.

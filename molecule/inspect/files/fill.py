@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Sets up two Postfix instances and fills their queues, and writes down what must be found in them.
 
 Each case of SENT is submitted twice, first under a short and then under a long queue id. `main` has the

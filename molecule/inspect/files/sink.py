@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Destinations for the scenario's mail, on the loopback interface.
 
 Port 10025 decides by the recipient's local part, port 10026 takes a connection and then says nothing.
