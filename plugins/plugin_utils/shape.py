@@ -21,21 +21,21 @@ def is_result(result):
 
 def _checks(result):
     counts = result["counts"]
-    yield all(type(counts[name]) is int and counts[name] >= 0 for name in ("total", "matched", "bytes"))
+    yield all(isinstance(counts[name], int) and counts[name] >= 0 for name in ("total", "matched", "bytes"))
     for name in ("by_queue", "matched_by_queue"):
-        yield all(type(count) is int and count >= 0 for count in (counts.get(name) or {}).values())
+        yield all(isinstance(count, int) and count >= 0 for count in (counts.get(name) or {}).values())
     for name in ("oldest", "newest"):
-        yield result.get(name) is None or type(result[name]["age"]) is int
+        yield result.get(name) is None or isinstance(result[name]["age"], int)
     for one in result.get("age_histogram") or []:
-        yield type(one["from"]) is int and isinstance(one["to"], _NUMBER) and type(one["count"]) is int
+        yield isinstance(one["from"], int) and isinstance(one["to"], _NUMBER) and isinstance(one["count"], int)
     for entries in (result.get("top") or {}).values():
-        yield all(type(one["count"]) is int and isinstance(one["value"], (int, *_TEXT)) for one in entries)
+        yield all(isinstance(one["count"], int) and isinstance(one["value"], (int, *_TEXT)) for one in entries)
     for name in ("bounces", "vanished", "damaged_count", "skipped_count"):
         yield isinstance(result.get(name), _NUMBER)
     for one in result.get("damaged") or []:
         yield isinstance(one, dict)
     for one in result.get("queues") or []:
-        yield type(one["total"]) is int and "queue_directory" in one and "instance" in one
+        yield isinstance(one["total"], int) and "queue_directory" in one and "instance" in one
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
     yield all(_is_message(one) for one in result.get("messages") or [])
 

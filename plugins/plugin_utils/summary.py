@@ -145,8 +145,8 @@ def _histogram(classes):
     for one in classes[filled[0] : filled[-1] + 1]:
         label = ">= " + age(one["from"]) if one["to"] is None else "< " + age(one["to"])
         # A class that is not empty must not look empty.
-        bar = max(1, round(BAR * one["count"] / most)) if one["count"] else 0
-        rows.append({"label": label, "count": number(one["count"]), "bar": "#" * bar})
+        length = max(1, round(BAR * one["count"] / most)) if one["count"] else 0
+        rows.append({"label": label, "count": number(one["count"]), "bar": "#" * length})
     return rows
 
 
