@@ -15,6 +15,8 @@ _UNSAFE = (
 _ANY_UNSAFE = re.compile("[%s]" % _UNSAFE)
 _UNSAFE_BUT_LINES = re.compile("(?![\t\n])[%s]" % _UNSAFE)
 _CJK_PAIR = re.compile("[\u3041-\u30ff\u4e00-\u9fff]{2}")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_CUT = ("unexpected end of data", "incomplete multibyte sequence")
 _HALF_KANA = re.compile("[\uff61-\uff9f]")
 
 
@@ -41,25 +43,36 @@ def shorten(text, length):
 def decode(raw):
     """Return bytes ``raw`` of unknown encoding as str; never fails.
 
-    Tried in turn: UTF-8, ISO-2022-JP, EUC-JP, Shift_JIS, Windows-1252, ISO 8859-1.
+    Tried in turn: UTF-8, ISO-2022-JP, EUC-JP, Shift_JIS, Windows-1252, ISO 8859-1. Text in one of the first four may
+    be cut within its last character.
     """
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
+    text = _decode_cut(raw, "utf-8")
+    if text is None:
         return _decode_8bit(raw)
     if b"\x1b$" in raw or b"\x1b(" in raw:
-        try:
-            return raw.decode("iso2022_jp_ext")
-        except UnicodeDecodeError:
-            pass
+        found = _decode_cut(raw, "iso2022_jp_ext")
+        if found is not None:
+            return found
     return text
+
+
+def _decode_cut(raw, codec):
+    """Return ``raw`` decoded, or None where it is not in ``codec``."""
+    try:
+        return raw.decode(codec)
+    except UnicodeDecodeError as error:
+        if error.reason in _CUT:
+            text = raw[: error.start].decode(codec)
+            # Where this were the only such character, its bytes would as well be something else.
+            if _NOT_ASCII.search(text):
+                return text + "\ufffd"
+        return None
 
 
 def _decode_8bit(raw):
     for codec in ("euc_jp", "cp932"):
-        try:
-            text = raw.decode(codec)
-        except UnicodeDecodeError:
+        text = _decode_cut(raw, codec)
+        if text is None:
             continue
         # A lone accented letter and what follows it can pass for one Japanese character, but hardly for two.
         if _CJK_PAIR.search(text) and len(_HALF_KANA.findall(text)) * 2 < len(text):
