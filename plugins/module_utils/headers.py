@@ -22,6 +22,8 @@ _BLANK = (b" ", b"\t")
 _LINE = rb"[!-9;-~]{1,200}[ \t]*:|[ \t]|>?From "
 _BEGIN = re.compile(_LINE)
 _END = re.compile(rb"\n(?!" + _LINE + rb")")
+# What may become a field or a blank line with the bytes that follow.
+_CUT = re.compile(rb"(?:[!-9;-~]{0,200}[ \t]*|\r)\Z")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _WORD = re.compile(rb"=\?([!-)+->@-~]{1,60})(?:\*[!-)+->@-~]{0,60})?\?([bBqQ])\?([^?\s]*)\?=")
 _Q_BYTE = re.compile(rb"=([0-9A-Fa-f]{2})")
@@ -134,7 +136,7 @@ def _decode_header(raw):
     if b"=?" not in raw:
         return decode(raw)
     parts = []
-    charset, pending, end = None, b"", 0
+    charset, pending, end = None, bytearray(), 0
     for word in _WORD.finditer(raw):
         between = raw[end : word.start()]
         data = _word_bytes(word)
@@ -149,7 +151,7 @@ def _decode_header(raw):
             parts.append(_decode_as(charset, pending))
         if between:
             parts.append(decode(between))
-        charset, pending, end = word.group(1).lower(), data, word.end()
+        charset, pending, end = word.group(1).lower(), bytearray(data), word.end()
     if charset is not None:
         parts.append(_decode_as(charset, pending))
     parts.append(decode(raw[end:]))
