@@ -69,6 +69,8 @@ class Headers:
             body += 1
         elif data.startswith(b"\r\n", body):
             body += 2
+        elif len(data) < HEADER_LIMIT and _CUT.match(data, end):
+            self.complete = False
         self.raw = data[:end]
         self.body_offset = body
         self._lower = None
