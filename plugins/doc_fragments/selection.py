@@ -42,7 +42,7 @@ options:
   timeout_per_message:
     description:
       - Seconds that matching the regular expressions may take on one message.
-      - A message on which they take longer is neither selected nor passed over in silence, but listed in RV(skipped).
+      - A message on which they take longer is neither selected nor passed over in silence, but listed in RV(undecided).
     type: float
     default: 1.0
 """

@@ -110,7 +110,7 @@ def _result(params, target, whole, knows_bounces, seconds):
         "bounces": summary.bounces if params["top"] or knows_bounces else None,
         "damaged_count": summary.damaged_count,
         "vanished": summary.vanished,
-        "skipped_count": summary.skipped_count,
+        "undecided_count": summary.undecided_count,
         "listing": None,
         "seconds": round(seconds, 3),
     }
@@ -119,8 +119,8 @@ def _result(params, target, whole, knows_bounces, seconds):
         [{"path": path, "queue_directory": directories[at], "reason": why} for at, path, why in summary.damaged],
         _DAMAGED,
     )
-    result["skipped"] = _fitting(
-        [{"id": name, "queue_directory": directories[at], "reason": why} for at, name, why in summary.skipped],
+    result["undecided"] = _fitting(
+        [{"id": name, "queue_directory": directories[at], "reason": why} for at, name, why in summary.undecided],
         _DAMAGED,
     )
     length = params["top"]

@@ -117,7 +117,7 @@ def _scan_part(reader, part, selection, needs, tally, context, limit):
             summary.damage(message.place, reader.path(message), why, True, message.queues)
             continue
         except PatternTimeout as error:
-            summary.skip(message, str(error))
+            summary.leave_undecided(message, str(error))
             selected = False
         summary.count(message)
         if selected:

@@ -21,6 +21,7 @@ _AGES = [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320, 640, 1280)]
 _LISTED = 50
 _VALUE = 200
 _TRIM = 256
+_ELLIPSIS = "\u2026".encode()
 
 
 class Summary:
@@ -39,7 +40,7 @@ class Summary:
         self._counts = {name: top.counts for name, top in self.tops.items()}
         self.vanished = 0
         self.damaged, self.damaged_count = [], 0
-        self.skipped, self.skipped_count = [], 0
+        self.undecided, self.undecided_count = [], 0
 
     def count(self, message):
         """Count a message that is in the queue, selected or not."""
@@ -61,11 +62,11 @@ class Summary:
                 if queue in self.by_queue:
                     self.by_queue[queue] += 1
 
-    def skip(self, message, reason):
+    def leave_undecided(self, message, reason):
         """Note a message on which matching took too long."""
-        self.skipped_count += 1
-        if len(self.skipped) < _LISTED:
-            self.skipped.append((message.place, message.id, reason))
+        self.undecided_count += 1
+        if len(self.undecided) < _LISTED:
+            self.undecided.append((message.place, message.id, reason))
 
     def add(self, message):
         """Count a selected message."""
@@ -88,7 +89,7 @@ class Summary:
         counts = self._counts
         sender = message.sender
         if sender is not None:
-            _count(counts["sender"], sender[:_VALUE])
+            _count(counts["sender"], _cut(sender))
             if sender:
                 _count(counts["sender_domain"], _domain(sender))
         if message.recipients:
@@ -96,15 +97,18 @@ class Summary:
         if message.headers is not None:
             subject = message.headers.get(b"subject")
             if subject is not None:
-                _count(counts["subject"], subject[: 2 * _VALUE])
+                if len(subject) > 2 * _VALUE:
+                    # Cut after decoding: an encoded word cannot be cut.
+                    subject = shorten(decode_header(subject), _VALUE).encode("utf-8", "replace")
+                _count(counts["subject"], subject)
         if message.client_address is not None:
-            _count(counts["client_address"], message.client_address[:_VALUE])
+            _count(counts["client_address"], message.client_address)
         if message.sasl_username is not None:
-            _count(counts["sasl_username"], message.sasl_username[:_VALUE])
+            _count(counts["sasl_username"], _cut(message.sasl_username))
         if message.origin_uid is not None:
             _count(counts["origin_uid"], message.origin_uid)
         if message.reasons:
-            for reason in {one[: 2 * _VALUE] for one in message.reasons.values()}:
+            for reason in {_cut(one, 2 * _VALUE) for one in message.reasons.values()}:
                 _count(counts["delay_reason"], reason)
         if message.bounced is not None:
             self.bounces += 1
@@ -115,7 +119,7 @@ class Summary:
 
     def merge(self, other):
         """Add what another process counted on other messages."""
-        for name in ("total", "matched", "bytes", "bounces", "vanished", "damaged_count", "skipped_count"):
+        for name in ("total", "matched", "bytes", "bounces", "vanished", "damaged_count", "undecided_count"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for mine, theirs in (
             (self.by_queue, other.by_queue),
@@ -128,7 +132,7 @@ class Summary:
         self.oldest = min((one for one in (self.oldest, other.oldest) if one), default=None)
         self.newest = max((one for one in (self.newest, other.newest) if one), default=None)
         self.damaged = (self.damaged + other.damaged)[:_LISTED]
-        self.skipped = (self.skipped + other.skipped)[:_LISTED]
+        self.undecided = (self.undecided + other.undecided)[:_LISTED]
         for name, top in self.tops.items():
             top.merge(other.tops[name])
 
@@ -155,6 +159,10 @@ class Summary:
 
 def _count(counts, value):
     counts[value] = counts.get(value, 0) + 1
+
+
+def _cut(raw, length=_VALUE):
+    return raw if len(raw) <= length else raw[: length - 3] + _ELLIPSIS
 
 
 def _domain(address):

@@ -63,7 +63,7 @@ class TimeLimit:
                 return pattern.search(text, start) is not None
             return _search_windows(pattern, text, whole, start)
         except PatternTimeout as error:
-            raise PatternTimeout("%s %s" % (option, error or "took too long")) from None
+            raise PatternTimeout("%s: %.100r %s" % (option, pattern.pattern, str(error) or "took too long")) from None
         finally:
             self._searching = False
 

@@ -386,9 +386,11 @@ vanished:
   type: int
   returned: success
   sample: 0
-skipped:
-  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They are in
-    RV(counts.total) but not selected.
+undecided:
+  description:
+    - Messages on which matching took longer than O(timeout_per_message) (the first 50). They are in RV(counts.total)
+      but not selected.
+    - Not named "skipped", because a task with such a list in its result is a skipped one to Ansible.
   type: list
   elements: dict
   returned: success
@@ -403,7 +405,7 @@ skipped:
       description: Which expression took too long.
       type: str
   sample: []
-skipped_count:
+undecided_count:
   description: Number of such messages.
   type: int
   returned: success

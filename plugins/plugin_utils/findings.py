@@ -349,16 +349,14 @@ def _few(rate):
 
 
 _DAMAGED = ("in the queue is damaged", "in the queue are damaged")
-_SKIPPED = ("took too long to match and was left out", "took too long to match and were left out")
+_UNDECIDED = ("took too long to match and was left out", "took too long to match and were left out")
 
 
 def _reading(result):
     total = result["counts"].get("total") or 0
     found = []
-    for kind, told in (("damaged", _DAMAGED), ("skipped", _SKIPPED)):
-        listed = result.get(kind)
-        # Ansible takes "skipped" in a result for its own flag: newer versions make a bool of any list there.
-        listed = listed if isinstance(listed, list) else []
+    for kind, told in (("damaged", _DAMAGED), ("undecided", _UNDECIDED)):
+        listed = result.get(kind) or []
         count = result.get(kind + "_count") or len(listed)
         if count:
             evidence = [

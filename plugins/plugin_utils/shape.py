@@ -30,7 +30,7 @@ def _checks(result):
         yield isinstance(one["from"], int) and isinstance(one["to"], _NUMBER) and isinstance(one["count"], int)
     for entries in (result.get("top") or {}).values():
         yield all(isinstance(one["count"], int) and isinstance(one["value"], (int, *_TEXT)) for one in entries)
-    for name in ("bounces", "vanished", "damaged_count", "skipped_count"):
+    for name in ("bounces", "vanished", "damaged_count", "undecided_count"):
         yield isinstance(result.get(name), _NUMBER)
     for one in result.get("damaged") or []:
         yield isinstance(one, dict)

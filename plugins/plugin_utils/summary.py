@@ -131,7 +131,7 @@ def _line(host, summary):
 
 
 def _why(finding):
-    if finding.kind in ("damaged", "skipped", "corrupt", "vanished"):
+    if finding.kind in ("damaged", "undecided", "corrupt", "vanished"):
         return finding.text
     return "%s %s" % (percent(finding.share, 1.0), finding.what)
 

@@ -160,7 +160,7 @@ def compare_counts(name, result, records):
         check("%s top.%s is there" % (name, field), bool(result["top"][field]), True)
     check(name + " damaged", result["damaged"], [])
     check(name + " vanished", result["vanished"], 0)
-    check(name + " skipped", result["skipped"], [])
+    check(name + " undecided", result["undecided"], [])
     check(name + " changed", result["changed"], False)
 
 

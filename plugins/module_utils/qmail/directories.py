@@ -50,7 +50,8 @@ class Queue:
         batch = []
         for name, kind in entries(fd):
             if kind is not None:
-                if kind != "directory" or are_messages or not name.isdigit():
+                # Only with big-todo do numbered directories stand beside ids.
+                if kind != "directory" or path not in ("todo", "intd") or not name.isdigit():
                     is_message = are_messages and layout.is_id(name)
                     self.problem("%s/%s" % (path, name), "not a regular file (%s)" % kind, is_message)
             elif layout.is_id(name):

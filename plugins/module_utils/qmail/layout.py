@@ -64,6 +64,11 @@ def _check(directory):
     expected = splits(directory, "mess")
     if not expected:
         raise RescueError("%s is not a whole qmail queue: mess has no numbered directories." % directory)
+    missing = sorted(set(range(len(expected))).difference(expected))
+    if missing:
+        raise RescueError(
+            "%s is not a whole qmail queue: mess has no directory %d; is it being rebuilt?" % (directory, missing[0])
+        )
     for name in _SPLIT:
         if splits(directory, name) != expected:
             raise RescueError(

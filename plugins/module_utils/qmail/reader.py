@@ -6,6 +6,7 @@
 __all__ = ["QmailReader"]
 
 import os
+import stat
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import HEADER_LIMIT, Headers
@@ -14,7 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.notices import repo
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.directories import Queue, Split
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
-from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_file, read_all
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import FileKind, open_file, read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     ENVELOPE,
     HEADER,
@@ -149,16 +150,19 @@ class QmailReader:
                 message.recipients = envelope.recipients
                 message.origin_uid = envelope.uid
             return
-        fd = open_file(message.id, self._split.fds["info"])
         try:
-            message.arrival = os.fstat(fd).st_mtime
-            if missing & ENVELOPE:
-                message.sender = layout.parse_info(os.read(fd, _FIRST))
+            fd = open_file(message.id, self._split.fds["info"])
+            try:
+                message.arrival = os.fstat(fd).st_mtime
+                if missing & ENVELOPE:
+                    message.sender = layout.parse_info(os.read(fd, _FIRST))
+            finally:
+                os.close(fd)
         except Damaged as error:
             error.path = self._split.path("info", message.id)
             raise
-        finally:
-            os.close(fd)
+        except OSError as error:
+            raise Damaged("cannot be read: %s" % error.strerror, self._split.path("info", message.id)) from None
         if missing & ENVELOPE:
             recipients = []
             for channel in ("local", "remote"):
@@ -179,6 +183,8 @@ class QmailReader:
 
     @staticmethod
     def _note(message, found):
+        if not stat.S_ISREG(found.st_mode):
+            raise Damaged("not a regular file (%s)" % FileKind.of(found.st_mode))
         message.size = found.st_size
         if message.arrival is None:
             message.arrival = found.st_mtime

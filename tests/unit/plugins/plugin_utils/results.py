@@ -42,8 +42,8 @@ def result(total=0, mta="qmail", matched=None, queues=None, ages=None, span=(360
         "damaged": [],
         "damaged_count": 0,
         "vanished": 0,
-        "skipped": [],
-        "skipped_count": 0,
+        "undecided": [],
+        "undecided_count": 0,
         "seconds": 0.1,
     }
     made.update(members)

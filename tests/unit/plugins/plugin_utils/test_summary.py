@@ -182,8 +182,8 @@ def hostile_result():
         queues={HOSTILE: 100},
         damaged=[{"path": HOSTILE, "reason": HOSTILE}],
         damaged_count=1,
-        skipped=[{"id": HOSTILE, "reason": HOSTILE}],
-        skipped_count=1,
+        undecided=[{"id": HOSTILE, "reason": HOSTILE}],
+        undecided_count=1,
         messages=[
             message(
                 id=HOSTILE,
