@@ -207,7 +207,7 @@ class QmailReader:
             fd = self._open(message)
             try:
                 self._data = os.read(fd, _FIRST)
-                if len(self._data) < _FIRST and message.arrival is not None:
+                if 0 < len(self._data) < _FIRST and message.arrival is not None:
                     message.size = len(self._data)
                 else:
                     self._note(message, os.fstat(fd))
