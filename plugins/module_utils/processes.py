@@ -21,7 +21,12 @@ def in_processes(work, shares):
     try:
         for number, share in enumerate(shares, 1):
             reading, writing = os.pipe()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                os.close(reading)
+                os.close(writing)
+                raise RescueError("The host cannot start another process: %s." % error.strerror) from None
             if pid == 0:
                 os.close(reading)
                 _child(work, share, number, writing)
