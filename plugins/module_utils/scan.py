@@ -31,11 +31,11 @@ class Context:
         carry, rest = "", b""
         for piece in self._reader.body(message):
             rest += piece
-            cut = rest.rfind(b"\n") + 1
-            if not cut and len(rest) > _HELD:
-                cut = len(rest)
-            if cut <= OVERLAP:
+            if len(rest) < _HELD:
                 continue
+            cut = rest.rfind(b"\n") + 1
+            if cut <= OVERLAP:
+                cut = len(rest)
             text = carry + decode(rest[:cut])
             rest = rest[cut:]
             if self._found(patterns, text, carry, option, False):

@@ -10,9 +10,9 @@ import signal
 # The re engine looks for signals between steps, but not inside the inner loop of such as "x*": on a window of this
 # size that loop ends soon enough even where it is entered anew at every character.
 _WINDOW = 32768
-OVERLAP = 8192
 # What stands closer than this to the end of a window may look different with the text that follows it.
 _MARGIN = 4096
+OVERLAP = 8192 + _MARGIN
 _TICKS = 4
 
 
@@ -70,11 +70,13 @@ class TimeLimit:
 
 def _search_windows(pattern, text, whole, start):
     size = len(text)
+    # An expression may also say what must not follow, at any distance.
+    margin = size if "(?!" in pattern.pattern else _MARGIN
     while True:
         end = min(start + _WINDOW, size)
         found = pattern.search(text, start, end)
         while found:
-            if found.end() <= end - _MARGIN or (whole and end == size):
+            if found.end() <= end - margin or (whole and end == size):
                 return True
             # The end of the window passed for the end of the text: ask again, from there, with the text itself.
             real = pattern.match(text, found.start())
