@@ -66,12 +66,12 @@ class Collector:
             data += b"\n"
             try:
                 for piece in reader.body(message):
-                    data += piece[: self._content_bytes - len(data)]
+                    data += piece[: max(0, self._content_bytes - len(data))]
                     if len(data) >= self._content_bytes:
                         break
             except (Vanished, Damaged):
                 return None
-        return visible(decode(data.replace(b"\r\n", b"\n")), lines=True)
+        return visible(decode(data[: self._content_bytes].replace(b"\r\n", b"\n")), lines=True)
 
     def state(self):
         """Return what ``merge`` of another process's Collector needs; the listing is left to whoever opened it."""
