@@ -115,6 +115,8 @@ class PostfixReader:
         try:
             for name, kind in entries(self._fd):
                 path = "%s/%s" % (self._relative, name)
+                if again and (kind is not None or not layout.is_id(name)):
+                    continue
                 if kind is not None:
                     if kind != "directory" or not layout.HASH_NAME.match(name):
                         problem(index, path, "not a regular file (%s)" % kind, layout.is_id(name), (queue,))
@@ -235,7 +237,8 @@ class PostfixReader:
 
     def _content(self, message, at):
         """Yield the message's text from the record at file offset ``at`` on."""
-        text, at, complete = parse_content(self._data, 0, at)
+        jumps = set()
+        text, at, complete = parse_content(self._data, 0, at, jumps=jumps)
         yield text
         if complete or len(self._data) < _FIRST:
             return
@@ -245,7 +248,7 @@ class PostfixReader:
             for _unused in range(20000 + 2 * os.fstat(fd).st_size // _PIECE):
                 before = at
                 data = os.pread(fd, _PIECE, at)
-                text, at, complete = parse_content(data, at, at)
+                text, at, complete = parse_content(data, at, at, jumps=jumps)
                 yield text
                 if complete or not data or at == before:
                     return

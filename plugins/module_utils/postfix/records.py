@@ -64,6 +64,9 @@ def parse_envelope(data, trusted=True):
     envelope.content = at
     if envelope.sender is None:
         raise Damaged("not a queue file: no sender in it")
+    if not trusted and not envelope.recipients:
+        # sendmail -t. How long the text is, only its records tell.
+        _parse_until(data, at, b"E", envelope)
     size = envelope.size if trusted else None
     if size is not None and envelope.announced is not None and len(envelope.recipients) < envelope.announced:
         # Recipients out of the message's own headers (sendmail -t), or added by a milter, stand after the text.
@@ -75,7 +78,7 @@ def _parse_until(data, at, last, envelope):
     """Read records into ``envelope`` up to one of type ``last``; return the offset after it."""
     end = len(data)
     last = last[0]
-    jumps = 0
+    jumps = set()
     recipients, attributes = envelope.recipients, envelope.attributes
     # This loop is most of what reading a queue costs: no call in it that is not needed.
     while True:
@@ -102,9 +105,10 @@ def _parse_until(data, at, last, envelope):
         elif kind == 112:  # p: go on elsewhere
             target = _number(data[start:stop])
             if target:
-                jumps += 1
-                if jumps > _MOST_JUMPS or target >= 1 << 40:
+                # What is read next depends on the place alone: whoever comes to one again goes round for ever.
+                if target in jumps or len(jumps) > _MOST_JUMPS or target >= 1 << 40:
                     raise Damaged("not a queue file: its pointers lead nowhere")
+                jumps.add(target)
                 at = target
                 continue
         elif kind == 83:  # S: sender
@@ -136,14 +140,16 @@ def _number(data):
     return int(data) if len(data) <= 15 and data.isdigit() else None
 
 
-def parse_content(data, base, at, header_only=False):
+def parse_content(data, base, at, header_only=False, jumps=None):
     """Return ``(text, at, complete)``: the message text in the records of ``data`` from file offset ``at`` on.
 
     ``base`` is the file offset of ``data``. ``at``: the file offset where the text goes on; ``complete``: whether it
-    is at its end, or with ``header_only`` at the end of the headers. Raises Damaged.
+    is at its end, or with ``header_only`` at the end of the headers. ``jumps``: an empty set, the same for all pieces of
+    a text; in it are the places that pointers led to. Raises Damaged.
     """
     end = len(data)
-    pieces, jumps, new_line = [], 0, True
+    pieces, new_line = [], True
+    jumps = set() if jumps is None else jumps
     at -= base
     while 0 <= at < end:
         try:
@@ -170,9 +176,9 @@ def parse_content(data, base, at, header_only=False):
         elif kind == 112:
             target = _number(data[start:stop])
             if target:
-                jumps += 1
-                if jumps > _MOST_JUMPS:
+                if target in jumps or len(jumps) > _MOST_JUMPS:
                     raise Damaged("not a queue file: its pointers lead nowhere")
+                jumps.add(target)
                 at = target - base
                 continue
         elif kind in (88, 69):  # X: what was extracted from the message; E: end
