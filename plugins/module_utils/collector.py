@@ -100,7 +100,7 @@ class Tally:
         self.collector = collector
 
     def state(self):
-        return self.summary, self.collector.state()
+        return self.summary.state(), self.collector.state()
 
     def merge(self, state):
         self.summary.merge(state[0])

@@ -47,31 +47,21 @@ class Message:
     to the reason of their last deferral. Other texts are bytes. What is not known, or was not asked for, is None.
     """
 
-    __slots__ = (
-        "place", "loaded", "id", "queue", "queues", "state", "arrival", "size", "sender", "recipients", "headers",
-        "client_address", "client_name", "sasl_username", "origin_uid", "bounced", "reasons",
-    )  # fmt: skip
+    # Defaults of the class, not set one by one for each of a million messages.
+    state = arrival = size = sender = headers = None
+    client_address = client_name = sasl_username = origin_uid = reasons = None
+    # Addresses that a failure notice reports; None where the message is no failure notice.
+    bounced = None
+    recipients = ()
+    # What a reader has filled in.
+    loaded = 0
 
     def __init__(self, place, queue_id, queue):
         """``place``: index of the queue among the reader's directories."""
         self.place = place
-        self.loaded = 0
         self.id = queue_id
         self.queue = queue
         self.queues = (queue,)
-        self.state = None
-        self.arrival = None
-        self.size = None
-        self.sender = None
-        self.recipients = ()
-        self.headers = None
-        self.client_address = None
-        self.client_name = None
-        self.sasl_username = None
-        self.origin_uid = None
-        # Addresses that a failure notice reports; None where the message is no failure notice.
-        self.bounced = None
-        self.reasons = None
 
     def subject(self):
         """Return the raw Subject, or None."""

@@ -20,8 +20,9 @@ TOP_LISTS = (
 _AGES = [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320, 640, 1280)]
 _LISTED = 50
 _VALUE = 200
-_TRIM = 256
+_BATCH = 512
 _ELLIPSIS = "\u2026".encode()
+_CUT = {"sender": _VALUE, "sasl_username": _VALUE, "delay_reason": 2 * _VALUE}
 
 
 class Summary:
@@ -37,7 +38,7 @@ class Summary:
         self.oldest = self.newest = None
         self.ages = [0] * (len(_AGES) + 1)
         self.tops = {name: TopList() for name in TOP_LISTS} if with_top else {}
-        self._counts = {name: top.counts for name, top in self.tops.items()}
+        self._noted = {name: [] for name in self.tops}
         self.vanished = 0
         self.damaged, self.damaged_count = [], 0
         self.undecided, self.undecided_count = [], 0
@@ -46,9 +47,7 @@ class Summary:
         """Count a message that is in the queue, selected or not."""
         self.total += 1
         self.by_directory[message.place] += 1
-        for queue in message.queues:
-            if queue in self.by_queue:
-                self.by_queue[queue] += 1
+        _count_queues(self.by_queue, message.queues)
 
     def damage(self, index, path, reason, is_message, queues=()):
         """Note a damaged file; ``is_message`` says that it stands for a message, which is in ``queues``."""
@@ -58,9 +57,7 @@ class Summary:
         if is_message:
             self.total += 1
             self.by_directory[index] += 1
-            for queue in queues:
-                if queue in self.by_queue:
-                    self.by_queue[queue] += 1
+            _count_queues(self.by_queue, queues)
 
     def leave_undecided(self, message, reason):
         """Note a message on which matching took too long."""
@@ -71,51 +68,62 @@ class Summary:
     def add(self, message):
         """Count a selected message."""
         self.matched += 1
-        for queue in message.queues:
-            if queue in self.matched_by_queue:
-                self.matched_by_queue[queue] += 1
+        _count_queues(self.matched_by_queue, message.queues)
         self.bytes += message.size or 0
         arrival = message.arrival
         if arrival is not None:
             self.ages[bisect_right(_AGES, self.now - arrival)] += 1
-            if self.oldest is None or (arrival, message.id) < self.oldest:
-                self.oldest = (arrival, message.id)
-            if self.newest is None or (arrival, message.id) > self.newest:
-                self.newest = (arrival, message.id)
+            if self.oldest is None or arrival <= self.oldest[0]:
+                self.oldest = min(self.oldest or (arrival, message.id), (arrival, message.id))
+            if self.newest is None or arrival >= self.newest[0]:
+                self.newest = max(self.newest or (arrival, message.id), (arrival, message.id))
         if self.with_top:
-            self._add_top(message)
+            self._note_top(message)
+            if self.matched % _BATCH == 0 or len(message.recipients) > _BATCH:
+                self._count_top()
 
-    def _add_top(self, message):
-        counts = self._counts
-        sender = message.sender
-        if sender is not None:
-            _count(counts["sender"], _cut(sender))
-            if sender:
-                _count(counts["sender_domain"], _domain(sender))
-        if message.recipients:
-            _count_domains(counts["recipient_domain"], [one.address for one in message.recipients if not one.done])
+    def _note_top(self, message):
+        noted = self._noted
+        if message.sender is not None:
+            noted["sender"].append(message.sender)
+        recipients = message.recipients
+        if len(recipients) == 1:
+            if not recipients[0].done:
+                noted["recipient_domain"].append(_domain(recipients[0].address))
+        elif recipients:
+            noted["recipient_domain"].extend({_domain(one.address) for one in recipients if not one.done})
         if message.headers is not None:
             subject = message.headers.get(b"subject")
             if subject is not None:
-                if len(subject) > 2 * _VALUE:
-                    # Cut after decoding: an encoded word cannot be cut.
-                    subject = shorten(decode_header(subject), _VALUE).encode("utf-8", "replace")
-                _count(counts["subject"], subject)
+                noted["subject"].append(subject)
         if message.client_address is not None:
-            _count(counts["client_address"], message.client_address)
+            noted["client_address"].append(message.client_address)
         if message.sasl_username is not None:
-            _count(counts["sasl_username"], _cut(message.sasl_username))
+            noted["sasl_username"].append(message.sasl_username)
         if message.origin_uid is not None:
-            _count(counts["origin_uid"], message.origin_uid)
+            noted["origin_uid"].append(message.origin_uid)
         if message.reasons:
-            for reason in {_cut(one, 2 * _VALUE) for one in message.reasons.values()}:
-                _count(counts["delay_reason"], reason)
+            noted["delay_reason"].extend(set(message.reasons.values()))
         if message.bounced is not None:
             self.bounces += 1
-            _count_domains(counts["bounced_recipient_domain"], message.bounced)
-        if self.matched % _TRIM == 0 or len(message.recipients) > _TRIM:
-            for top in self.tops.values():
-                top.trim()
+            noted["bounced_recipient_domain"].extend({_domain(one) for one in message.bounced})
+
+    def _count_top(self):
+        """Count what was noted: in batches, as the counting then costs little."""
+        noted = self._noted
+        noted["sender_domain"] = [_domain(one) for one in noted["sender"] if one]
+        noted["subject"] = [one if len(one) <= 2 * _VALUE else _cut_subject(one) for one in noted["subject"]]
+        for name, values in noted.items():
+            if name in _CUT:
+                values = [one if len(one) <= _CUT[name] else one[: _CUT[name] - 3] + _ELLIPSIS for one in values]
+            self.tops[name].update(values)
+            noted[name] = []
+
+    def state(self):
+        """Return what ``merge`` in another process takes."""
+        if self.with_top:
+            self._count_top()
+        return self
 
     def merge(self, other):
         """Add what another process counted on other messages."""
@@ -150,6 +158,8 @@ class Summary:
     def top(self, length):
         """Return ``({list name: [{value, count}]}, {list name: error})``."""
         lists, errors = {}, {}
+        if self.with_top:
+            self._count_top()
         for name, top in self.tops.items():
             found = top.top(length, _SHOW[name])
             lists[name] = [{"value": value, "count": count} for value, count in found]
@@ -157,24 +167,20 @@ class Summary:
         return lists, errors
 
 
-def _count(counts, value):
-    counts[value] = counts.get(value, 0) + 1
+def _count_queues(counts, queues):
+    for queue in queues:
+        # A message of qmail's with nothing left to do is in none.
+        if queue in counts:
+            counts[queue] += 1
 
 
-def _cut(raw, length=_VALUE):
-    return raw if len(raw) <= length else raw[: length - 3] + _ELLIPSIS
+def _cut_subject(raw):
+    # Cut after decoding: an encoded word cannot be cut.
+    return shorten(decode_header(raw), _VALUE).encode("utf-8", "replace")
 
 
 def _domain(address):
     return address[address.rfind(b"@") + 1 :][:_VALUE].lower()
-
-
-def _count_domains(counts, addresses):
-    if len(addresses) == 1:
-        _count(counts, _domain(addresses[0]))
-        return
-    for domain in {_domain(address) for address in addresses}:
-        _count(counts, domain)
 
 
 def _show_text(raw):

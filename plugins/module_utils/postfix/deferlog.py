@@ -7,7 +7,7 @@ __all__ = ["parse_defer_log", "reasons_for"]
 
 import re
 
-_OLD_STYLE = re.compile(rb"<([^\n]*)>: ([^\n]*)")
+_OLD_STYLE = re.compile(rb"^<([^\n]*)>: ([^\n]*)", re.MULTILINE)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"(@[^@]*)?\Z', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -18,30 +18,22 @@ def parse_defer_log(data):
     Recipients are in the printable, quoted form in which Postfix logs them.
     """
     reasons = {}
-    at, name = data.find(b"\nreason="), data.find(b"\nrecipient=")
-    if 0 <= name < at and data.find(b"\nreason=", at + 1) < 0:
-        # The usual log of one recipient.
-        reasons[_line(data, name + 11)] = _line(data, at + 8).strip()
-        return reasons
-    for entry in data.split(b"\n\n"):
-        recipient = reason = None
-        for line in entry.split(b"\n"):
-            if line.startswith(b"recipient="):
-                recipient = line[10:]
-            elif line.startswith(b"reason="):
-                reason = line[7:]
-            elif reason is None and line.startswith(b"<"):
-                # The form before Postfix 2.1, still written in front of the newer one.
-                old = _OLD_STYLE.match(line)
-                if old:
-                    recipient, reason = old.groups()
-        if recipient is not None and reason is not None:
-            reasons[recipient] = reason.strip()
+    entries = data.split(b"\nrecipient=")
+    for entry in entries[1:]:
+        end = entry.find(b"\n\n")
+        reason = entry.find(b"\nreason=", 0, end if end >= 0 else len(entry))
+        if reason >= 0:
+            reasons[_line(entry, 0)] = _line(entry, reason + 8).strip()
+    if len(entries) == 1:
+        # The form before Postfix 2.1, which newer ones still write in front of their own.
+        for found in _OLD_STYLE.finditer(data):
+            reasons[found.group(1)] = found.group(2).strip()
     return reasons
 
 
 def _line(data, at):
-    return data[at:].partition(b"\n")[0]
+    end = data.find(b"\n", at)
+    return data[at:end] if end >= 0 else data[at:]
 
 
 def reasons_for(recipients, logged):

@@ -214,9 +214,10 @@ class PostfixReader:
                     break
             text = b"".join(pieces)
         headers = message.headers = Headers(text)
-        if message.origin_uid is None and headers.raw[:9].lower() == b"received:":
+        # Only a message without a client came through sendmail(1), and says so in its first line.
+        if message.client_address is None and headers.raw[:12].lower() == b"received: by":
             local = _LOCAL.match(headers.get(b"received") or b"")
-            if local:
+            if local and message.origin_uid is None:
                 message.origin_uid = int(local.group(1))
         if message.sender == b"":
             body = text
@@ -258,28 +259,31 @@ class PostfixReader:
 
     def _logged(self, message):
         """Return {recipient: reason} of the message's defer log; empty where there is none."""
-        for directory in self._log_directories(message):
-            fd = self._log_fd(message.place, directory)
-            if fd is not None:
-                try:
-                    return parse_defer_log(read_all(message.id, fd, _LOG_LIMIT))
-                except Vanished:
-                    continue
-                except Damaged as error:
-                    error.path = "%s/%s" % (directory, message.id)
-                    raise
-        return {}
+        # The likeliest place is as deep as the message's own file.
+        likely = "defer" + self._relative[len("deferred") :] if message.queue == "deferred" else None
+        logged = self._read_log(message, likely) if likely else None
+        if logged is None:
+            names = layout.hash_names(message.id)
+            for depth in range(min(self._log_depth(message.place), len(names)), -1, -1):
+                directory = "/".join(("defer",) + names[:depth])
+                if directory != likely:
+                    logged = self._read_log(message, directory)
+                    if logged is not None:
+                        break
+        return logged or {}
 
-    def _log_directories(self, message):
-        """Yield where the message's log may be, the likeliest place first: as deep as its own file is."""
-        own = self._relative.partition("/")[2]
-        if message.queue == "deferred":
-            yield "defer/" + own if own else "defer"
-        names = layout.hash_names(message.id)
-        for depth in range(min(self._log_depth(message.place), len(names)), -1, -1):
-            directory = "/".join(("defer",) + names[:depth])
-            if message.queue != "deferred" or directory != ("defer/" + own if own else "defer"):
-                yield directory
+    def _read_log(self, message, directory):
+        """Return what the message's log in ``directory`` says, or None where there is none."""
+        fd = self._log_fd(message.place, directory)
+        if fd is None:
+            return None
+        try:
+            return parse_defer_log(read_all(message.id, fd, _LOG_LIMIT))
+        except Vanished:
+            return None
+        except Damaged as error:
+            error.path = "%s/%s" % (directory, message.id)
+            raise
 
     def _log_depth(self, index):
         key = (index, None)

@@ -24,8 +24,7 @@ def _short_lists():
 def counted(stream):
     top = TopList()
     for value in stream:
-        top.counts[value] = top.counts.get(value, 0) + 1
-        top.trim()
+        top.update([value])
     return top
 
 
@@ -74,12 +73,3 @@ def test_values_shown_alike_are_one():
 
 def test_equal_counts_come_in_order_of_their_text():
     assert counted([3, 1, 2]).top(2, int) == [(1, 1), (2, 1)]
-
-
-def test_trim_keeps_the_dict_that_others_count_in():
-    top = TopList()
-    counts = top.counts
-    counts.update(dict.fromkeys(range(100), 1))
-    top.trim()
-    assert top.counts is counts
-    assert not counts
