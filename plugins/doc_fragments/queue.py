@@ -17,8 +17,8 @@ options:
   queue_directory:
     description:
       - The queue, for one in an unusual place or for an offline copy of one.
-      - "For qmail: the directory that holds C(mess) and C(info) (such as C(/var/qmail/queue)), or one that holds several
-        such directories named C(queue) and a number."
+      - "For qmail: the directory that holds C(mess) and C(info), such as C(/var/qmail/queue), or one that holds several
+        such directories, named C(queue) and a number."
       - "For Postfix: the directory that holds C(deferred) and C(active) (such as C(/var/spool/postfix))."
       - Without it, the queue of the installed MTA is used.
     type: path
