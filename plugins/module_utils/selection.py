@@ -160,7 +160,7 @@ def _patterns(option, value, ignore_case):
             raise RescueError("%s: an empty expression would match everything.%s" % (option, hint))
         try:
             patterns.append(re.compile(text, flags))
-        except (re.error, OverflowError, RecursionError) as error:
+        except (re.error, OverflowError, RecursionError, ValueError) as error:
             raise RescueError("%s: %r is not a regular expression: %s." % (option, text, error)) from None
     return patterns
 

@@ -1,0 +1,145 @@
+"""Eight times as many hostile bytes take about eight times as long; were it quadratic, they would take 64 times."""
+
+import time
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
+from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers, decode_header
+from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
+    TooShort,
+    parse_content,
+    parse_envelope,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import parse_channel, parse_info, parse_todo
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
+from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
+from tests.support.postfix_records import record
+
+SMALL, LARGE = 1 << 17, 1 << 20
+MOST = 28
+# Less than this is too short to compare, and too short to harm.
+NEGLIGIBLE = 0.004
+
+TEXTS = {
+    "letters": (b"", b"x"),
+    "8-bit": (b"", b"\xe9"),
+    "half characters": (b"", b"\x83\x41\xe9"),
+    "shifts": (b"", b"\x1b$B\x1b(B"),
+    "half shifts": (b"", b"\x1b$"),
+    "half of UTF-8": (b"a", b"\xe8\xab"),
+    "controls": (b"", b"\0\x1b\xc2\x85"),
+    "word starts": (b"", b"=?utf-8?q?"),
+    "words": (b"", b"=?utf-8?q?=C3?= "),
+    "words in base64": (b"", b"=?utf-8?b?w6k=?= "),
+    "words of two charsets": (b"", b"=?utf-8?q?a?= =?latin1?q?b?= "),
+    "one long word": (b"=?utf-8?q?", b"=C3"),
+    "languages": (b"", b"=?a*"),
+    "question marks": (b"", b"=?"),
+    "blanks in words": (b"=?utf-8?q?a?=", b" \t"),
+}
+HEADERS = {
+    "fields": (b"", b"A: b\n"),
+    "folds": (b"A: b", b"\n "),
+    "folds after CR": (b"A: b", b"\r\n "),
+    "CR": (b"A: b", b"\r"),
+    "blanks before the colon": (b"A", b" "),
+    "received": (b"", b"Received: x\n"),
+    "nearly received": (b"", b"Received \t \n"),
+    "long name": (b"", b"a"),
+    "semicolons": (b"Content-Type: multipart/report", b";"),
+    "failed": (b"X-Failed-Recipients: ", b"a,b,"),
+    "from": (b"", b"From From "),
+}
+BODIES = {
+    "recipients of QSBMF": (b"Hi. This is the\n", b"\n<a>:\n"),
+    "half recipients of QSBMF": (b"Hi. This is the\n", b"\n<<<<>"),
+    "dashes": (b"Hi. This is the\n", b"-\n\n"),
+    "actions": (b"", b"Action: delayed\n"),
+    "recipients": (b"", b"Final-Recipient: rfc822; a@b\n"),
+    "blanks": (b"Final-Recipient: rfc822;", b" "),
+    "lines of blanks": (b"", b"Action: \t"),
+}
+REPORT = Headers(b"Content-Type: multipart/report; report-type=delivery-status\n\n")
+ENVELOPES = {
+    "attributes": (b"", record("A", b"client_name=x")),
+    "recipients": (b"", record("R", b"a@b")),
+    "padding": (b"", b"w\0"),
+    "sizes": (b"", record("C", b"1 1 1")),
+    "loop": (b"w\0", b"w\0", record("p", b"%15d" % 2)),
+    "loop of pointers": (b"w\0", b"p\x010", record("p", b"%15d" % 2)),
+    "pointers to pointers": (b"w\0", record("p", b"%15d" % 2) + record("p", b"%15d" % 19)),
+    "lines": (b"", record("N", b"x")),
+    "pieces of lines": (b"", record("L", b"x")),
+    "empty lines": (b"", b"N\0"),
+}
+LOGS = {
+    "entries": (b"", b"\n<a>: b\nrecipient=a\nreason=b\n\n"),
+    "recipients": (b"", b"\nrecipient=a"),
+    "reasons": (b"", b"\nreason=a"),
+    "old style": (b"\n<", b">: <"),
+    "newlines": (b"", b"\n"),
+}
+CHANNELS = {
+    "recipients": (b"", b"Ta\0"),
+    "NUL": (b"F", b"\0"),
+    "uids": (b"Fa\0", b"u1\0"),
+}
+
+
+def _all_headers(data):
+    headers = Headers(data)
+    for name in (b"received", b"subject", b"x"):
+        headers.get(name)
+        list(headers.all(name))
+    origin(headers)
+    reported_addresses(headers, b"", False)
+    return [decode_header(line) for line in headers.lines()]
+
+
+def _one_of(*parsers):
+    def parse(data):
+        for parser in parsers:
+            try:
+                parser(data)
+            except (Damaged, TooShort):
+                pass
+
+    return parse
+
+
+TRIED = {
+    "decode": (lambda data: visible(decode(data)), TEXTS),
+    "decode_header": (decode_header, TEXTS),
+    "headers": (_all_headers, {**HEADERS, **{name: (b"Subject: " + one[0], one[1]) for name, one in TEXTS.items()}}),
+    "notices": (lambda data: reported_addresses(REPORT, data, False), {**HEADERS, **BODIES}),
+    "envelope": (_one_of(parse_envelope), ENVELOPES),
+    "content": (_one_of(lambda data: parse_content(data, 0, 0)), ENVELOPES),
+    "defer log": (parse_defer_log, LOGS),
+    "qmail": (_one_of(parse_info, parse_todo, lambda data: parse_channel(data, "local")), CHANNELS),
+}
+CASES = [(what, name) for what, (unused, inputs) in TRIED.items() for name in inputs]
+
+
+def _least_time(parse, data):
+    times = []
+    for _number in range(3):
+        began = time.process_time()
+        parse(data)
+        times.append(time.process_time() - began)
+        if times[-1] < NEGLIGIBLE:
+            break
+    return min(times)
+
+
+@pytest.mark.parametrize("what, name", CASES, ids=["%s-%s" % case for case in CASES])
+def test_time_is_linear(what, name):
+    parse, inputs = TRIED[what]
+    start, unit, *end = inputs[name]
+    small, large = (start + unit * (size // len(unit)) + b"".join(end) for size in (SMALL, LARGE))
+    # Where small ones take for ever, large ones need no try.
+    first = _least_time(parse, small)
+    assert first < 2
+    assert _least_time(parse, large) < max(NEGLIGIBLE, first * MOST)
