@@ -144,8 +144,8 @@ def parse_content(data, base, at, header_only=False, jumps=None):
     """Return ``(text, at, complete)``: the message text in the records of ``data`` from file offset ``at`` on.
 
     ``base`` is the file offset of ``data``. ``at``: the file offset where the text goes on; ``complete``: whether it
-    is at its end, or with ``header_only`` at the end of the headers. ``jumps``: an empty set, the same for all pieces of
-    a text; in it are the places that pointers led to. Raises Damaged.
+    is at its end, or with ``header_only`` at the end of the headers. ``jumps``: an empty set, the same for all pieces
+    of a text; in it are the places that pointers led to. Raises Damaged.
     """
     end = len(data)
     pieces, new_line = [], True
