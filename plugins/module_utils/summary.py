@@ -115,7 +115,7 @@ class Summary:
         noted["subject"] = [one if len(one) <= 2 * _VALUE else _cut_subject(one) for one in noted["subject"]]
         for name, values in noted.items():
             if name in _CUT:
-                values = [one if len(one) <= _CUT[name] else one[: _CUT[name] - 3] + _ELLIPSIS for one in values]
+                values = [one if len(one) <= _CUT[name] else _cut(one, _CUT[name]) for one in values]
             self.tops[name].update(values)
             noted[name] = []
 
@@ -172,6 +172,10 @@ def _count_queues(counts, queues):
         # A message of qmail's with nothing left to do is in none.
         if queue in counts:
             counts[queue] += 1
+
+
+def _cut(raw, length):
+    return decode(raw[: length - 3]).encode("utf-8", "replace") + _ELLIPSIS
 
 
 def _cut_subject(raw):
