@@ -7,6 +7,7 @@ __all__ = ["Queue", "Split"]
 
 import os
 import stat
+import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
@@ -24,6 +25,8 @@ class Queue:
         self.directory = directory
         self.problem = problem
         self._whole = {}
+        # Younger files are not to be judged by the listings. A file's times lag behind the clock a little.
+        self.since = time.time() - 1
 
     def listed(self, queue):
         """Return a container of the ids in an unsplit directory, which is listed once."""

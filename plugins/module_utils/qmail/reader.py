@@ -163,6 +163,13 @@ class QmailReader:
             raise
         except OSError as error:
             raise Damaged("cannot be read: %s" % error.strerror, self._split.path("info", message.id)) from None
+        if message.arrival > self._split.queue.since:
+            # Its todo file may have come after todo was listed; as long as that is there, the others are half written.
+            _classify(message, self._split.exists)
+            if message.state == "S4":
+                message.arrival = None
+                self._load_envelope(message, missing)
+                return
         if missing & ENVELOPE:
             recipients = []
             for channel in ("local", "remote"):

@@ -105,3 +105,35 @@ def test_files_of_a_message_that_left_during_the_listing_are_no_strays(small, mo
     monkeypatch.setattr(directories.Split, "__enter__", listed_then_left)
     result = queue_info(small.path)
     assert (result["damaged"], result["counts"]["total"], result["vanished"]) == ([], 0, 0)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_preprocessing_begins_after_todo_was_listed(small, monkeypatch, finished):
+    """Its info is listed, its todo is not, and its remote file is half written, if it is there at all."""
+    listed = directories.Queue.listed
+    added = []
+
+    def listed_then_arrived(self, name):
+        found = listed(self, name)
+        if name == "bounce":
+            number = small.add(b"\n", b"a@example.net", remote=[b"r@example.org"], state="S4")
+            small.add_preprocessed(number, b"a@example.net", [], [b"r@exam"], os.stat(small.path).st_mtime + 60)
+            added.append(number)
+        return found
+
+    def finish(message, part):
+        if finished:
+            remove(small, added[0], "local", "remote", "info")
+            preprocess(small, added[0])
+            for name in ("info", "local", "remote"):
+                os.utime("%s/%s/0/%d" % (small.path, name, added[0]))
+
+    monkeypatch.setattr(directories.Queue, "listed", listed_then_arrived)
+    meddle(monkeypatch, QmailReader, finish)
+    result = queue_info(small.path)
+    found = message(result, added[0])
+    channels = ["local", "remote"] if finished else [None]
+    assert [one["channel"] for one in found["recipients"]] == channels
+    assert found["recipients"][-1]["address"] == "r@example.org"
+    assert found["state"] == ("S5" if finished else "S4")
+    assert (result["damaged"], result["vanished"], result["counts"]["total"]) == ([], 0, 1)

@@ -80,7 +80,7 @@ def test_in_place_of_a_file(queue, tmp_path, opened, name, kind):
 def test_put_in_place_of_a_file_after_the_listing(queue, tmp_path, monkeypatch, name, kind):
     secret = tmp_path / "secret"
     secret.write_bytes(SECRET)
-    number = queue.add(b"\n", b"a@example.net", remote=[b"r@example.org"])
+    number = queue.add(b"\n", b"a@example.net", remote=[b"r@example.org"], arrival=1795289067)
     path = os.path.join(queue.path, name, str(number % 23), str(number))
 
     def swap(message, part):
