@@ -164,7 +164,7 @@ def test_same_as_qmail_qstat(qmail, filled):
 
 
 def test_reading_while_mail_comes_and_goes(qmail, filled):
-    settled = len([one for one in filled["messages"]])
+    settled = len(filled["messages"])
     stop, injected, problems = threading.Event(), [0, 0], []
 
     def write(number):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -80,8 +79,3 @@ class RunningQmail(RealQmail):
             for folder, _, names in os.walk(os.path.join(self.path, directory)):
                 for name in names:
                     os.unlink(os.path.join(folder, name))
-
-
-def setpriv():
-    """Return the path of setpriv(1), or None."""
-    return shutil.which("setpriv")
