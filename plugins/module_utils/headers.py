@@ -76,7 +76,15 @@ class Headers:
         self._lower = None
 
     def get(self, name):
-        """Return the unfolded value of the first field ``name`` (lower-case bytes) as bytes, or None."""
+        """Return the unfolded value of the first field ``name`` (lower-case bytes) as bytes, or None.
+
+        One with blanks before its colon is taken only where there is no other.
+        """
+        if self._lower is None:
+            self._lower = b"\n" + self.raw.lower()
+        start = self._lower.find(b"\n" + name + b":")
+        if start >= 0:
+            return self._value(start + len(name) + 1)
         start = self._find(name, 0)
         return self._value(start) if start >= 0 else None
 
@@ -109,6 +117,8 @@ class Headers:
     def _value(self, start):
         raw = self.raw
         end = raw.find(b"\n", start)
+        if start < end < start + _VALUE_LIMIT and raw[end + 1 : end + 2] not in _BLANK:
+            return raw[start:end].strip()
         while end >= 0 and raw[end + 1 : end + 2] in (b" ", b"\t") and end - start < _VALUE_LIMIT:
             end = raw.find(b"\n", end + 1)
         value = raw[start : start + _VALUE_LIMIT if end < 0 else min(end, start + _VALUE_LIMIT)]

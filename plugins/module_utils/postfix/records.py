@@ -10,7 +10,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import Reci
 
 _MOST_JUMPS = 10000
 # How the names of those attributes begin that anybody asks for.
-_WANTED = frozenset((b"clien", b"log_c", b"sasl_"))
+_WANTED = frozenset((b"client_name=", b"client_addre", b"log_client_n", b"log_client_a", b"sasl_usernam"))
+# As Recipient() without the call in between.
+_new = tuple.__new__
 _MOST_LENGTH_BITS = 28
 
 
@@ -84,10 +86,10 @@ def _parse_until(data, at, last, envelope):
     while True:
         try:
             kind = data[at]
-            length = data[at + 1]
+            stop = data[at + 1]
             start = at + 2
-            if length < 128:
-                stop = start + length
+            if stop < 128:
+                stop += start
             else:
                 start, stop = _long_record(data, at)
         except IndexError:
@@ -95,13 +97,13 @@ def _parse_until(data, at, last, envelope):
         if stop > end:
             raise TooShort(at)
         if kind == 65:  # A: name=value
-            if data[start : start + 5] in _WANTED:
+            if data[start : start + 12] in _WANTED:
                 name, unused, value = data[start:stop].partition(b"=")
                 attributes[name] = value
         elif kind == 82:  # R: recipient
-            recipients.append(Recipient(data[start:stop], False, None))
+            recipients.append(_new(Recipient, (data[start:stop], False, None)))
         elif kind == 68:  # D: recipient that was delivered to
-            recipients.append(Recipient(data[start:stop], True, None))
+            recipients.append(_new(Recipient, (data[start:stop], True, None)))
         elif kind == 112:  # p: go on elsewhere
             target = _number(data[start:stop])
             if target:
@@ -122,10 +124,11 @@ def _parse_until(data, at, last, envelope):
                 envelope.announced = _number(numbers[2])
         elif kind == 84:  # T: arrival, in seconds and microseconds
             if envelope.arrival is None:
-                seconds, unused, micro = data[start:stop].partition(b" ")
-                seconds = _number(seconds)
+                numbers = data[start:stop].split()
+                seconds = _number(numbers[0]) if numbers else None
                 if seconds is not None:
-                    envelope.arrival = seconds + (_number(micro) or 0) % 1000000 / 1e6
+                    micro = _number(numbers[1]) if len(numbers) > 1 else None
+                    envelope.arrival = seconds + (micro or 0) % 1000000 / 1e6
         elif kind == last:
             return stop
         elif kind == 69:  # E: end of the file, before what was looked for
