@@ -55,6 +55,7 @@ CATASTROPHES = [
     ("counted", r"(a{1,30}){1,30}b", "a" * 100 + "c"),
     ("long text", r"(x+x+)+y", "x" * 1000000),
     ("every start", r"a*b", "a" * 1000000),
+    ("loops without a look at the time", r"[ab]*[ac]*d", "a" * 8000000),
     ("ignoring case", r"(A+)+$", "a" * 60 + "b"),
 ]
 
