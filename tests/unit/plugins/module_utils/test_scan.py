@@ -10,7 +10,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reader import QmailReader
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
-from ansible_collections.mailops.rescue.plugins.module_utils.timelimit import TimeLimit
+from ansible_collections.mailops.rescue.plugins.module_utils.timelimit import OVERLAP, TimeLimit
 from tests.support.inspecting import deadline, queue_info
 
 
@@ -24,6 +24,12 @@ def test_process_count_without_affinities(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert scan.process_count(0) == 1
+
+
+@pytest.fixture
+def short_hold(monkeypatch):
+    """Search as little text at a time as is possible, so that there are seams."""
+    monkeypatch.setattr(scan, "_HELD", OVERLAP + 1000)
 
 
 def searched(pieces, pattern):
@@ -46,7 +52,7 @@ def split(data, size):
         ("^eedle", False), (r"needle\Z", False), ("ne$", False), ("日本語テキスト", True), ("line 020000", False),
     ],
 )  # fmt: skip
-def test_body_in_pieces_is_one_text(size, pattern, found):
+def test_body_in_pieces_is_one_text(short_hold, size, pattern, found):
     text = "".join("line %06d\n" % number for number in range(20000)).replace("line 013333", "needle")
     data = text.replace("line 009999", "日本語テキスト").encode() + b"end"
     assert searched(split(data, size), pattern) is found
@@ -117,3 +123,18 @@ def test_no_more_is_loaded_than_is_asked_for(sample, monkeypatch):
     monkeypatch.setattr(reader, "load", noting)
     queue_info(sample.path, select={"ids": sample["web"], "body": "body"})
     assert {queue_id for queue_id, unused in asked} == {sample["web"]}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pattern", "found"),
+    [
+        ([b"x\n" * 6000 + b"alpha\n", b"beta\n" + b"x\n" * 6000], "alpha\nbeta", True),
+        ([b"x\n" * 6000 + b"alp", b"ha\n"], "^alpha$", True),
+        ([b"x" * 9000 + b"\n", b"beta\n"], "x\n^beta", True),
+        # What is carried over begins within a line.
+        ([b"a" * 10000 + b"b" * 9000 + b"\n", b"c\n"], "^b", False),
+        ([b"a" * 10000 + b"b" * 9000 + b"\n", b"c\n"], r"\Ab", False),
+    ],
+)
+def test_seams_between_pieces(short_hold, pieces, pattern, found):
+    assert searched(pieces, pattern) is found

@@ -137,3 +137,15 @@ def test_preprocessing_begins_after_todo_was_listed(small, monkeypatch, finished
     assert found["recipients"][-1]["address"] == "r@example.org"
     assert found["state"] == ("S5" if finished else "S4")
     assert (result["damaged"], result["vanished"], result["counts"]["total"]) == ([], 0, 1)
+
+
+def test_files_of_a_message_that_the_listing_missed_are_no_strays(small, monkeypatch):
+    """A directory that changes while it is listed may leave out what came in."""
+    small.add(b"\n", b"a@example.net", remote=[b"r@example.org"])
+    batches = directories.Queue.batches
+
+    def without_messages(self, fd, path, are_messages):
+        return iter([[]]) if are_messages else batches(self, fd, path, are_messages)
+
+    monkeypatch.setattr(directories.Queue, "batches", without_messages)
+    assert queue_info(small.path)["damaged"] == []
