@@ -128,12 +128,12 @@ def test_no_more_is_loaded_than_is_asked_for(sample, monkeypatch):
 @pytest.mark.parametrize(
     ("pieces", "pattern", "found"),
     [
-        ([b"x\n" * 6000 + b"alpha\n", b"beta\n" + b"x\n" * 6000], "alpha\nbeta", True),
-        ([b"x\n" * 6000 + b"alp", b"ha\n"], "^alpha$", True),
-        ([b"x" * 9000 + b"\n", b"beta\n"], "x\n^beta", True),
+        ([b"x\n" * OVERLAP + b"alpha\n", b"beta\n" + b"x\n" * OVERLAP], "alpha\nbeta", True),
+        ([b"x\n" * OVERLAP + b"alp", b"ha\n"], "^alpha$", True),
+        ([b"x" * 2 * OVERLAP + b"\n", b"beta\n"], "x\n^beta", True),
         # What is carried over begins within a line.
-        ([b"a" * 10000 + b"b" * 9000 + b"\n", b"c\n"], "^b", False),
-        ([b"a" * 10000 + b"b" * 9000 + b"\n", b"c\n"], r"\Ab", False),
+        ([b"a" * OVERLAP + b"b" * 2 * OVERLAP + b"\n", b"c\n"], "^b", False),
+        ([b"a" * OVERLAP + b"b" * 2 * OVERLAP + b"\n", b"c\n"], r"\Ab", False),
     ],
 )
 def test_seams_between_pieces(short_hold, pieces, pattern, found):
