@@ -138,11 +138,14 @@ def _size(value):
 
 
 def _fitting(entries, room):
-    """Return the first entries that take no more than ``room`` bytes as JSON."""
+    """Return the first entries that take no more than ``room`` bytes as JSON.
+
+    One that is too large is left out alone: its sender must not hide all others by it.
+    """
     kept = []
     for entry in entries:
-        room -= _size(entry) + 2
-        if room < 0:
-            break
-        kept.append(entry)
+        size = _size(entry) + 2
+        if size <= room:
+            room -= size
+            kept.append(entry)
     return kept

@@ -47,6 +47,18 @@ def test_result_of_a_hostile_queue(tmp_path, mta):
     assert result["top"]["sender"]
 
 
+def test_one_huge_message_does_not_hide_the_others(tmp_path):
+    text = "\x1b\x07\U0001f4a9" * 300
+    queue = PostfixQueue(tmp_path / "queue")
+    recipients = [Recipient("%02d" % n + text + "@" + text, reason=text) for n in range(25)]
+    queue.add("Subject: %s\nFrom: %s\n\n%s" % (text, text, text * 40), text, recipients, arrival=1000)
+    for number in range(30):
+        queue.add("Subject: %d\n\n" % number, "a@example.com", ["b@example.com"], arrival=2000 + number)
+    result = queue_info(tmp_path / "queue", limit=1000, top=100, content="message", content_bytes=16384)
+    assert [one["subject"] for one in result["messages"]] == [str(number) for number in range(30)]
+    assert result["truncated"] is True
+
+
 def test_result_of_a_queue_full_of_damage(tmp_path):
     queue = QmailQueue(tmp_path / "queue", split=1)
     for number in range(100):
