@@ -158,6 +158,8 @@ def _patterns(option, value, ignore_case):
         if not text:
             hint = " The null sender is written <>." if option.endswith(".sender") else ""
             raise RescueError("%s: an empty expression would match everything.%s" % (option, hint))
+        if option.endswith(".sender") and text in ("<>", "^<>$"):
+            text = r"\A\Z"
         try:
             patterns.append(re.compile(text, flags))
         except (re.error, OverflowError, RecursionError, ValueError) as error:
@@ -186,7 +188,7 @@ def _texts(fields, texts):
 def _sender_texts(message):
     if message.sender is None:
         return ()
-    return (decode(message.sender),) if message.sender else ("", "<>")
+    return (decode(message.sender),)
 
 
 def _recipient_texts(message):
@@ -239,11 +241,19 @@ def _sasl(option, value, ignore_case):
     return HEADER, test
 
 
+def _without_mapping(network):
+    """Return the IPv4 network that one of mapped addresses (::ffff:192.0.2.7) stands for; others as they are."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network("%s/%d" % (mapped, network.prefixlen - 96))
+
+
 def _client(option, value, ignore_case):
     networks = []
     for text in _list(option, value):
         try:
-            networks.append(ipaddress.ip_network(text.strip().strip("[]"), strict=False))
+            networks.append(_without_mapping(ipaddress.ip_network(text.strip().strip("[]"), strict=False)))
         except ValueError:
             raise RescueError(
                 "%s: expected an IPv4 or IPv6 address or network such as 192.0.2.7 or 2001:db8::/32, got %r."

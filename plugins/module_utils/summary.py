@@ -161,9 +161,8 @@ class Summary:
         if self.with_top:
             self._count_top()
         for name, top in self.tops.items():
-            found = top.top(length, _SHOW[name])
+            found, errors[name] = top.top(length, _SHOW[name])
             lists[name] = [{"value": value, "count": count} for value, count in found]
-            errors[name] = top.error
         return lists, errors
 
 

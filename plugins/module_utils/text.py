@@ -9,8 +9,9 @@ import re
 
 # C0, DEL and C1 drive terminals; the others reorder, hide or join what stands around them.
 _UNSAFE = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff"
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _ANY_UNSAFE = re.compile("[%s]" % _UNSAFE)
 _UNSAFE_BUT_LINES = re.compile("(?![\t\n])[%s]" % _UNSAFE)

@@ -39,9 +39,14 @@ class TopList:
         self.error += cut
 
     def top(self, length, shown):
-        """Return the ``length`` most frequent as [(shown(value), count)]; values shown alike are counted together."""
-        merged = {}
+        """Return ``([(shown(value), count)], error)`` of the ``length`` most frequent.
+
+        Values shown alike are counted together, and so are their errors.
+        """
+        merged, alike = Counter(), Counter()
         for value, count in self.counts.items():
             text = shown(value)
-            merged[text] = merged.get(text, 0) + count
-        return sorted(merged.items(), key=lambda one: (-one[1], str(one[0])))[:length]
+            merged[text] += count
+            alike[text] += 1
+        found = sorted(merged.items(), key=lambda one: (-one[1], str(one[0])))[:length]
+        return found, self.error * max((alike[text] for text, count in found), default=1)

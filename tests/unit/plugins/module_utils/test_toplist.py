@@ -57,19 +57,25 @@ def test_merged_counts_stay_within_the_error(streams):
 def test_exact_while_it_fits():
     top = counted([value for value in range(2 * KEPT - 1) for unused in range(value + 1)])
     assert top.error == 0
-    assert top.top(3, str) == [("14", 15), ("13", 14), ("12", 13)]
+    assert top.top(3, str) == ([("14", 15), ("13", 14), ("12", 13)], 0)
 
 
 def test_frequent_value_survives_a_flood():
     top = counted(value for number in range(1000) for value in (number, "spammer"))
-    assert top.top(1, str)[0][0] == "spammer"
+    assert top.top(1, str)[0][0][0] == "spammer"
     assert top.error > 0
 
 
 def test_values_shown_alike_are_one():
     top = counted([b"A", b"a", b"b"])
-    assert top.top(5, lambda value: value.decode().lower()) == [("a", 2), ("b", 1)]
+    assert top.top(5, lambda value: value.decode().lower()) == ([("a", 2), ("b", 1)], 0)
+
+
+def test_errors_of_values_shown_alike_add_up():
+    top = counted([b"A"] * 5 + [b"a"] * 5 + [b"%d" % number for number in range(2 * KEPT)])
+    assert top.error == 1
+    assert top.top(1, lambda value: value.decode().lower()) == ([("a", 8)], 2)
 
 
 def test_equal_counts_come_in_order_of_their_text():
-    assert counted([3, 1, 2]).top(2, int) == [(1, 1), (2, 1)]
+    assert counted([3, 1, 2]).top(2, int) == ([(1, 1), (2, 1)], 0)
