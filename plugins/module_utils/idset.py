@@ -8,11 +8,11 @@ __all__ = ["IdSet"]
 from array import array
 
 _MASK = (1 << 64) - 1
-_SMALL = 50000
+_SMALL = 20000
 
 
 class IdSet:
-    """A growing set of str. Beyond 50,000 entries it keeps 64-bit hashes (open addressing): for a million ids, the
+    """A growing set of str. Beyond 20,000 entries it keeps 64-bit hashes (open addressing): for a million ids, the
     chance that one is taken for another is below one in ten million.
     """
 
@@ -49,7 +49,7 @@ class IdSet:
             self._few.add(one)
             self._count = len(self._few)
             if self._count > _SMALL:
-                self._grow(131072, [hash(each) & _MASK or 1 for each in self._few])
+                self._grow(65536, [hash(each) & _MASK or 1 for each in self._few])
                 self._few = None
             return
         self._put(hash(one) & _MASK or 1)

@@ -15,7 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import entries, open_directory
 
 _WITH_MESS = ("info", "local", "remote")
-_BATCH = 50000
+_BATCH = 10000
 
 
 class Queue:
