@@ -14,7 +14,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.timelimit import OV
 
 _HELD = 1 << 20
 _WORTH_A_PROCESS = 4000
-_MOST_PROCESSES = 4
+# Each takes memory of its own: 64 MiB are to do for all of them, whatever the queue holds.
+_MOST_PROCESSES = 3
 
 
 class Context:
@@ -50,7 +51,7 @@ class Context:
 
 
 def process_count(wanted):
-    """Return how many processes to read with: ``wanted``, or for 0 one for each core that may be used, four at most."""
+    """Return how many processes to read with: ``wanted``, or for 0 one for each core that may be used, three at most."""
     if wanted:
         return wanted
     try:

@@ -50,7 +50,7 @@ options:
   workers:
     description:
       - How many processes read the queue at the same time.
-      - With V(0), one for each processor core, four at most.
+      - With V(0), one for each processor core, three at most.
     type: int
     default: 0
 attributes:
