@@ -51,7 +51,7 @@ class Context:
 
 
 def process_count(wanted):
-    """Return how many processes to read with: ``wanted``, or for 0 one for each core that may be used, three at most."""
+    """Return how many processes to read with: ``wanted``, or for 0 one for each usable core, three at most."""
     if wanted:
         return wanted
     try:

@@ -38,6 +38,8 @@ def _line(data, at):
 
 def reasons_for(recipients, logged):
     """Return {address: reason} for those of ``recipients`` (list of Recipient) that ``logged`` has a reason for."""
+    if len(logged) == len(recipients) == 1 and recipients[0].address in logged:
+        return logged
     reasons = {}
     for one in recipients:
         reason = logged.get(one.address)

@@ -24,7 +24,7 @@ _DEEPEST = 8
 
 def is_id(name):
     """Tell whether Postfix would take ``name`` for a queue id."""
-    return _ID.match(name) is not None and not HASH_NAME.match(name)
+    return _ID.match(name) is not None and (len(name) > 1 or not HASH_NAME.match(name))
 
 
 def hash_names(queue_id):

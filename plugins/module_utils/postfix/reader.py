@@ -113,21 +113,25 @@ class PostfixReader:
         except FileNotFoundError:
             return
         try:
+            seen = self._seen[index]
             for name, kind in entries(self._fd):
-                path = "%s/%s" % (self._relative, name)
-                if again and (kind is not None or not layout.is_id(name)):
-                    continue
-                if kind is not None:
-                    if kind != "directory" or not layout.HASH_NAME.match(name):
-                        problem(index, path, "not a regular file (%s)" % kind, layout.is_id(name), (queue,))
-                elif not layout.is_id(name):
-                    problem(index, path, "not a queue id", False, ())
-                elif not (self._is_known(index, name) if again else name in self._seen[index]):
-                    self._seen[index].add(name)
-                    yield Message(index, name, queue)
+                if kind is None and layout.is_id(name):
+                    if not (self._is_known(index, name) if again else name in seen):
+                        seen.add(name)
+                        yield Message(index, name, queue)
+                elif not again:
+                    self._tell(problem, index, queue, name, kind)
         finally:
             os.close(self._fd)
             self._data_of = self._envelope = None
+
+    def _tell(self, problem, index, queue, name, kind):
+        """Tell ``problem`` of what is no queue file, unless it is a hash directory."""
+        path = "%s/%s" % (self._relative, name)
+        if kind is None:
+            problem(index, path, "not a queue id", False, ())
+        elif kind != "directory" or not layout.HASH_NAME.match(name):
+            problem(index, path, "not a regular file (%s)" % kind, layout.is_id(name), (queue,))
 
     def load(self, message, fields):
         if fields & (HEADER | REASON):
