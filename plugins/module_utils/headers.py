@@ -78,13 +78,14 @@ class Headers:
     def get(self, name):
         """Return the unfolded value of the first field ``name`` (lower-case bytes) as bytes, or None.
 
-        One with blanks before its colon is taken only where there is no other.
+        One that is written the usual way, as in "Subject:", comes before those that are not.
         """
-        if self._lower is None:
-            self._lower = b"\n" + self.raw.lower()
-        start = self._lower.find(b"\n" + name + b":")
+        raw, usual = self.raw, name.title() + b":"
+        if raw.startswith(usual):
+            return self._value(len(usual))
+        start = raw.find(b"\n" + usual)
         if start >= 0:
-            return self._value(start + len(name) + 1)
+            return self._value(start + 1 + len(usual))
         start = self._find(name, 0)
         return self._value(start) if start >= 0 else None
 

@@ -32,6 +32,12 @@ class IdSet:
         for one in ids:
             self.add(one)
 
+    def put(self, one):
+        """Add ``one``; tell whether it is new."""
+        before = self._count
+        self.add(one)
+        return self._count > before
+
     def container(self):
         """Return what answers "in" fastest; it must not be changed, nor this set after the call."""
         return self if self._few is None else self._few

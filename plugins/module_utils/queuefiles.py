@@ -14,6 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | getattr(os, "O_NOCTTY", 0)
 # qmail takes its leftovers for dead when nobody has read them for 36 hours, so reading must not look like life.
 _NOATIME = getattr(os, "O_NOATIME", 0)
+_FLAGS_NOATIME = _FLAGS | _NOATIME
 _CHUNK = 1 << 18
 
 
@@ -44,7 +45,7 @@ def open_file(name, dir_fd):
     Raises Vanished where it is gone, Damaged where it is no regular file or may not be read.
     """
     try:
-        return os.open(name, _FLAGS | _NOATIME, dir_fd=dir_fd)
+        return os.open(name, _FLAGS_NOATIME, dir_fd=dir_fd)
     except OSError as error:
         if error.errno == errno.EPERM and _NOATIME:
             # Only a file's owner and root may ask for O_NOATIME.

@@ -32,6 +32,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVE
 _FIRST = 16384
 _PIECE = 1 << 18
 _LOG_LIMIT = 1 << 26
+_READY, _EXPIRED = stat.S_IXUSR, stat.S_IXGRP
 _LOCAL = re.compile(rb"by \S{1,255} \(\S{1,100}, from userid (\d{1,10})\)")
 
 
@@ -49,6 +50,7 @@ class PostfixReader:
         self._gone = [set() for unused in directories]
         self._fd = None
         self._relative = None
+        self._likely_log = None
         self._hashed = False
         self._data = b""
         self._data_of = None
@@ -107,6 +109,8 @@ class PostfixReader:
 
     def read(self, part, problem):
         index, queue, self._relative = part[:3]
+        # The likeliest place for a log is as deep as the message's own file.
+        self._likely_log = "defer" + self._relative[len(queue) :] if queue == "deferred" else None
         again = len(part) > 3
         try:
             self._fd = open_directory(os.path.join(self.directories[index], self._relative))
@@ -116,8 +120,7 @@ class PostfixReader:
             seen = self._seen[index]
             for name, kind in entries(self._fd):
                 if kind is None and layout.is_id(name):
-                    if not (self._is_known(index, name) if again else name in seen):
-                        seen.add(name)
+                    if not (again and self._is_known(index, name)) and (seen.put(name) or again):
                         yield Message(index, name, queue)
                 elif not again:
                     self._tell(problem, index, queue, name, kind)
@@ -263,8 +266,7 @@ class PostfixReader:
 
     def _logged(self, message):
         """Return {recipient: reason} of the message's defer log; empty where there is none."""
-        # The likeliest place is as deep as the message's own file.
-        likely = "defer" + self._relative[len("deferred") :] if message.queue == "deferred" else None
+        likely = self._likely_log
         logged = self._read_log(message, likely) if likely else None
         if logged is None:
             names = layout.hash_names(message.id)
@@ -307,9 +309,9 @@ class PostfixReader:
 
 
 def _state(mode):
-    if not mode & stat.S_IXUSR:
+    if not mode & _READY:
         return "incomplete"
-    return "expired" if mode & stat.S_IXGRP else "ready"
+    return "expired" if mode & _EXPIRED else "ready"
 
 
 def _hash_directories(directory, path, depth):
