@@ -9,6 +9,7 @@ import heapq
 import json
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.records import HEADER
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
 
 
@@ -46,12 +47,22 @@ class Collector:
         if not self._limit:
             return
         key = (message.arrival or 0, message.place, message.id)
+        if len(self._heap) < self._limit or key < self._heap[0].key:
+            self._keep(_Kept(key, self._show(message, reader)))
+
+    def _keep(self, kept):
         if len(self._heap) < self._limit:
-            heapq.heappush(self._heap, _Kept(key, self._show(message, reader)))
-        elif key < self._heap[0].key:
-            heapq.heapreplace(self._heap, _Kept(key, self._show(message, reader)))
+            heapq.heappush(self._heap, kept)
+        else:
+            heapq.heapreplace(self._heap, kept)
 
     def _show(self, message, reader=None):
+        if reader is not None:
+            try:
+                reader.load(message, HEADER)
+            except (Vanished, Damaged, OSError):
+                # It was counted; what is known of it is shown.
+                pass
         shown = message.to_dict(self._now, self._directories[message.place])
         if reader is not None and self._content != "none":
             shown["content"] = self._piece(message, reader)
@@ -81,11 +92,8 @@ class Collector:
 
     def merge(self, state):
         for key, shown in state:
-            kept = _Kept(key, shown)
-            if len(self._heap) < self._limit:
-                heapq.heappush(self._heap, kept)
-            elif key < self._heap[0].key:
-                heapq.heapreplace(self._heap, kept)
+            if len(self._heap) < self._limit or key < self._heap[0].key:
+                self._keep(_Kept(key, shown))
 
     def messages(self):
         """Return the kept messages as shown, the first to arrive first."""

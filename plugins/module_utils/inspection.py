@@ -14,7 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Collector, Tally
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.files import NewFile, scratch_file
-from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT, SUBJECT
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import process_count, scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
@@ -67,7 +67,9 @@ def _inspect(params, selection, target, file):
     reader = target.reader
     needs = STAT
     if params["top"] or params["limit"] or file:
-        needs |= ENVELOPE | HEADER | REASON
+        needs |= ENVELOPE | SUBJECT | REASON
+    if file:
+        needs |= HEADER
     count = process_count(params["workers"])
     scratch = [scratch_file(os.path.dirname(os.path.abspath(file.path))) for unused in range(count)] if file else []
 
@@ -83,7 +85,7 @@ def _inspect(params, selection, target, file):
     whole = scan(reader, selection, needs, tally, params["timeout_per_message"], count)
     for part in scratch:
         file.append(part)
-    return _result(params, target, whole, selection.needs & HEADER, time.time() - started)
+    return _result(params, target, whole, selection.needs & SUBJECT, time.time() - started)
 
 
 def _result(params, target, whole, knows_bounces, seconds):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a queued message is, whichever MTA holds it. Text stays bytes until ``Message.to_dict``."""
 
-__all__ = ["BODY", "ENVELOPE", "HEADER", "Message", "NAME", "REASON", "Recipient", "STAT", "iso_time"]
+__all__ = ["BODY", "ENVELOPE", "HEADER", "Message", "NAME", "REASON", "Recipient", "STAT", "SUBJECT", "iso_time"]
 
 import time
 from collections import namedtuple
@@ -11,11 +11,13 @@ from collections import namedtuple
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import decode_header
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
 
-# Groups of fields, by what a reader must open to know them, the cheap ones first. HEADER and REASON include ENVELOPE.
+# Groups of fields, by what a reader must open to know them, the cheap ones first. SUBJECT and REASON include ENVELOPE,
+# HEADER includes SUBJECT.
 NAME = 0  # id, queue
 STAT = 1  # state, size, arrival
 ENVELOPE = 2  # sender, recipients
-HEADER = 4  # headers, client, SASL username, origin, failure notice
+SUBJECT = 32  # Subject, client, SASL username, origin, failure notice
+HEADER = 4  # all headers
 REASON = 8  # reasons for deferrals
 BODY = 16  # text after the headers; not kept in the record
 
@@ -39,6 +41,10 @@ def _text(raw):
     return None if raw is None else visible(shorten(decode(raw), _WIDTH))
 
 
+def _header(raw):
+    return None if raw is None else visible(shorten(decode_header(raw), _WIDTH))
+
+
 class Message:
     """One message in a queue.
 
@@ -53,6 +59,8 @@ class Message:
     # Addresses that a failure notice reports; None where the message is no failure notice.
     bounced = None
     recipients = ()
+    # The raw Subject, where a reader knows it without the other headers.
+    found_subject = None
     # What a reader has filled in.
     loaded = 0
 
@@ -65,7 +73,9 @@ class Message:
 
     def subject(self):
         """Return the raw Subject, or None."""
-        return None if self.headers is None else self.headers.get(b"subject")
+        if self.headers is None:
+            return self.found_subject
+        return self.headers.get(b"subject")
 
     def to_dict(self, now, queue_directory):
         """Return the record as shown to users: JSON values only, texts decoded and harmless."""
@@ -80,11 +90,11 @@ class Message:
             "arrival_time": iso_time(self.arrival),
             "age": None if self.arrival is None else max(0, int(now - self.arrival)),
             "size": self.size,
-            "subject": self._header(b"subject"),
-            "header_from": self._header(b"from"),
-            "header_to": self._header(b"to"),
-            "message_id": self._header(b"message-id"),
-            "date": self._header(b"date"),
+            "subject": _header(self.subject()),
+            "header_from": self._field(b"from"),
+            "header_to": self._field(b"to"),
+            "message_id": self._field(b"message-id"),
+            "date": self._field(b"date"),
             "client_address": _text(self.client_address),
             "client_name": _text(self.client_name),
             "sasl_username": _text(self.sasl_username),
@@ -101,6 +111,5 @@ class Message:
             "delay_reason": _text((self.reasons or {}).get(one.address)),
         }
 
-    def _header(self, name):
-        value = None if self.headers is None else self.headers.get(name)
-        return None if value is None else visible(shorten(decode_header(value), _WIDTH))
+    def _field(self, name):
+        return None if self.headers is None else _header(self.headers.get(name))

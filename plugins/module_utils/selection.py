@@ -20,12 +20,13 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     NAME,
     REASON,
     STAT,
+    SUBJECT,
 )
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode
 
 _AGE_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_ORDER = (NAME, STAT, ENVELOPE, HEADER, REASON, BODY)
+_ORDER = (NAME, STAT, ENVELOPE, SUBJECT, HEADER, REASON, BODY)
 
 
 class Selection:
@@ -229,7 +230,7 @@ def _queues(option, value, ignore_case):
 
 def _bounce(option, value, ignore_case):
     wanted = _bool(option, value)
-    return HEADER, lambda message, context: (message.bounced is not None) is wanted
+    return SUBJECT, lambda message, context: (message.bounced is not None) is wanted
 
 
 def _sasl(option, value, ignore_case):
@@ -238,7 +239,7 @@ def _sasl(option, value, ignore_case):
     def test(message, context):
         return message.sasl_username is not None and decode(message.sasl_username).lower() in names
 
-    return HEADER, test
+    return SUBJECT, test
 
 
 def _without_mapping(network):
@@ -269,7 +270,7 @@ def _client(option, value, ignore_case):
         address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in networks)
 
-    return HEADER, lambda message, context: message.client_address is not None and inside(message.client_address)
+    return SUBJECT, lambda message, context: message.client_address is not None and inside(message.client_address)
 
 
 def _uid(option, value, ignore_case):
@@ -278,7 +279,7 @@ def _uid(option, value, ignore_case):
         if not re.match(r"\d{1,10}\Z", text):
             raise RescueError("%s: expected a numeric user id such as 33, got %r." % (option, text))
         uids.add(int(text))
-    return HEADER, lambda message, context: message.origin_uid in uids
+    return SUBJECT, lambda message, context: message.origin_uid in uids
 
 
 def _older(option, value, ignore_case):
@@ -306,7 +307,7 @@ _KEYS = {
     "queue": _queues,
     "sender": _texts(ENVELOPE, _sender_texts),
     "recipient": _texts(ENVELOPE, _recipient_texts),
-    "subject": _texts(HEADER, _subject_texts),
+    "subject": _texts(SUBJECT, _subject_texts),
     "header": _texts(HEADER, _header_texts),
     "body": _body,
     "bounce": _bounce,

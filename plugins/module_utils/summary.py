@@ -92,10 +92,9 @@ class Summary:
                 noted["recipient_domain"].append(_domain(recipients[0].address))
         elif recipients:
             noted["recipient_domain"].extend({_domain(one.address) for one in recipients if not one.done})
-        if message.headers is not None:
-            subject = message.headers.get(b"subject")
-            if subject is not None:
-                noted["subject"].append(subject)
+        subject = message.subject()
+        if subject is not None:
+            noted["subject"].append(subject)
         if message.client_address is not None:
             noted["client_address"].append(message.client_address)
         if message.sasl_username is not None:

@@ -18,6 +18,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog im
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
     TooShort,
+    find_subject,
     parse_content,
     parse_envelope,
 )
@@ -27,7 +28,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import (
     open_file,
     read_all,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT, Message
+from ansible_collections.mailops.rescue.plugins.module_utils.records import (
+    ENVELOPE,
+    HEADER,
+    REASON,
+    STAT,
+    SUBJECT,
+    Message,
+)
 
 _FIRST = 16384
 _PIECE = 1 << 18
@@ -137,12 +145,15 @@ class PostfixReader:
             problem(index, path, "not a regular file (%s)" % kind, layout.is_id(name), (queue,))
 
     def load(self, message, fields):
-        if fields & (HEADER | REASON):
+        if fields & (SUBJECT | HEADER | REASON):
             fields |= ENVELOPE | STAT
         missing = fields & ~message.loaded
         if missing & (STAT | ENVELOPE):
             self._open(message)
+        if missing & SUBJECT and not missing & HEADER and not self._find_subject(message):
+            missing |= HEADER
         if missing & HEADER:
+            missing |= SUBJECT
             self._load_headers(message)
         if missing & REASON:
             logged = self._logged(message)
@@ -206,6 +217,14 @@ class PostfixReader:
                 message.client_address = address[5:] if address[:5].lower() == b"ipv6:" else address
                 name = attributes.get(b"log_client_name") or attributes.get(b"client_name")
                 message.client_name = None if name == b"unknown" else name
+
+    def _find_subject(self, message):
+        """Find the Subject without reading all headers; tell whether they are not needed for what goes with it."""
+        # Of local mail they tell the user, and of mail from the null sender whether it is a failure notice.
+        if self._envelope is None or message.client_address is None or not message.sender:
+            return False
+        message.found_subject = find_subject(self._data, self._envelope.content)
+        return message.found_subject is not None
 
     def _load_headers(self, message):
         if self._envelope is None:

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The records of a Postfix queue file (src/global/rec_type.h of its sources), as a pure function of bytes."""
 
-__all__ = ["Envelope", "TooShort", "parse_content", "parse_envelope"]
+__all__ = ["Envelope", "TooShort", "find_subject", "parse_content", "parse_envelope"]
+
+import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
 from ansible_collections.mailops.rescue.plugins.module_utils.records import Recipient
 
 _MOST_JUMPS = 10000
+_FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]*:")
 # How the names of those attributes begin that anybody asks for.
 _WANTED = frozenset((b"client_name=", b"client_addre", b"log_client_n", b"log_client_a", b"sasl_usernam"))
 # As Recipient() without the call in between.
@@ -140,6 +143,40 @@ def _parse_until(data, at, last, envelope):
 def _number(data):
     data = data.strip()
     return int(data) if len(data) <= 15 and data.isdigit() else None
+
+
+def find_subject(data, at):
+    """Return the raw Subject in the records of ``data`` from ``at`` on, or None where only all headers can tell.
+
+    ``data``: the first bytes of the file. What it returns is what a Headers of the same text has for a Subject.
+    """
+    try:
+        while data[at] == 78:
+            length = data[at + 1]
+            start, stop = at + 2, at + 2 + length
+            if not 0 < length < 128:
+                return None
+            if data.startswith(b"Subject:", start):
+                return _unfold(data, data[start + 8 : stop], stop)
+            if data[start] not in b" \t" and (
+                _FIELD.match(data, start, stop) is None or data[start : start + 7].lower() == b"subject"
+            ):
+                return None
+            at = stop
+    except IndexError:
+        pass
+    return None
+
+
+def _unfold(data, value, at):
+    """Return ``value`` with the continuation lines that follow at ``at``, or None where it may go on out of sight."""
+    while data[at] == 78 and data[at + 1] < 128 and len(value) < 1000:
+        stop = at + 2 + data[at + 1]
+        if stop == at + 2 or data[at + 2] not in b" \t":
+            return None if b"\r" in value else value.strip()
+        value += b" " + data[at + 2 : stop].lstrip(b" \t")
+        at = stop
+    return None
 
 
 def _short_lines(data, at):

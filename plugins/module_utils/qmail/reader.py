@@ -20,6 +20,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     ENVELOPE,
     HEADER,
     STAT,
+    SUBJECT,
     Message,
 )
 
@@ -120,8 +121,8 @@ class QmailReader:
 
     def load(self, message, fields):
         """Fill in ``fields`` of the message."""
-        if fields & HEADER:
-            fields |= ENVELOPE | STAT
+        if fields & (SUBJECT | HEADER):
+            fields |= ENVELOPE | STAT | SUBJECT | HEADER
         missing = fields & ~message.loaded
         if missing & (ENVELOPE | STAT) and message.queue != "incomplete":
             try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Collector
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers
-from ansible_collections.mailops.rescue.plugins.module_utils.records import Message
+from ansible_collections.mailops.rescue.plugins.module_utils.records import HEADER, Message
 
 DIRECTORIES = ["/queue1", "/queue2"]
 
@@ -20,6 +20,9 @@ class Reader:
     def __init__(self, *pieces, error=None):
         self.pieces = pieces
         self.error = error
+
+    def load(self, message, fields):
+        assert fields == HEADER
 
     def body(self, message):
         yield from self.pieces
