@@ -160,13 +160,13 @@ def _scripts(queue, places):
 def _starts(path, queue):
     """Tell whether the script or unit at ``path`` starts the qmail-send of this queue: it names qmail's home."""
     home = os.path.dirname(queue.rstrip("/"))
-    if re.match(r"queue[0-9]+\Z", os.path.basename(queue)):
+    if os.path.basename(home) == "queue":
+        # indimail has queue/queue1 and so on.
         home = os.path.dirname(home)
-    if home in ("", "/"):
-        return False
+    homes = {home, os.path.realpath(home)} - {"", "/"}
     text = re.sub(r"(?m)^\s*#.*", "", _text(path))
-    named = re.search(r"(?<![\w.-])%s(?![\w.-])" % re.escape(home), text)
-    return bool(named and re.search(r"\bqmail-(start|send)\b|/rc\b", text))
+    named = any(re.search(r"(?<![\w.-])%s(?![\w.-])" % re.escape(one), text) for one in homes)
+    return named and re.search(r"\bqmail-(start|send)\b|/rc\b", text) is not None
 
 
 def _source(unit):
