@@ -67,13 +67,11 @@ class Procfs:
         return found
 
     def directory(self, pid):
-        """Return the working directory of a process, or None."""
+        """Return the working directory of a process, or None where there is none or it may not be seen."""
         try:
             return os.readlink(os.path.join(self._root, str(pid), "cwd"))
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             return None
-        except PermissionError:
-            raise RescueError("Process %d cannot be looked at: run as root (become: true)." % pid) from None
 
     def control_groups(self, pid):
         """Return the paths in /proc/PID/cgroup."""
@@ -81,7 +79,10 @@ class Procfs:
         return [line.split(":", 2)[2] for line in lines if line.count(":") > 1]
 
     def has_open(self, pid, status):
-        """Tell whether a process has the file of ``status`` (an os.stat_result) open."""
+        """Tell whether a process has the file of ``status`` (an os.stat_result) open; None where that may not be seen.
+
+        In a container, even root may not see it of other users' processes.
+        """
         folder = os.path.join(self._root, str(pid), "fd")
         try:
             for name in os.listdir(folder):
@@ -94,7 +95,7 @@ class Procfs:
         except (FileNotFoundError, ProcessLookupError):
             pass
         except PermissionError:
-            raise RescueError("Process %d cannot be looked at: run as root (become: true)." % pid) from None
+            return None
         return False
 
     def flock_holders(self, status):

@@ -106,16 +106,33 @@ def is_qmail_send(process, proc):
 def holder(queue, proc):
     """Return the Process of the qmail-send that holds the lock of ``queue``, or None.
 
-    Does not touch the lock: to try it could make a qmail-send that is just starting believe that another one runs.
+    Where it can be avoided, it does not try the lock: that could make a qmail-send that is just starting believe that
+    another one runs.
     """
     status = _status(queue)
     if status is None:
         return None
+    unseen = []
     for pid in proc.flock_holders(status):
         process = proc.process(pid)
-        if process is not None and is_qmail_send(process, proc) and proc.has_open(pid, status):
-            return process
+        if process is not None and is_qmail_send(process, proc):
+            opened = proc.has_open(pid, status)
+            if opened:
+                return process
+            if opened is None:
+                unseen.append(process)
+    # It may lock a file of the same number on another filesystem.
+    if len(unseen) == 1 and _is_locked(queue):
+        return unseen[0]
     return None
+
+
+def _is_locked(queue):
+    lock = SendLock.acquire(queue)
+    if lock is None:
+        return True
+    lock.release()
+    return False
 
 
 def other_holder(queue, proc):
@@ -123,6 +140,6 @@ def other_holder(queue, proc):
     status = _status(queue)
     for pid in proc.flock_holders(status) if status is not None else ():
         process = proc.process(pid)
-        if process is not None and proc.has_open(pid, status):
+        if process is not None and proc.has_open(pid, status) is not False:
             return "process %d (%s)" % (pid, process.name)
     return "a process that cannot be seen from here (in another container?)"
