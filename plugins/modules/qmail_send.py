@@ -91,6 +91,8 @@ notes:
   - Needs root; use C(become).
   - A file C(down) in a service's directory is left as it is, so what happens at the next boot does not change.
   - With daemontools, runit and s6, a service that runs once (C(svc -o)) is restarted to run once.
+  - After a stop that failed, C(qmail-send) counts as V(running) while it finishes, as nothing on the host tells
+    otherwise. The same holds for a service of s6 that somebody else asked to stop.
   - "systemd has limits of its own: after its C(TimeoutStopSec) it kills C(qmail-send) and its deliveries, and unless
     C(KillMode) says otherwise it asks deliveries to end too."
 """
