@@ -10,6 +10,7 @@ from pathlib import Path
 __all__ = ["RealQmail", "qmail_home"]
 
 SETTINGS = {"concurrencylocal": "0\n", "concurrencyremote": "0\n"}
+TURN = 600
 USERS = {"network": "qmaild", "bounce": "qmails", "alias": "alias"}
 
 
@@ -22,7 +23,8 @@ def qmail_home():
 class RealQmail:
     """The qmail at `home`, as a context manager. Has the face of `QmailDouble`.
 
-    RuntimeError where it runs or has mail in its queue: then it is somebody's, and is left alone.
+    RuntimeError where it runs or has mail in its queue: then it is somebody's, and is left alone. Tests that run at the
+    same time take turns.
     """
 
     def __init__(self, home):
@@ -33,6 +35,23 @@ class RealQmail:
         self._settings = {}
 
     def __enter__(self):
+        self._turn = os.open(str(self.home / "control"), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _wait(self._take_turn, TURN)
+            self._borrow()
+        except BaseException:
+            os.close(self._turn)
+            raise
+        return self
+
+    def _take_turn(self):
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _borrow(self):
         with open(self.path + "/lock/sendmutex", "wb") as mutex:
             try:
                 fcntl.flock(mutex, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,7 +63,6 @@ class RealQmail:
             path = self.home / "control" / name
             self._settings[path] = path.read_bytes() if path.exists() else None
             path.write_text(value)
-        return self
 
     def __exit__(self, *error):
         for process in self._hanging:
@@ -61,6 +79,7 @@ class RealQmail:
             for name in files:
                 if name.isdigit() and int(name) in self._added:
                     os.unlink(os.path.join(directory, name))
+        os.close(self._turn)
 
     def inject(self, content, sender, recipients, origin="uid 0", stop_at="S4"):
         """Run qmail-queue; as `QmailDouble.inject`."""

@@ -1,0 +1,315 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stopping and starting the qmail-send of one queue through its supervisor, and bringing it back as it was found."""
+
+__all__ = ["LONGEST_WAIT", "Service", "Stopped", "as_dict", "interruptible", "stopped"]
+
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.deliveries import find_deliveries, sentence
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import SendLock, holder, other_holder
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.supervision import find_supervisor
+
+# "wait" ends some time, or a play would hang on one dead peer for ever.
+LONGEST_WAIT = 6 * 3600
+_POLL = 0.05
+_SLOW_POLL = 0.5
+# A qmail-send that cannot open its queue takes the lock first and dies a moment later.
+_SETTLED = 0.5
+_KILLING = 30
+_SIGNALS = {"flushed": signal.SIGALRM, "reloaded": signal.SIGHUP}
+
+
+class Service:
+    """qmail-send of ``queue`` (a directory). ``supervisor`` and ``service`` are the options of these names.
+
+    ``killed``: the list of Delivery that ``stop`` killed.
+    """
+
+    def __init__(self, queue, supervisor="auto", service=None, proc=None, places=None):
+        self.queue = queue
+        self.killed = []
+        self._kind = supervisor
+        self._name = service
+        self._proc = proc or Procfs()
+        self._places = places
+        self._found = None
+
+    def process(self):
+        """Return the Process that is proven to be this queue's qmail-send, or None when it is down.
+
+        Raises RescueError where something else holds qmail-send's lock.
+        """
+        end = time.monotonic() + 1
+        while True:
+            process = holder(self.queue, self._proc)
+            if process is not None:
+                return process
+            lock = SendLock.acquire(self.queue)
+            if lock is not None:
+                lock.release()
+                return None
+            if time.monotonic() > end:
+                raise self._locked_by_other()
+            time.sleep(_POLL)
+
+    def state(self):
+        """Return ``(state, process)``.
+
+        The state is ``running``, ``stopping`` (asked to, with deliveries in flight), ``starting`` (not running, but its
+        supervisor goes on trying) or ``down``.
+        """
+        process = self.process()
+        supervisor = self.find(process)[0]
+        wanted = supervisor.wanted() if supervisor is not None else None
+        if process is None:
+            return ("starting" if wanted == "up" else "down"), None
+        return ("stopping" if wanted == "down" else "running"), process
+
+    def find(self, process):
+        """Return ``(supervisor, reason)``; one of them is None, as of find_supervisor."""
+        if self._found is None or self._found[0] is None:
+            self._found = find_supervisor(self.queue, process, self._kind, self._name, self._proc, self._places)
+        return self._found
+
+    def require(self, process):
+        """Return the supervisor, and make sure that it can be told something. Raises RescueError."""
+        supervisor, reason = self.find(process)
+        if supervisor is None:
+            raise RescueError(reason)
+        supervisor.check()
+        return supervisor
+
+    def deliveries(self):
+        """Return the list of Delivery in flight, oldest first."""
+        process = holder(self.queue, self._proc)
+        return find_deliveries(process, self._proc) if process is not None else []
+
+    def send(self, state):
+        """Send the signal for ``flushed`` or ``reloaded``; return the Process. Raises RescueError when it is down."""
+        process = self.process()
+        if process is None or not self._proc.send(process, _SIGNALS[state], lambda: self._is_holder(process)):
+            raise self.nothing_to_signal(state)
+        return process
+
+    @staticmethod
+    def nothing_to_signal(state):
+        """Return the RescueError for a signal that nobody is there to receive."""
+        return RescueError("state: qmail-send is not running, so it cannot be %s; start it by state=started." % state)
+
+    def stop(self, timeout, on_timeout="fail"):
+        """Stop qmail-send through its supervisor; return the SendLock, held, which is the proof.
+
+        ``timeout`` in seconds; ``on_timeout``: ``fail``, ``wait`` or ``kill``. When it does not stop, it is told to
+        run again, and RescueError names the deliveries in flight.
+        """
+        process = self.process()
+        supervisor = self.require(process)
+        wanted = supervisor.wanted()
+        try:
+            supervisor.stop(process)
+            lock = self._wait_for_lock(timeout, supervisor)
+            if lock is None and on_timeout == "wait":
+                lock = self._wait_for_lock(max(0, LONGEST_WAIT - timeout), supervisor)
+                timeout = LONGEST_WAIT
+            if lock is None and on_timeout == "kill":
+                lock = self._kill(supervisor)
+            if lock is None:
+                raise RescueError(self._does_not_stop(timeout, supervisor, wanted, on_timeout))
+            return lock
+        except BaseException:
+            if supervisor.keeps and wanted != "down":
+                # What is to run once is not started again where it is told so before it has ended.
+                supervisor.start("up")
+            raise
+
+    def start(self, timeout, wanted="up"):
+        """Start qmail-send; return its Process once it holds its lock and goes on to. RescueError after ``timeout`` s.
+
+        ``wanted``: ``up``, or ``once`` where the supervisor is not to start it again when it ends.
+        """
+        supervisor = self.require(None)
+        before = holder(self.queue, self._proc)
+        supervisor.start(wanted or "up")
+        end = time.monotonic() + timeout
+        while True:
+            process = holder(self.queue, self._proc)
+            if process is not None and process != before and self._goes_on(process):
+                return process
+            # A unit that failed before looks failed until systemd has got round to it.
+            problem = supervisor.problem() if process is None and time.monotonic() > end - timeout + 1 else None
+            if problem or time.monotonic() > end:
+                raise RescueError(self._does_not_start(timeout, supervisor, problem))
+            time.sleep(_POLL)
+
+    def give_up_starting(self):
+        """Tell the supervisor not to go on with what ``start`` asked for."""
+        supervisor = self.require(None)
+        if supervisor.keeps:
+            supervisor.stop(None)
+
+    def _goes_on(self, process):
+        end = time.monotonic() + _SETTLED
+        while time.monotonic() < end:
+            time.sleep(_POLL)
+            if not self._proc.same(process):
+                return False
+        return self._is_holder(process)
+
+    def _is_holder(self, process):
+        found = holder(self.queue, self._proc)
+        return found is not None and (found.pid, found.start) == (process.pid, process.start)
+
+    def _wait_for_lock(self, seconds, supervisor):
+        """Return the SendLock, held, once qmail-send has gone; None after ``seconds``."""
+        begin = time.monotonic()
+        while True:
+            lock = SendLock.acquire(self.queue)
+            if lock is not None:
+                return lock
+            problem = supervisor.problem()
+            if problem:
+                raise RescueError("service: qmail-send was not stopped: %s." % problem)
+            passed = time.monotonic() - begin
+            if passed > seconds:
+                return None
+            time.sleep(_POLL if passed < 10 else _SLOW_POLL)
+
+    def _kill(self, supervisor):
+        end = time.monotonic() + _KILLING
+        while time.monotonic() < end:
+            for one in self.deliveries():
+                if self._proc.send(one.process, signal.SIGKILL, lambda one=one: self._is_child(one.process)):
+                    self.killed.append(one)
+            lock = self._wait_for_lock(1, supervisor)
+            if lock is not None:
+                return lock
+        return None
+
+    def _is_child(self, process):
+        now = self._proc.process(process.pid)
+        return now is not None and now.parent == process.parent
+
+    def _does_not_stop(self, timeout, supervisor, wanted, on_timeout):
+        what = "qmail-send did not stop within %d s (%s)" % (timeout, sentence(self.deliveries()))
+        if supervisor.keeps and wanted != "down":
+            then = "it begins no new delivery, and is started again when these end"
+        else:
+            then = "it begins no new delivery, ends when these end, and has to be started by state=started then"
+        how = "" if on_timeout != "fail" else "; wait longer, or say by on_timeout to wait or to kill them"
+        killed = "; killed: pid " + ", ".join(str(one.process.pid) for one in self.killed) if self.killed else ""
+        return "stop_timeout: %s; %s%s%s." % (what, then, killed, how)
+
+    def _does_not_start(self, timeout, supervisor, problem):
+        left = self.deliveries()
+        if left:
+            what = "the old one has not ended (%s)" % sentence(left)
+            return "start_timeout: qmail-send was not started within %d s: %s." % (timeout, what)
+        why = problem or "see its log"
+        return "start_timeout: %s did not bring up qmail-send within %d s: %s." % (
+            supervisor.service or supervisor.kind, timeout, why)  # fmt: skip
+
+    def _locked_by_other(self):
+        path = os.path.join(self.queue, "lock", "sendmutex")
+        other = other_holder(self.queue, self._proc)
+        return RescueError("queue_directory: %s is held by %s, not by qmail-send." % (path, other))
+
+
+class Stopped:
+    """What ``stopped`` holds: the ``service``, its ``lock``, and the state in which it was ``found``.
+
+    ``supervisor``: None where none was needed. ``process``: the new qmail-send, once it was started again.
+    """
+
+    def __init__(self, service, lock, found, wanted, supervisor):
+        self.service = service
+        self.lock = lock
+        self.found = found
+        self.supervisor = supervisor
+        self.process = None
+        self._wanted = wanted
+
+    def result(self):
+        """Return a dict for a module's result."""
+        supervisor = self.supervisor
+        return {
+            "supervisor": supervisor.kind if supervisor else None,
+            "service": supervisor.service if supervisor else None,
+            "state_before": self.found,
+            "state_after": "running" if self.process else "starting" if self.found == "starting" else "down",
+            "pid": self.process.pid if self.process else None,
+            "killed": [as_dict(one) for one in self.service.killed],
+        }
+
+    def bring_back(self, timeout):
+        """Release the lock, and leave the service as it was found. RescueError where it does not start again."""
+        self.lock.release()
+        if self.found == "running":
+            self.process = self.service.start(timeout, self._wanted)
+        elif self.found == "starting":
+            self.supervisor.start(self._wanted)
+
+
+@contextmanager
+def stopped(service, stop_timeout, start_timeout, on_timeout="fail"):
+    """Keep the qmail-send of ``service`` (a Service) from running, inside; yield a Stopped.
+
+    One that was down stays down and needs no supervisor; one that was asked to stop is down afterwards. However the
+    inside ends, by SIGTERM or SIGHUP too, the service comes back as it was found.
+    """
+    with interruptible():
+        found, process = service.state()
+        if found == "down":
+            supervisor, wanted = None, "down"
+            lock = SendLock.acquire(service.queue)
+            if lock is None:
+                raise RescueError("queue_directory: qmail-send of %s was started just now; try again." % service.queue)
+        else:
+            supervisor = service.require(process)
+            wanted = supervisor.wanted()
+            lock = service.stop(stop_timeout, on_timeout)
+        held = Stopped(service, lock, found, wanted, supervisor)
+        try:
+            yield held
+        except BaseException as first:
+            try:
+                held.bring_back(start_timeout)
+            except RescueError as second:
+                raise RescueError("%s And then, %s" % (first, second)) from first
+            raise
+        held.bring_back(start_timeout)
+
+
+@contextmanager
+def interruptible():
+    """Turn the first SIGTERM or SIGHUP into RescueError, so that what was begun is brought to its end."""
+
+    def interrupt(number, frame):
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise RescueError("Ended by %s." % signal.Signals(number).name)
+
+    before = {}
+    # Elsewhere Python allows no handlers.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def as_dict(delivery):
+    """Return a Delivery as a dict for a module's result."""
+    shown = delivery._asdict()
+    process = shown.pop("process")
+    return dict(shown, pid=process.pid)

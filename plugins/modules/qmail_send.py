@@ -1,0 +1,256 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: qmail_send
+short_description: Start, stop, restart, flush or reload qmail-send
+version_added: 0.1.0
+description:
+  - Starts and stops C(qmail-send), the part of qmail that delivers, through the supervisor that keeps it running, and
+    waits until the lock that it holds for its whole life proves what was asked.
+  - qmail goes on accepting mail while C(qmail-send) is stopped.
+options:
+  state:
+    description:
+      - V(started) and V(stopped) do nothing where it is so already.
+      - V(restarted) stops it where it runs, and starts it.
+      - V(flushed) makes it try again all that was put off, at once (SIGALRM).
+      - V(reloaded) makes it read C(control/locals) and C(control/virtualdomains) again (SIGHUP); it reads other files
+        of C(control) when it starts.
+      - V(flushed) and V(reloaded) fail where it does not run, or is about to stop.
+    type: str
+    choices: [started, stopped, restarted, flushed, reloaded]
+    required: true
+  queue_directory:
+    description:
+      - The queue whose C(qmail-send) is meant, where there are several or it is in an unusual place.
+      - Without it, the queue of the installed qmail.
+    type: path
+  supervisor:
+    description:
+      - What keeps C(qmail-send) running.
+      - V(auto) finds it out. Of a running C(qmail-send) by the processes above it and its control group. Else it is the
+        service under C(supervise), C(runsv) or C(s6-supervise) whose C(run) names qmail's home directory and
+        C(qmail-start), C(qmail-send) or C(rc); or the unit or script in C(/etc/init.d) that does and is called
+        something with C(qmail).
+      - V(sysv) is a script that takes C(start) and C(stop), such as Plesk's C(/etc/init.d/qmail).
+      - V(none) sends SIGTERM to C(qmail-send) itself, and starts it by the script in O(service). Where something starts
+        it again, it will not stay stopped.
+    type: str
+    choices: [auto, daemontools, runit, s6, systemd, sysv, none]
+    default: auto
+  service:
+    description:
+      - The service, where it is not found or several are. With O(supervisor=auto) what it is says which supervisor.
+      - For V(daemontools), V(runit) and V(s6), its directory, or its name in C(/service), C(/etc/service),
+        C(/var/service), C(/run/service) or C(/var/qmail/supervise).
+      - For V(systemd), its unit.
+      - For V(sysv), the script, or its name in C(/etc/init.d).
+      - For V(none), the script that becomes C(qmail-send), such as C(/var/qmail/rc). It must be given.
+    type: str
+  stop_timeout:
+    description:
+      - How many seconds to wait for C(qmail-send) to stop. It finishes deliveries in flight first, and a dead peer can
+        hold one up for 20 minutes and longer.
+    type: int
+    default: 60
+  on_timeout:
+    description:
+      - What to do when deliveries in flight hold up the stop for longer than O(stop_timeout).
+      - V(fail) names them, and takes the request to stop back. It cannot be unsaid to C(qmail-send) itself, so that it
+        begins no new delivery until those have ended; then its supervisor starts it again. With O(supervisor=sysv) and
+        O(supervisor=none) nothing starts it again.
+      - V(wait) goes on waiting, for six hours at most, and fails then.
+      - V(kill) kills them, and names them in RV(killed). qmail tries them again later; where a peer had accepted the
+        message already, it gets a second copy.
+    type: str
+    choices: [fail, wait, kill]
+    default: fail
+  start_timeout:
+    description: How many seconds to wait for C(qmail-send) to start.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    description: Can run in check mode and returns what would change, without changing anything.
+    support: full
+    details: Whether C(qmail-send) stops in time is not foreseen; RV(deliveries) says what might hold it up.
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  platform:
+    description: Systems that the module runs on.
+    platforms: posix
+    support: full
+    details: Needs Linux with /proc, Python 3.6 or later on the host, and nothing else.
+author:
+  - mailops.rescue maintainers (@mailops)
+notes:
+  - Needs root; use C(become).
+  - A file C(down) in a service's directory is left as it is, so what happens at the next boot does not change.
+  - With daemontools, runit and s6, a service that runs once (C(svc -o)) is restarted to run once.
+  - After a stop that failed, C(qmail-send) counts as V(running) while it finishes, as nothing on the host tells
+    otherwise. The same holds for a service of s6 that somebody else asked to stop.
+  - "systemd has limits of its own: after its C(TimeoutStopSec) it kills C(qmail-send) and its deliveries, and unless
+    C(KillMode) says otherwise it asks deliveries to end too."
+"""
+
+EXAMPLES = r"""
+- name: Deliver nothing until further notice; mail is still accepted
+  mailops.rescue.qmail_send:
+    state: stopped
+  become: true
+
+- name: Stop within ten seconds, whatever is being delivered
+  mailops.rescue.qmail_send:
+    state: stopped
+    stop_timeout: 10
+    on_timeout: kill
+  become: true
+  register: qmail
+
+- name: Start again
+  mailops.rescue.qmail_send:
+    state: started
+  become: true
+
+- name: Let changes in control/concurrencyremote take effect
+  mailops.rescue.qmail_send:
+    state: restarted
+    stop_timeout: 1500
+  become: true
+
+- name: Try everything in the queue now
+  mailops.rescue.qmail_send:
+    state: flushed
+  become: true
+
+- name: Restart the second of two qmails, which runit keeps
+  mailops.rescue.qmail_send:
+    state: restarted
+    queue_directory: /var/qmail2/queue
+    supervisor: runit
+    service: /etc/service/qmail2-send
+  become: true
+"""
+
+RETURN = r"""
+queue_directory:
+  description: The queue whose C(qmail-send) is meant.
+  type: str
+  returned: success
+  sample: /var/qmail/queue
+state_before:
+  description: V(running), V(stopping) (asked to stop, with deliveries in flight), V(starting) (not running, but its
+    supervisor goes on trying) or V(down).
+  type: str
+  returned: success
+  sample: running
+state_after:
+  description: As RV(state_before), afterwards; in check mode, as it would be.
+  type: str
+  returned: success
+  sample: down
+pid:
+  description: Process id of C(qmail-send) afterwards; null when it is down, and in check mode where it would be new.
+  type: int
+  returned: success
+  sample: 4242
+supervisor:
+  description: What keeps C(qmail-send) running, as in O(supervisor); null where that is not known and was not needed.
+  type: str
+  returned: success
+  sample: daemontools
+service:
+  description: The service's directory, unit or script; null where there is none or it is not known.
+  type: str
+  returned: success
+  sample: /var/qmail/supervise/qmail-send
+deliveries:
+  description: Deliveries that were in flight when the module began, oldest first (the first 100).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    pid:
+      description: Process id of the C(qmail-remote) or C(qmail-local).
+      type: int
+    channel:
+      description: V(remote) or V(local).
+      type: str
+    age:
+      description: For how many seconds it has been running.
+      type: int
+    host:
+      description: The domain that it is for; null for local ones.
+      type: str
+    sender:
+      description: Envelope sender, made harmless to show; null where it cannot be told.
+      type: str
+    recipients:
+      description: The first 20 recipients, made harmless to show.
+      type: list
+      elements: str
+    recipient_count:
+      description: Number of recipients.
+      type: int
+  sample:
+    - pid: 4250
+      channel: remote
+      age: 71
+      host: example.org
+      sender: a@example.net
+      recipients: [r@example.org]
+      recipient_count: 1
+delivery_count:
+  description: Number of deliveries that were in flight.
+  type: int
+  returned: success
+  sample: 1
+killed:
+  description: Deliveries that were killed, as asked for by O(on_timeout=kill); as in RV(deliveries).
+  type: list
+  elements: dict
+  returned: success
+  sample: []
+seconds:
+  description: How long it took, in seconds.
+  type: float
+  returned: success
+  sample: 0.42
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.sending import control
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {
+                "type": "str",
+                "choices": ["started", "stopped", "restarted", "flushed", "reloaded"],
+                "required": True,
+            },
+            "queue_directory": {"type": "path"},
+            "supervisor": {
+                "type": "str",
+                "choices": ["auto", "daemontools", "runit", "s6", "systemd", "sysv", "none"],
+                "default": "auto",
+            },
+            "service": {"type": "str"},
+            "stop_timeout": {"type": "int", "default": 60},
+            "on_timeout": {"type": "str", "choices": ["fail", "wait", "kill"], "default": "fail"},
+            "start_timeout": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, lambda params: control(params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()
