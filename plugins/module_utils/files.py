@@ -65,6 +65,6 @@ class NewFile:
             os.close(directory)
 
 
-def scratch_file(directory):
-    """Return a binary file without a name in ``directory``; it is gone when it is closed."""
-    return tempfile.TemporaryFile(dir=directory, buffering=1 << 18)
+def scratch_file(directory=None, buffering=1 << 18):
+    """Return a binary file without a name in ``directory`` (None: in the usual place); it is gone when it is closed."""
+    return tempfile.TemporaryFile(dir=directory, buffering=buffering)

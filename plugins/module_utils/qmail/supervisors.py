@@ -21,11 +21,11 @@ import signal
 import stat
 import struct
 import subprocess
-import tempfile
 import time
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.files import scratch_file
 
 # Names of the processes that keep one service running each, in a directory that they have as working directory.
 DIRECTORIES = {"supervise": "daemontools", "runsv": "runit", "s6-supervise": "s6"}
@@ -134,7 +134,7 @@ class _Run:
 
     def __init__(self, command):
         self._command = command
-        self._output = tempfile.TemporaryFile()
+        self._output = scratch_file()
         try:
             self._process = subprocess.Popen(
                 command,

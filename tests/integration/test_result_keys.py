@@ -1,0 +1,30 @@
+"""No key of a result is one that Ansible takes for its own: a list under "skipped" makes a skipped task of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.qmail_queue import QmailQueue
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_undecided_messages_skip_no_task(tmp_path):
+    queue = QmailQueue(tmp_path / "queue")
+    queue.add(b"Subject: slow\n\n" + b"x" * 60 + b"\n", b"a@example.com", remote=[b"b@example.com"])
+    arguments = {"queue_directory": str(queue.path), "select": {"body": "(x+x+)+y"}, "timeout_per_message": 0.1}
+    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_NOCOLOR="1")  # fmt: skip
+    program = Path(sys.executable).with_name("ansible")
+    done = subprocess.run(
+        [program, "localhost", "-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=" + sys.executable,
+         "-m", "mailops.rescue.queue_info", "-a", json.dumps(arguments)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    head, _, body = done.stdout.partition("=> ")
+    assert head.strip() == "localhost | SUCCESS"
+    result = json.loads(body)
+    assert result["undecided_count"] == 1
+    assert result["undecided"][0]["reason"] == "select.body: '(x+x+)+y' took too long"
