@@ -117,6 +117,7 @@ def test_signals_when_stopping(fake, state):
     wait_for(fake.deliveries)
     fake.tell("d")
     wait_for(lambda: b"d" in (fake.directory / "supervise" / "status").read_bytes())
+    wait_for(lambda: fake.letters() == "d")
     assert both(fake, state)["msg"].startswith("state: qmail-send is about to stop, so it cannot be %s" % state)
 
 
@@ -126,6 +127,7 @@ def test_started_while_stopping(fake):
     (pid,) = wait_for(fake.deliveries)
     fake.tell("d")
     wait_for(lambda: b"d" in (fake.directory / "supervise" / "status").read_bytes())
+    wait_for(lambda: fake.letters() == "d")
     status, result = run(state="started", queue_directory=fake.queue, start_timeout=1)
     assert "start_timeout: qmail-send was not started within 1 s: the old one has not ended (1 " in result["msg"]
     wait_for(lambda: fake.letters() == "dud")
