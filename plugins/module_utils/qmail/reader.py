@@ -155,7 +155,11 @@ class QmailReader:
             fd = open_file(message.id, self._split.fds["info"])
             try:
                 message.arrival = os.fstat(fd).st_mtime
-                if missing & ENVELOPE:
+                if message.arrival > self._split.queue.since:
+                    # Its todo file may have come after todo was listed; as long as that is there, the others are half
+                    # written. Look before reading: after that, they are whole.
+                    _classify(message, self._split.exists)
+                if missing & ENVELOPE and message.state != "S4":
                     message.sender = layout.parse_info(os.read(fd, _FIRST))
             finally:
                 os.close(fd)
@@ -164,13 +168,10 @@ class QmailReader:
             raise
         except OSError as error:
             raise Damaged("cannot be read: %s" % error.strerror, self._split.path("info", message.id)) from None
-        if message.arrival > self._split.queue.since:
-            # Its todo file may have come after todo was listed; as long as that is there, the others are half written.
-            _classify(message, self._split.exists)
-            if message.state == "S4":
-                message.arrival = None
-                self._load_envelope(message, missing)
-                return
+        if message.state == "S4":
+            message.arrival = None
+            self._load_envelope(message, missing)
+            return
         if missing & ENVELOPE:
             recipients = []
             for channel in ("local", "remote"):
