@@ -10,9 +10,9 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
 from ansible_collections.mailops.rescue.plugins.module_utils.sending import control
-from tests.support.fake_service import wait_for
 from tests.support.real_qmail import qmail_home
 from tests.support.supervised_qmail import SUPERVISORS, SupervisedQmail
+from tests.support.waiting import wait_for
 
 OPTIONS = {"queue_directory": None, "supervisor": "auto", "service": None, "stop_timeout": 20, "start_timeout": 20,
            "on_timeout": "fail"}  # fmt: skip

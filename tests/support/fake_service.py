@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from .qmail_queue import QmailQueue
+from .waiting import wait_for
 
 __all__ = ["FakeService"]
 
@@ -219,15 +219,3 @@ class FakeService:
             except OSError:
                 continue
         return sorted(found)
-
-
-def wait_for(condition, seconds=10):
-    """Return what `condition()` returns once that is true."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise RuntimeError("not within %d s" % seconds)
-        time.sleep(0.02)

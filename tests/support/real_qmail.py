@@ -4,8 +4,9 @@ behind."""
 import fcntl
 import os
 import subprocess
-import time
 from pathlib import Path
+
+from .waiting import wait_for
 
 __all__ = ["RealQmail", "qmail_home"]
 
@@ -37,7 +38,7 @@ class RealQmail:
     def __enter__(self):
         self._turn = os.open(str(self.home / "control"), os.O_RDONLY | os.O_DIRECTORY)
         try:
-            _wait(self._take_turn, TURN)
+            wait_for(self._take_turn, TURN)
             self._borrow()
         except BaseException:
             os.close(self._turn)
@@ -106,9 +107,9 @@ class RealQmail:
             self._hanging.remove(process)
             if process.wait(10):
                 raise RuntimeError("qmail-queue ended with status %d" % process.returncode)
-        number = _wait(lambda: (self._numbers() - before) or None).pop()
+        number = wait_for(lambda: (self._numbers() - before) or None).pop()
         if stop_at == "S3":
-            _wait(lambda: os.path.exists("%s/intd/%d" % (self.path, number)))
+            wait_for(lambda: os.path.exists("%s/intd/%d" % (self.path, number)))
         self._added.append(number)
         return number
 
@@ -121,21 +122,10 @@ class RealQmail:
             process = subprocess.Popen([str(programs / "qmail-start"), "./Mailbox"], cwd="/", env=environment,
                                        stdin=nowhere, stdout=nowhere)
         try:
-            _wait(lambda: not os.listdir(self.path + "/todo"))
+            wait_for(lambda: not os.listdir(self.path + "/todo"))
         finally:
             process.terminate()
             process.wait(30)
 
     def _numbers(self):
         return {int(name) for _, _, files in os.walk(self.path + "/mess") for name in files}
-
-
-def _wait(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise RuntimeError("qmail did not get there in %d s" % seconds)
-        time.sleep(0.02)

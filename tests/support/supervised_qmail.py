@@ -9,8 +9,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-from .fake_service import wait_for
 from .real_qmail import RealQmail
+from .waiting import wait_for
 
 __all__ = ["SUPERVISORS", "StallingPeer", "SupervisedQmail"]
 

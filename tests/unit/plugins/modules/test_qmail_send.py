@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.fake_service import FakeService, wait_for
+from tests.support.fake_service import FakeService
 from tests.support.qmail_queue import QmailQueue
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[4]
 MODULE = ROOT / "plugins" / "modules" / "qmail_send.py"

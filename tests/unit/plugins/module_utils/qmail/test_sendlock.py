@@ -9,8 +9,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import SendLock, holder, other_holder
 from tests.support.fake_proc import FakeProc
-from tests.support.fake_service import wait_for
 from tests.support.inspecting import as_nobody
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import service as engine
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import SendLock
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
-from tests.support.fake_service import FakeService, wait_for
+from tests.support.fake_service import FakeService
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
