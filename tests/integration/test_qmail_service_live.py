@@ -120,6 +120,8 @@ def test_once_is_once_again(qmail, kind):
     if kind == "sysv":
         pytest.skip("a script keeps nothing")
     qmail_send(qmail, kind, "stopped")
+    # What is told between qmail-send's end and its being reaped starts nothing.
+    wait_for(lambda: "down" in qmail.status())
     qmail.tell("o")
     wait_for(qmail.pid)
     for _ in range(3):
