@@ -84,6 +84,9 @@ class Collector:
                 return None
         return visible(decode(data[: self._content_bytes].replace(b"\r\n", b"\n")), lines=True)
 
+    def finish(self):
+        """Nothing is left to be done."""
+
     def state(self):
         """Return what ``merge`` of another process's Collector needs; the listing is left to whoever opened it."""
         if self._listing is not None:
@@ -106,6 +109,10 @@ class Tally:
     def __init__(self, summary, collector):
         self.summary = summary
         self.collector = collector
+
+    def finish(self):
+        """Do what the collector still has to do when its process has read its last message."""
+        self.collector.finish()
 
     def state(self):
         return self.summary.state(), self.collector.state()

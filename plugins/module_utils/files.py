@@ -1,15 +1,150 @@
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only place that changes a disk."""
+"""The only place that changes a disk.
 
-__all__ = ["NewFile", "scratch_file"]
+Names are relative to a directory's descriptor; a link at the end of a name is not followed. Functions raise OSError.
+Every call that changes the disk goes through ``_perform``, where tests end the process or let the disk fail.
+"""
 
+__all__ = [
+    "NewFile", "append", "copy", "link", "make_directory", "move", "overwrite", "remove_directory", "replace",
+    "scratch_file", "set_mode", "set_owner", "set_times", "sync_directory", "unlink", "write_new",
+]  # fmt: skip
+
+import errno
 import os
 import shutil
+import stat
 import tempfile
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _perform(function, *arguments, **keywords):
+    return function(*arguments, **keywords)
+
+
+def make_directory(name, dir_fd, mode=0o700):
+    """Make a directory; one that is there already is left as it is. Return whether it was made."""
+    try:
+        _perform(os.mkdir, name, mode, dir_fd=dir_fd)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove_directory(name, dir_fd):
+    """Remove an empty directory."""
+    _perform(os.rmdir, name, dir_fd=dir_fd)
+
+
+def link(name, dir_fd, new_name, new_dir_fd):
+    """Give a file a second name. FileExistsError where that is taken."""
+    _perform(os.link, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd, follow_symlinks=False)
+
+
+def move(name, dir_fd, new_name, new_dir_fd):
+    """Rename a file, in one step. FileExistsError where the new name is taken.
+
+    Between the look and the step nobody else must make that name: ids hold the number of an inode that is in use.
+    """
+    try:
+        os.stat(new_name, dir_fd=new_dir_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        _perform(os.rename, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd)
+        return
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
+
+
+def replace(name, dir_fd, new_name, new_dir_fd):
+    """Rename a file, in one step, over the one of the new name if there is one."""
+    _perform(os.rename, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd)
+
+
+def unlink(name, dir_fd):
+    """Remove a file's name."""
+    _perform(os.unlink, name, dir_fd=dir_fd)
+
+
+def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None):
+    """Write bytes ``data`` to a new file and sync it. FileExistsError where there is one.
+
+    ``owner``: user and group id; ``times``: atime and mtime in ns. Nothing of it remains where it cannot be written.
+    """
+    fd = _perform(os.open, name, _NEW, 0o600, dir_fd=dir_fd)
+    try:
+        _write_all(fd, data)
+        if owner is not None:
+            _own(fd, owner)
+        _perform(os.fchmod, fd, mode)
+        if times is not None:
+            _perform(os.utime, fd, ns=times)
+        _perform(os.fsync, fd)
+    except BaseException:
+        _perform(os.unlink, name, dir_fd=dir_fd)
+        raise
+    finally:
+        os.close(fd)
+
+
+def copy(name, dir_fd, new_name, new_dir_fd, data):
+    """Write ``data`` to a new file with owner, mode and times of the file ``name``, and sync it."""
+    found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    owner, times = (found.st_uid, found.st_gid), (found.st_atime_ns, found.st_mtime_ns)
+    write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times)
+
+
+def append(fd, data):
+    """Write bytes ``data`` at the end of a file that was opened for appending, and sync it."""
+    _write_all(fd, data)
+    _perform(os.fsync, fd)
+
+
+def overwrite(fd, data, offset):
+    """Replace bytes of a file that was opened for writing. Not synced."""
+    while data:
+        done = _perform(os.pwrite, fd, data, offset)
+        data, offset = data[done:], offset + done
+
+
+def sync_directory(fd):
+    """Bring a directory's names to the disk."""
+    _perform(os.fsync, fd)
+
+
+def set_owner(name, dir_fd, owner):
+    """Give a file or directory to ``owner`` (user and group id)."""
+    _perform(os.chown, name, owner[0], owner[1], dir_fd=dir_fd, follow_symlinks=False)
+
+
+def set_mode(name, dir_fd, mode):
+    """Set the permissions of a regular file or directory; OSError (ELOOP) where it is a link."""
+    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=dir_fd)
+    try:
+        _perform(os.fchmod, fd, mode)
+    finally:
+        os.close(fd)
+
+
+def set_times(name, dir_fd, times):
+    """Set atime and mtime (a pair, in ns)."""
+    _perform(os.utime, name, ns=times, dir_fd=dir_fd, follow_symlinks=False)
+
+
+def _own(fd, owner):
+    found = os.fstat(fd)
+    if (found.st_uid, found.st_gid) != tuple(owner):
+        _perform(os.fchown, fd, owner[0], owner[1])
+
+
+def _write_all(fd, data):
+    view = memoryview(data)
+    while view:
+        view = view[_perform(os.write, fd, view) :]
 
 
 class NewFile:

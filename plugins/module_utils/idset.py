@@ -32,6 +32,20 @@ class IdSet:
         for one in ids:
             self.add(one)
 
+    def merge(self, other):
+        """Add all of another IdSet."""
+        if other._few is not None:
+            self.update(list(other._few))
+            return
+        if self._few is not None:
+            self._grow(65536, [hash(each) & _MASK or 1 for each in self._few])
+            self._few = None
+        for value in other._table:
+            if value:
+                self._put(value)
+                if self._count * 3 > len(self._table) * 2:
+                    self._grow(len(self._table) * 2, self._table)
+
     def put(self, one):
         """Add ``one``; tell whether it is new."""
         before = self._count

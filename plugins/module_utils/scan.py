@@ -77,6 +77,7 @@ def scan(reader, selection, needs, tally, seconds, processes=1):
     def child(parts, number):
         into = tally(number)
         read(parts, into)
+        into.finish()
         return into.state(), reader.state()
 
     whole = tally(0)
@@ -90,6 +91,7 @@ def scan(reader, selection, needs, tally, seconds, processes=1):
     else:
         read(parts, whole)
     read(reader.late_parts(), whole)
+    whole.finish()
     whole.summary.vanished -= reader.returned
     return whole
 

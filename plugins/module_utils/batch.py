@@ -1,0 +1,216 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One batch: the messages that one run took out of one queue, and what is known of them.
+
+A batch is a directory of mode 0700::
+
+    manifest.json   who took what from where, and by which selection
+    ledger.jsonl    a line for each message, synced before it leaves the queue; and a line for each chunk of them whose
+                    files are all in here, synced before any leaves the queue ("committed")
+    files/          the messages' own files, under their paths in the queue
+    complete.json   totals; without it the run was cut off, and the next one puts that in order
+    returning.json  the messages that are on their way back into the queue
+"""
+
+__all__ = ["FORMAT", "Batch", "is_name"]
+
+import json
+import os
+import re
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import dump
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory, open_file, read_all
+
+FORMAT = 1
+_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.[0-9]{1,3})?\Z")
+_MANIFEST, _LEDGER, _COMPLETE, _RETURNING = "manifest.json", "ledger.jsonl", "complete.json", "returning.json"
+_LIMIT = 1 << 26
+
+
+def is_name(name):
+    """Tell whether a directory of a quarantine can be a batch."""
+    return _NAME.match(name) is not None
+
+
+class Batch:
+    """An open batch. A context manager.
+
+    ``manifest``: a dict; ``path``: for people; ``is_complete``: whether the run that made it came to its end.
+    """
+
+    def __init__(self, path, fd, manifest):
+        self.path = path
+        self.name = os.path.basename(path)
+        self.manifest = manifest
+        self._fd = fd
+        self._fds = {}
+        self._ledger = None
+        self.is_complete = self._has(_COMPLETE)
+
+    @classmethod
+    def create(cls, quarantine, quarantine_fd, name, manifest, directories):
+        """Make a batch in a quarantine; ``directories``: those that ``files`` holds from the start."""
+        files.make_directory(name, quarantine_fd)
+        fd = open_directory(name, quarantine_fd)
+        try:
+            manifest = dict(manifest, format=FORMAT)
+            files.make_directory("files", fd)
+            batch = cls(os.path.join(quarantine, name), fd, manifest)
+            for directory in directories:
+                batch.directory(directory)
+            files.write_new(_LEDGER, fd, b"")
+            # Last: what has no manifest holds no messages.
+            files.write_new(_MANIFEST, fd, dump(manifest))
+            batch.sync([""] + list(directories))
+            files.sync_directory(fd)
+            files.sync_directory(quarantine_fd)
+            return batch
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def open(cls, quarantine, quarantine_fd, name):
+        """Open a batch. Raises Damaged where it is none, or one of a later format; Vanished where it is gone."""
+        try:
+            fd = open_directory(name, quarantine_fd)
+        except FileNotFoundError:
+            raise Vanished from None
+        except OSError as error:
+            raise Damaged("cannot be opened: %s" % error.strerror) from None
+        try:
+            try:
+                manifest = json.loads(read_all(_MANIFEST, fd, _LIMIT).decode("ascii"))
+            except Vanished:
+                raise Damaged("has no manifest.json") from None
+            except ValueError:
+                raise Damaged("has a manifest.json that is none") from None
+            if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+                raise Damaged("was not written by this version (format %d)" % FORMAT)
+            return cls(os.path.join(quarantine, name), fd, manifest)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def directory(self, path):
+        """Return a descriptor of the directory ``path`` below ``files``, which is made where it is missing."""
+        fd = self._fds.get(path)
+        if fd is None:
+            if path:
+                parent, unused, name = path.rpartition("/")
+                above = self.directory(parent)
+                files.make_directory(name, above)
+                fd = open_directory(name, above)
+            else:
+                fd = open_directory("files", self._fd)
+            self._fds[path] = fd
+        return fd
+
+    def find(self, path):
+        """Return ``(name, dir_fd)`` of a file's path below ``files``, or None where its directory is missing."""
+        parent, unused, name = path.rpartition("/")
+        if parent not in self._fds:
+            try:
+                self._fds[parent] = open_directory(os.path.join("files", parent), self._fd)
+            except FileNotFoundError:
+                return None
+        return name, self._fds[parent]
+
+    def status(self, path):
+        """Return the os.stat_result of a file below ``files``, or None where there is none."""
+        place = self.find(path)
+        if place is None:
+            return None
+        try:
+            return os.stat(place[0], dir_fd=place[1], follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def sync(self, directories):
+        """Bring the names in these directories below ``files`` to the disk, and those of the directories above."""
+        wanted = set()
+        for path in directories:
+            wanted.add(path)
+            while path:
+                path = path.rpartition("/")[0]
+                wanted.add(path)
+        for path in sorted(wanted):
+            files.sync_directory(self.directory(path))
+
+    def append(self, lines):
+        """Add dicts to the ledger, and sync it."""
+        if self._ledger is None:
+            # Processes that share the work append whole chunks, each in one go.
+            self._ledger = os.open(_LEDGER, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        # A line that a full disk has cut off must not spoil the next one.
+        files.append(self._ledger, b"\n" + b"".join(map(dump, lines)))
+
+    def ledger(self):
+        """Yield the dicts in the ledger; torn lines are passed over, as nothing was done yet for them."""
+        with os.fdopen(open_file(_LEDGER, self._fd), "rb", 1 << 18) as file:
+            for raw in file:
+                try:
+                    line = json.loads(raw.decode("ascii"))
+                except ValueError:
+                    continue
+                if isinstance(line, dict):
+                    yield line
+
+    def complete(self, totals):
+        """Say that the run that made this batch is over; ``totals``: a dict."""
+        if not self._has(_COMPLETE):
+            files.write_new(_COMPLETE, self._fd, dump(totals))
+            files.sync_directory(self._fd)
+        self.is_complete = True
+
+    def totals(self):
+        """Return the dict that ``complete`` was given; empty where the run was cut off."""
+        return self._json(_COMPLETE) or {}
+
+    def begin_return(self, ids):
+        """Take note, on disk, of the messages that are about to go back into the queue."""
+        files.write_new(_RETURNING, self._fd, dump({"ids": ids}))
+        files.sync_directory(self._fd)
+
+    def returning(self):
+        """Return the ids that ``begin_return`` noted and ``end_return`` has not removed, or None."""
+        found = self._json(_RETURNING)
+        return None if found is None else found.get("ids", [])
+
+    def end_return(self):
+        """Remove the note of ``begin_return``."""
+        files.unlink(_RETURNING, self._fd)
+        files.sync_directory(self._fd)
+
+    def _json(self, name):
+        try:
+            return json.loads(read_all(name, self._fd, _LIMIT).decode("ascii"))
+        except Vanished:
+            return None
+        except ValueError:
+            # Cut off while it was written: then nothing was done yet that it would have told of.
+            return {}
+        except Damaged as error:
+            raise RescueError("quarantine: %s/%s %s." % (self.path, name, error)) from None
+
+    def _has(self, name):
+        try:
+            os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def close(self):
+        for fd in list(self._fds.values()) + [self._fd] + ([] if self._ledger is None else [self._ledger]):
+            os.close(fd)
+        self._fds, self._fd, self._ledger = {}, None, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self._fd is not None:
+            self.close()

@@ -1,0 +1,214 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the batches of a queue are kept: a directory beside it, on the same filesystem."""
+
+__all__ = ["Quarantine", "batch_name", "locate"]
+
+import errno
+import fcntl
+import os
+import stat
+import time
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.batch import Batch, is_name
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
+
+_MANY = 100000
+
+
+def batch_name(now):
+    """Return a new name for a batch of time ``now`` (epoch seconds)."""
+    return time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime(now)) + "%02x%02x" % tuple(os.urandom(2))
+
+
+def locate(queue_directory, parts, given=None):
+    """Return the path of the quarantine of a queue; nothing is made.
+
+    ``parts``: directories of the queue that hold messages; ``given``: the option. Without it, a directory beside the
+    queue, or inside where the queue is a filesystem of its own. Raises RescueError where it is on another filesystem.
+    """
+    devices = {os.stat(os.path.join(queue_directory, part)).st_dev for part in parts}
+    if len(devices) > 1:
+        raise RescueError(
+            "quarantine: %s has its parts on several filesystems; messages cannot be moved out of it without being "
+            "copied. Only quarantine=discard is possible." % queue_directory
+        )
+    device = devices.pop()
+    queue = os.path.realpath(queue_directory)
+    if given:
+        if not os.path.isabs(given):
+            raise RescueError("quarantine: expected an absolute path or discard, got %s." % given)
+        if not _fits(given, device):
+            raise RescueError(
+                "quarantine: %s is on another filesystem than the queue %s; name a directory on the queue's own."
+                % (given, queue_directory)
+            )
+        _check_outside(os.path.realpath(given), queue, given)
+        return given
+    beside, inside = queue + ".quarantine", os.path.join(queue, "quarantine")
+    for path in (beside, inside):
+        if os.path.lexists(path) and _fits(path, device):
+            return path
+    for path in (beside, inside):
+        if _fits(path, device):
+            return path
+    raise RescueError(
+        "quarantine: there is no place on the filesystem of %s beside it; name a directory there by quarantine, or say "
+        "discard." % queue_directory
+    )
+
+
+def _fits(path, device):
+    """Tell whether ``path`` is, or would be, on a filesystem."""
+    while True:
+        try:
+            return os.stat(path).st_dev == device
+        except FileNotFoundError:
+            path = os.path.dirname(path)
+        except NotADirectoryError:
+            return False
+
+
+def _check_outside(path, queue, given):
+    inside = os.path.relpath(path, queue)
+    if inside == "." or (not inside.startswith("..") and inside != "quarantine"):
+        raise RescueError("quarantine: %s is inside the queue; name a directory outside." % given)
+    if not os.path.relpath(queue, path).startswith(".."):
+        raise RescueError("quarantine: %s holds the queue itself; name a directory of its own." % given)
+
+
+class Quarantine:
+    """The quarantine at ``path``, of one queue: its batches, and a lock that keeps our own runs apart.
+
+    ``queue_directory``: several queues may share a quarantine that was named; only this one's batches are seen.
+    """
+
+    def __init__(self, path, queue_directory):
+        self.path = path
+        self.queue_directory = os.path.realpath(queue_directory)
+        self._fd = None
+
+    def exists(self):
+        return os.path.lexists(self.path)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def create(self):
+        """Make the directory where it is missing (mode 0700), and open it."""
+        parent, name = os.path.split(os.path.abspath(self.path))
+        try:
+            fd = open_directory(os.path.realpath(parent))
+        except OSError as error:
+            raise RescueError("quarantine: %s cannot be opened: %s." % (parent, error.strerror)) from None
+        try:
+            if files.make_directory(name, fd):
+                files.sync_directory(fd)
+        except OSError as error:
+            raise RescueError("quarantine: %s cannot be made: %s." % (self.path, error.strerror)) from None
+        finally:
+            os.close(fd)
+        self.open()
+
+    def open(self):
+        """Open the directory. RescueError where others may write in it."""
+        if self._fd is not None:
+            return
+        try:
+            fd = open_directory(self.path)
+        except PermissionError:
+            raise RescueError("quarantine: %s cannot be read: run as root (become: true)." % self.path) from None
+        except OSError as error:
+            why = "it is a symbolic link" if error.errno in (errno.ELOOP, errno.ENOTDIR) else error.strerror
+            raise RescueError("quarantine: %s cannot be opened: %s." % (self.path, why)) from None
+        found = os.fstat(fd)
+        if found.st_uid not in (0, os.geteuid()) or stat.S_IMODE(found.st_mode) & 0o077:
+            os.close(fd)
+            raise RescueError(
+                "quarantine: expected %s to be root's (or your own) with mode 0700, found owner %d and mode %04o."
+                % (self.path, found.st_uid, stat.S_IMODE(found.st_mode))
+            )
+        self._fd = fd
+
+    def lock(self):
+        """Keep other runs of ours from working on this quarantine until it is closed. RescueError where one does."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RescueError("quarantine: another run is at work in %s; try again after it." % self.path) from None
+
+    def new_batch(self, name, manifest, directories):
+        """Make a Batch of this queue."""
+        manifest = dict(manifest, queue_directory=self.queue_directory)
+        try:
+            return Batch.create(self.path, self._fd, name, manifest, directories)
+        except OSError as error:
+            raise RescueError("quarantine: no batch can be made in %s: %s." % (self.path, error.strerror)) from None
+
+    def batches(self, damaged=None):
+        """Yield the Batches of this queue, oldest first, each open until the next one is asked for.
+
+        ``damaged(name, reason)`` is told of what cannot be read as a batch.
+        """
+        for name in self.names():
+            try:
+                batch = Batch.open(self.path, self._fd, name)
+            except Vanished:
+                continue
+            except Damaged as error:
+                if damaged is not None:
+                    damaged(name, str(error))
+                continue
+            with batch:
+                if batch.manifest.get("queue_directory") == self.queue_directory:
+                    yield batch
+
+    def names(self):
+        """Return the sorted names of all that may be a batch, of whatever queue."""
+        if self._fd is None:
+            return []
+        found = sorted(name for name in os.listdir(self._fd) if is_name(name))
+        return found[:_MANY]
+
+    def remove(self, batch):
+        """Remove a Batch with all that is in it."""
+        name = batch.name
+        # Without its manifest it is no batch any more, whatever stops us from here on.
+        fd = open_directory(name, self._fd)
+        try:
+            files.unlink("manifest.json", fd)
+            files.sync_directory(fd)
+            self._empty(fd)
+        finally:
+            os.close(fd)
+        files.remove_directory(name, self._fd)
+        files.sync_directory(self._fd)
+
+    def remove_remains(self, name):
+        """Remove what is left of a batch whose removal, or making, was cut off."""
+        fd = open_directory(name, self._fd)
+        try:
+            self._empty(fd)
+        finally:
+            os.close(fd)
+        files.remove_directory(name, self._fd)
+
+    def _empty(self, fd):
+        for name in os.listdir(fd):
+            if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+                below = open_directory(name, fd)
+                try:
+                    self._empty(below)
+                finally:
+                    os.close(below)
+                files.remove_directory(name, fd)
+            else:
+                files.unlink(name, fd)

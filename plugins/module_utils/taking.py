@@ -1,0 +1,184 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes the messages that a scan selects out of their queues, in chunks; or only tells what it would take.
+
+A queue's *hand* knows how; it belongs to one queue and one process:
+
+- ``refusal(message)``: why this message is not to be taken, as a phrase, or None;
+- ``fields``: what ``refusal`` needs to be loaded, as in records;
+- ``examine(message, path)``: its Entry, with ``path`` relative to the queue; raises Vanished or Damaged;
+- ``take(entries, chunk)``: move these to the batch, or remove them where there is none; yield ``(entry, reason)``, with
+  None as reason for each that was taken;
+- ``finish()``: bring what was done to the disk.
+"""
+
+__all__ = ["Chooser", "Left", "Taker"]
+
+import os
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import identity
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
+
+_CHUNK = 500
+_SHOWN = 50
+_GONE = "it left the queue while it was being taken"
+_OTHER = "another message has this id by now"
+
+
+class Left:
+    """Messages that were selected and stay: ``count``, and the first 50 as ``(place, id, reason)``."""
+
+    def __init__(self):
+        self.count = 0
+        self.shown = []
+
+    def add(self, place, queue_id, reason):
+        self.count += 1
+        if len(self.shown) < _SHOWN:
+            self.shown.append((place, queue_id, reason))
+
+    def merge(self, other):
+        self.count += other.count
+        self.shown = (self.shown + other.shown)[:_SHOWN]
+
+
+class Chooser:
+    """A scan's collector that counts what a Taker would take: ``count``, ``bytes``, ``by_queue``, ``left``.
+
+    ``known``: an IdSet that receives the messages' identities, or None.
+    """
+
+    def __init__(self, hands, remember):
+        self.hands = hands
+        self.count = self.bytes = 0
+        self.by_queue = {}
+        self.left = Left()
+        self.known = IdSet() if remember else None
+
+    def add(self, message, reader):
+        hand = self.hands[message.place]
+        try:
+            reader.load(message, hand.fields | (ENVELOPE | STAT if self.known is not None else STAT))
+        except (Vanished, Damaged):
+            self.left.add(message.place, message.id, _GONE)
+            return
+        reason = hand.refusal(message)
+        if reason is not None:
+            self.left.add(message.place, message.id, reason)
+            return
+        if self.known is not None:
+            self.known.add(identity(message))
+        self.count += 1
+        self.bytes += message.size or 0
+        for queue in message.queues:
+            self.by_queue[queue] = self.by_queue.get(queue, 0) + 1
+
+    def finish(self):
+        """Nothing is left to be done."""
+
+    def state(self):
+        return self.count, self.bytes, self.by_queue, self.left, self.known
+
+    def merge(self, state):
+        count, size, by_queue, left, known = state
+        self.count += count
+        self.bytes += size
+        for queue, number in by_queue.items():
+            self.by_queue[queue] = self.by_queue.get(queue, 0) + number
+        self.left.merge(left)
+        if known is not None:
+            self.known.merge(known)
+
+
+class Taker:
+    """A scan's collector that takes what the scan selects: ``count`` and ``bytes`` taken, ``left``, ``failure``.
+
+    ``known``: identities of the messages that may be taken, or None for all. ``late``: why others are left. ``number``:
+    of the process, as of scan. ``failure``: why the run was cut short, or None.
+    """
+
+    def __init__(self, hands, number=0, known=None, late=_OTHER):
+        self.hands = hands
+        self.count = self.bytes = 0
+        self.left = Left()
+        self.failure = None
+        self._known = known
+        self._late = late
+        self._number = number
+        self._parent = os.getppid() if number else None
+        self._chunks = [[] for unused in hands]
+        self._serial = 0
+
+    def add(self, message, reader):
+        if self.failure is not None:
+            self.left.add(message.place, message.id, self.failure)
+            return
+        hand = self.hands[message.place]
+        try:
+            reader.load(message, ENVELOPE | STAT | hand.fields)
+            if self._known is not None and identity(message) not in self._known:
+                self.left.add(message.place, message.id, self._late)
+                return
+            reason = hand.refusal(message)
+            if reason is not None:
+                self.left.add(message.place, message.id, reason)
+                return
+            entry = hand.examine(message, reader.path(message))
+        except Vanished:
+            self.left.add(message.place, message.id, _GONE)
+            return
+        except Damaged as error:
+            self.left.add(message.place, message.id, str(error))
+            return
+        chunk = self._chunks[message.place]
+        chunk.append(entry)
+        if len(chunk) >= _CHUNK:
+            self._take(message.place)
+
+    def finish(self):
+        """Take what is still waiting, and bring all to the disk."""
+        for place, hand in enumerate(self.hands):
+            if self._chunks[place] and self.failure is None:
+                self._take(place)
+            try:
+                hand.finish()
+            except OSError as error:
+                self.failure = self.failure or _failed(error)
+
+    def _take(self, place):
+        if self._parent is not None and os.getppid() != self._parent:
+            # Whoever started us was killed: what holds the queue's lock must not live on unseen.
+            os._exit(1)
+        entries, self._chunks[place] = self._chunks[place], []
+        self._serial += 1
+        taken = 0
+        try:
+            for entry, reason in self.hands[place].take(entries, "%d.%d" % (self._number, self._serial)):
+                taken += 1
+                if reason is None:
+                    self.count += 1
+                    self.bytes += entry.size or 0
+                else:
+                    self.left.add(place, entry.id, reason)
+        except OSError as error:
+            self.failure = _failed(error)
+            for entry in entries[taken:]:
+                self.left.add(place, entry.id, self.failure)
+
+    def state(self):
+        return self.count, self.bytes, self.left, self.failure
+
+    def merge(self, state):
+        count, size, left, failure = state
+        self.count += count
+        self.bytes += size
+        self.left.merge(left)
+        self.failure = self.failure or failure
+
+
+def _failed(error):
+    name = "" if error.filename is None else ": %s" % os.fsdecode(error.filename)
+    return "the disk failed (%s%s)" % (error.strerror or error, name)
