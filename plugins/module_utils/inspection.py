@@ -5,8 +5,6 @@
 
 __all__ = ["inspect"]
 
-import json
-import math
 import os
 import time
 
@@ -15,13 +13,20 @@ from ansible_collections.mailops.rescue.plugins.module_utils.collector import Co
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.files import NewFile, scratch_file
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, HEADER, REASON, STAT, SUBJECT
+from ansible_collections.mailops.rescue.plugins.module_utils.results import (
+    RESULT,
+    check_bounds,
+    check_timeout,
+    counted,
+    fitting,
+    noted,
+    size,
+    top_lists,
+)
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import process_count, scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 
-_RESULT = 250 * 1024
-_TOP = 80 * 1024
-_DAMAGED = 24 * 1024
 _BOUNDS = {
     "limit": (0, 1000, "messages"),
     "content_bytes": (1, 16384, "bytes"),
@@ -32,12 +37,8 @@ _BOUNDS = {
 
 def inspect(params, check_mode=False):
     """Return queue_info's result for its ``params`` (a dict of all its options). Raises RescueError."""
-    for name, (low, high, unit) in _BOUNDS.items():
-        if not low <= params[name] <= high:
-            raise RescueError("%s: expected %d to %d %s, got %d." % (name, low, high, unit, params[name]))
-    seconds = params["timeout_per_message"]
-    if not (math.isfinite(seconds) and 0.01 <= seconds <= 3600):
-        raise RescueError("timeout_per_message: expected 0.01 to 3600 seconds, got %s." % seconds)
+    check_bounds(params, _BOUNDS)
+    check_timeout(params["timeout_per_message"])
     selection = Selection(params["select"], params["exclude"])
     target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
     selection.check_queues(target.reader.queues)
@@ -99,55 +100,14 @@ def _result(params, target, whole, knows_bounces, seconds):
             {"queue_directory": directory, "instance": instance, "total": total}
             for directory, instance, total in zip(reader.directories, target.instances, summary.by_directory)
         ],
-        "counts": {
-            "total": summary.total,
-            "matched": summary.matched,
-            "bytes": summary.bytes,
-            "by_queue": summary.by_queue,
-            "matched_by_queue": summary.matched_by_queue,
-        },
-        "oldest": summary.edge(summary.oldest),
-        "newest": summary.edge(summary.newest),
-        "age_histogram": summary.age_histogram(),
         "bounces": summary.bounces if params["top"] or knows_bounces else None,
-        "damaged_count": summary.damaged_count,
         "vanished": summary.vanished,
-        "undecided_count": summary.undecided_count,
         "listing": None,
         "seconds": round(seconds, 3),
     }
-    directories = reader.directories
-    result["damaged"] = _fitting(
-        [{"path": path, "queue_directory": directories[at], "reason": why} for at, path, why in summary.damaged],
-        _DAMAGED,
-    )
-    result["undecided"] = _fitting(
-        [{"id": name, "queue_directory": directories[at], "reason": why} for at, name, why in summary.undecided],
-        _DAMAGED,
-    )
-    length = params["top"]
-    result["top"], result["top_errors"] = summary.top(length)
-    while _size(result["top"]) > _TOP:
-        length //= 2
-        result["top"] = {name: entries[:length] for name, entries in result["top"].items()}
-    result["messages"] = _fitting(whole.collector.messages(), _RESULT - _size(result))
+    result.update(counted(summary))
+    result.update(noted(summary, reader.directories))
+    result.update(top_lists(summary, params["top"]))
+    result["messages"] = fitting(whole.collector.messages(), RESULT - size(result))
     result["truncated"] = len(result["messages"]) < summary.matched
     return result
-
-
-def _size(value):
-    return len(json.dumps(value))
-
-
-def _fitting(entries, room):
-    """Return the first entries that take no more than ``room`` bytes as JSON.
-
-    One that is too large is left out alone: its sender must not hide all others by it.
-    """
-    kept = []
-    for entry in entries:
-        size = _size(entry) + 2
-        if size <= room:
-            room -= size
-            kept.append(entry)
-    return kept

@@ -17,6 +17,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
 
 _MANY = 100000
+_MARK = "removed.json"
 
 
 def batch_name(now):
@@ -83,12 +84,13 @@ def _check_outside(path, queue, given):
 class Quarantine:
     """The quarantine at ``path``, of one queue: its batches, and a lock that keeps our own runs apart.
 
-    ``queue_directory``: several queues may share a quarantine that was named; only this one's batches are seen.
+    ``queue_directory``: several queues may share a quarantine that was named; only this one's batches are seen. With
+    None, those of all queues are.
     """
 
     def __init__(self, path, queue_directory):
         self.path = path
-        self.queue_directory = os.path.realpath(queue_directory)
+        self.queue_directory = None if queue_directory is None else os.path.realpath(queue_directory)
         self._fd = None
 
     def exists(self):
@@ -168,7 +170,7 @@ class Quarantine:
                     damaged(name, str(error))
                 continue
             with batch:
-                if batch.manifest.get("queue_directory") == self.queue_directory:
+                if self.queue_directory in (None, batch.manifest.get("queue_directory")):
                     yield batch
 
     def names(self):
@@ -180,35 +182,74 @@ class Quarantine:
 
     def remove(self, batch):
         """Remove a Batch with all that is in it."""
-        name = batch.name
-        # Without its manifest it is no batch any more, whatever stops us from here on.
-        fd = open_directory(name, self._fd)
+        fd = open_directory(batch.name, self._fd)
         try:
-            files.unlink("manifest.json", fd)
+            # From here on it is no batch any more, and whatever stops us, the mark says that it was to go.
+            files.replace("manifest.json", fd, _MARK, fd)
             files.sync_directory(fd)
-            self._empty(fd)
+            self._clear(batch.name, fd)
         finally:
             os.close(fd)
-        files.remove_directory(name, self._fd)
-        files.sync_directory(self._fd)
+
+    def is_remains(self, name):
+        """Tell whether a directory is what is left of a batch whose removal, or making, was cut off.
+
+        Raises Damaged where it cannot be read; Vanished where it is gone.
+        """
+        try:
+            fd = open_directory(name, self._fd)
+        except FileNotFoundError:
+            raise Vanished from None
+        except OSError as error:
+            raise Damaged("cannot be opened: %s" % error.strerror) from None
+        try:
+            # Without the mark, only a batch that no message ever came into.
+            return _MARK in os.listdir(fd) or self._is_bare(fd)
+        finally:
+            os.close(fd)
 
     def remove_remains(self, name):
         """Remove what is left of a batch whose removal, or making, was cut off."""
         fd = open_directory(name, self._fd)
         try:
-            self._empty(fd)
+            self._clear(name, fd)
         finally:
             os.close(fd)
-        files.remove_directory(name, self._fd)
 
-    def _empty(self, fd):
+    def _is_bare(self, fd):
+        """Tell whether there are no files but empty ones below a directory."""
         for name in os.listdir(fd):
-            if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
                 below = open_directory(name, fd)
                 try:
-                    self._empty(below)
+                    if not self._is_bare(below):
+                        return False
                 finally:
                     os.close(below)
-                files.remove_directory(name, fd)
-            else:
-                files.unlink(name, fd)
+            elif found.st_size or name not in ("ledger.jsonl", "manifest.json"):
+                return False
+        return True
+
+    def _clear(self, name, fd):
+        for one in os.listdir(fd):
+            if one != _MARK:
+                self._drop(one, fd)
+        # All else must be gone for good first: without the mark, its messages would look like lost ones.
+        files.sync_directory(fd)
+        if _MARK in os.listdir(fd):
+            files.unlink(_MARK, fd)
+        files.remove_directory(name, self._fd)
+        files.sync_directory(self._fd)
+
+    def _drop(self, name, fd):
+        if stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            below = open_directory(name, fd)
+            try:
+                for one in os.listdir(below):
+                    self._drop(one, below)
+            finally:
+                os.close(below)
+            files.remove_directory(name, fd)
+        else:
+            files.unlink(name, fd)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The selection language: compiled once, tested on each message with no more of it read than that test needs."""
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "seconds"]
 
 import difflib
 import ipaddress
@@ -142,6 +142,11 @@ def _quantity(option, value, units, kind, example):
     if isinstance(value, bool) or not match or match.group(2) not in units:
         raise RescueError("%s: expected %s such as %s, got %r." % (option, kind, example, value))
     return float(match.group(1)) * units[match.group(2)]
+
+
+def seconds(option, value):
+    """Return an age such as 2h in seconds; RescueError, naming the option, where it is none."""
+    return _age(option, value)
 
 
 def _age(option, value):
