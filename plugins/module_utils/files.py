@@ -8,8 +8,8 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 """
 
 __all__ = [
-    "NewFile", "append", "copy", "link", "make_directory", "move", "overwrite", "remove_directory", "replace",
-    "scratch_file", "set_mode", "set_owner", "set_times", "sync_directory", "unlink", "write_new",
+    "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "move", "overwrite", "remove_directory",
+    "replace", "scratch_file", "set_mode", "set_owner", "set_times", "sync_directory", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -35,6 +35,11 @@ def make_directory(name, dir_fd, mode=0o700):
     except FileExistsError:
         return False
     return True
+
+
+def make_fifo(name, dir_fd, mode=0o600):
+    """Make a FIFO. FileExistsError where the name is taken."""
+    _perform(os.mkfifo, name, mode, dir_fd=dir_fd)
 
 
 def remove_directory(name, dir_fd):
@@ -122,7 +127,7 @@ def set_owner(name, dir_fd, owner):
 
 
 def set_mode(name, dir_fd, mode):
-    """Set the permissions of a regular file or directory; OSError (ELOOP) where it is a link."""
+    """Set the permissions of a regular file, directory or FIFO; OSError (ELOOP) where it is a link."""
     fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=dir_fd)
     try:
         _perform(os.fchmod, fd, mode)

@@ -1,0 +1,167 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves files that do not belong in a queue into a batch of its quarantine, which is made when the first one comes."""
+
+__all__ = ["Aside", "Group", "settle"]
+
+import errno
+import os
+import stat
+from collections import namedtuple
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import Entry, FileRecord, examine, to_line
+
+# Files that go together. ``items``: (path relative to the queue, name, dir_fd) each, in the order in which they may
+# leave the queue; ``queue``: a word for where they were; ``reason``: why they go.
+Group = namedtuple("Group", "id queue items reason")
+
+_CHUNK = 500
+_GONE = "it left the queue in the meantime"
+_REPLACED = "it was replaced while it was being moved"
+
+
+class Aside:
+    """``batch``: the Batch, or None as long as nothing was moved; ``count``: files moved.
+
+    ``make()`` returns a new Batch.
+    """
+
+    def __init__(self, make):
+        self.batch = None
+        self.count = 0
+        self._make = make
+        self._chunk = 0
+
+    def take(self, groups):
+        """Move groups of files; yield ``(group, reason)``, with None as reason for each that was moved.
+
+        All files of a group are in the batch, on disk, before the first of them leaves the queue.
+        """
+        for start in range(0, len(groups), _CHUNK):
+            yield from self._take(groups[start : start + _CHUNK])
+
+    def _take(self, groups):
+        if self.batch is None:
+            self.batch = self._make()
+        self._chunk += 1
+        left, examined = {}, []
+        for number, group in enumerate(groups):
+            try:
+                examined.append([self._examine(*item) for item in group.items])
+            except Vanished:
+                examined.append([])
+                left[number] = _GONE
+        self.batch.append(
+            [
+                dict(to_line(_entry(group, records), "repair.%d" % self._chunk), reason=group.reason)
+                for group, records in zip(groups, examined)
+                if records
+            ]
+        )
+        touched = set()
+        for number, group in enumerate(groups):
+            if number not in left:
+                reason = self._link(group, examined[number])
+                if reason is not None:
+                    left[number] = reason
+                touched.update(path.rpartition("/")[0] for path, unused, unused_fd in group.items)
+        self.batch.sync(touched)
+        changed = set()
+        for number, group in enumerate(groups):
+            if number not in left:
+                left[number] = self._unlink(group, examined[number], changed)
+        for fd in changed:
+            files.sync_directory(fd)
+        for number, group in enumerate(groups):
+            yield group, left[number]
+
+    @staticmethod
+    def _examine(path, name, dir_fd):
+        try:
+            return examine(path, name, dir_fd)[0]
+        except Damaged:
+            # What cannot be read can still be moved.
+            try:
+                found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+            except FileNotFoundError:
+                raise Vanished from None
+            return FileRecord(path, found.st_size, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid,
+                              found.st_atime_ns, found.st_mtime_ns, found.st_ino, None, False)  # fmt: skip
+
+    def _link(self, group, records):
+        """Link the files of a group into the batch; return why not, or None."""
+        done = []
+        reason = None
+        for (path, name, dir_fd), record in zip(group.items, records):
+            there = self.batch.directory(path.rpartition("/")[0])
+            try:
+                files.link(name, dir_fd, name, there)
+            except FileNotFoundError:
+                reason = _GONE
+                break
+            except OSError as error:
+                reason = error.strerror
+                break
+            done.append((name, there))
+            if os.stat(name, dir_fd=there, follow_symlinks=False).st_ino != record.inode:
+                reason = _REPLACED
+                break
+        if reason is not None:
+            for name, there in done:
+                files.unlink(name, there)
+        return reason
+
+    def _unlink(self, group, records, changed):
+        for (unused, name, dir_fd), record in zip(group.items, records):
+            try:
+                if os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino != record.inode:
+                    return _REPLACED
+                files.unlink(name, dir_fd)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                return os.strerror(error.errno or errno.EIO)
+            changed.add(dir_fd)
+            self.count += 1
+        return None
+
+    def finish(self):
+        """Say in the batch that the run came to its end."""
+        if self.batch is not None:
+            self.batch.complete({"files": self.count})
+            self.batch.close()
+
+
+def settle(batch, place):
+    """Bring a batch of a killed run into order: what is still in the queue, stays there alone.
+
+    ``place(path)`` returns (name, dir_fd) in the queue, or raises OSError.
+    """
+    count = 0
+    touched = set()
+    for line in batch.ledger():
+        for one in line.get("files", ()):
+            found = batch.status(one["path"])
+            if found is None:
+                continue
+            try:
+                name, dir_fd = place(one["path"])
+                there = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+            except OSError:
+                there = None
+            if there is not None and there.st_ino == found.st_ino:
+                files.unlink(*batch.find(one["path"]))
+                touched.add(one["path"].rpartition("/")[0])
+            else:
+                count += 1
+    batch.sync(touched)
+    batch.complete({"files": count, "cut_off": True})
+    return count
+
+
+def _entry(group, records):
+    first = records[0]
+    return Entry(group.id, group.queue, None, None, [], 0, None, first.size, records)
