@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Options that several modules share, and how a module ends."""
 
-__all__ = ["QUEUE", "SELECTION", "run_module"]
+__all__ = ["QMAIL_SERVICE", "QUEUE", "SELECTION", "run_module"]
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
@@ -17,6 +17,17 @@ SELECTION = {
     "exclude": {"type": "dict"},
     "timeout_per_message": {"type": "float", "default": 1.0},
 }
+QMAIL_SERVICE = {
+    "supervisor": {
+        "type": "str",
+        "choices": ["auto", "daemontools", "runit", "s6", "systemd", "sysv", "none"],
+        "default": "auto",
+    },
+    "service": {"type": "str"},
+    "stop_timeout": {"type": "int", "default": 60},
+    "on_timeout": {"type": "str", "choices": ["fail", "wait", "kill"], "default": "fail"},
+    "start_timeout": {"type": "int", "default": 30},
+}
 _LONGEST_INVOCATION = 16384
 
 
@@ -25,7 +36,7 @@ def run_module(module, work):
     try:
         result = work(module.params)
     except RescueError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), **error.result)
     except OSError as error:
         module.fail_json(msg="%s: %s." % (error.filename or "The host", error.strerror or error))
     if len(module.jsonify(module.params)) > _LONGEST_INVOCATION:

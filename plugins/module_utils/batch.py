@@ -21,7 +21,8 @@ import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import dump
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import dump, from_line
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory, open_file, read_all
 
 FORMAT = 1
@@ -47,6 +48,7 @@ class Batch:
         self.manifest = manifest
         self._fd = fd
         self._fds = {}
+        self._unsynced = set()
         self._ledger = None
         self.is_complete = self._has(_COMPLETE)
 
@@ -64,7 +66,7 @@ class Batch:
             files.write_new(_LEDGER, fd, b"")
             # Last: what has no manifest holds no messages.
             files.write_new(_MANIFEST, fd, dump(manifest))
-            batch.sync([""] + list(directories))
+            batch.sync([])
             files.sync_directory(fd)
             files.sync_directory(quarantine_fd)
             return batch
@@ -102,7 +104,8 @@ class Batch:
             if path:
                 parent, unused, name = path.rpartition("/")
                 above = self.directory(parent)
-                files.make_directory(name, above)
+                if files.make_directory(name, above):
+                    self._unsynced.add(parent)
                 fd = open_directory(name, above)
             else:
                 fd = open_directory("files", self._fd)
@@ -130,15 +133,10 @@ class Batch:
             return None
 
     def sync(self, directories):
-        """Bring the names in these directories below ``files`` to the disk, and those of the directories above."""
-        wanted = set()
-        for path in directories:
-            wanted.add(path)
-            while path:
-                path = path.rpartition("/")[0]
-                wanted.add(path)
-        for path in sorted(wanted):
+        """Bring the names in these directories below ``files`` to the disk, and those of new directories."""
+        for path in sorted(self._unsynced.union(directories)):
             files.sync_directory(self.directory(path))
+        self._unsynced.clear()
 
     def append(self, lines):
         """Add dicts to the ledger, and sync it."""
@@ -159,6 +157,22 @@ class Batch:
                 if isinstance(line, dict):
                     yield line
 
+    def entries(self):
+        """Yield the Entry of each message that is in the batch now: its last one where the ledger has several."""
+        seen, again = IdSet(), {}
+        for line in self.ledger():
+            if "files" in line and not seen.put(line["id"]):
+                again[line["id"]] = None
+        for line in self.ledger():
+            if "files" in line and self.status(line["files"][0]["path"]) is not None:
+                if line["id"] in again:
+                    again[line["id"]] = line
+                else:
+                    yield from_line(line)
+        for line in again.values():
+            if line is not None:
+                yield from_line(line)
+
     def complete(self, totals):
         """Say that the run that made this batch is over; ``totals``: a dict."""
         if not self._has(_COMPLETE):
@@ -170,15 +184,20 @@ class Batch:
         """Return the dict that ``complete`` was given; empty where the run was cut off."""
         return self._json(_COMPLETE) or {}
 
-    def begin_return(self, ids):
-        """Take note, on disk, of the messages that are about to go back into the queue."""
-        files.write_new(_RETURNING, self._fd, dump({"ids": ids}))
+    def begin_return(self, ids, method="exact"):
+        """Take note, on disk, of the messages that are about to go back into the queue, and how."""
+        files.write_new(_RETURNING, self._fd, dump({"ids": ids, "method": method}))
         files.sync_directory(self._fd)
 
     def returning(self):
         """Return the ids that ``begin_return`` noted and ``end_return`` has not removed, or None."""
         found = self._json(_RETURNING)
         return None if found is None else found.get("ids", [])
+
+    def return_method(self):
+        """Return how they were to go back: exact or reinject; None where ``returning`` is."""
+        found = self._json(_RETURNING)
+        return None if found is None else found.get("method", "exact")
 
     def end_return(self):
         """Remove the note of ``begin_return``."""

@@ -7,7 +7,12 @@ __all__ = ["Damaged", "RescueError", "Vanished"]
 
 
 class RescueError(Exception):
-    """The run cannot go on. The message is one sentence for the operator that names the option or path."""
+    """The run cannot go on. The message is one sentence for the operator that names the option or path.
+
+    ``result``: a dict of what was done until then, for the module's result; empty where nothing was touched.
+    """
+
+    result = {}
 
 
 class Vanished(Exception):

@@ -9,12 +9,8 @@ import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import (
-    Service,
-    as_dict,
-    interruptible,
-    stopped,
-)
+from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, as_dict, stopped
 
 _SHOWN_DELIVERIES = 100
 _LONGEST = 86400

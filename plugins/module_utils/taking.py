@@ -22,7 +22,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.ledger import identity
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
 
-_CHUNK = 500
+_CHUNK = 1000
 _SHOWN = 50
 _GONE = "it left the queue while it was being taken"
 _OTHER = "another message has this id by now"
@@ -94,7 +94,9 @@ class Chooser:
 
 
 class Taker:
-    """A scan's collector that takes what the scan selects: ``count`` and ``bytes`` taken, ``left``, ``failure``.
+    """A scan's collector that takes what the scan selects.
+
+    ``taken``: [messages, bytes] of each hand's queue; ``left``: those that stay.
 
     ``known``: identities of the messages that may be taken, or None for all. ``late``: why others are left. ``number``:
     of the process, as of scan. ``failure``: why the run was cut short, or None.
@@ -102,7 +104,7 @@ class Taker:
 
     def __init__(self, hands, number=0, known=None, late=_OTHER):
         self.hands = hands
-        self.count = self.bytes = 0
+        self.taken = [[0, 0] for unused in hands]
         self.left = Left()
         self.failure = None
         self._known = known
@@ -154,27 +156,28 @@ class Taker:
             os._exit(1)
         entries, self._chunks[place] = self._chunks[place], []
         self._serial += 1
-        taken = 0
+        done = 0
         try:
             for entry, reason in self.hands[place].take(entries, "%d.%d" % (self._number, self._serial)):
-                taken += 1
+                done += 1
                 if reason is None:
-                    self.count += 1
-                    self.bytes += entry.size or 0
+                    self.taken[place][0] += 1
+                    self.taken[place][1] += entry.size or 0
                 else:
                     self.left.add(place, entry.id, reason)
         except OSError as error:
             self.failure = _failed(error)
-            for entry in entries[taken:]:
+            for entry in entries[done:]:
                 self.left.add(place, entry.id, self.failure)
 
     def state(self):
-        return self.count, self.bytes, self.left, self.failure
+        return self.taken, self.left, self.failure
 
     def merge(self, state):
-        count, size, left, failure = state
-        self.count += count
-        self.bytes += size
+        taken, left, failure = state
+        for mine, theirs in zip(self.taken, taken):
+            mine[0] += theirs[0]
+            mine[1] += theirs[1]
         self.left.merge(left)
         self.failure = self.failure or failure
 

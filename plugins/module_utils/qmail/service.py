@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stopping and starting the qmail-send of one queue through its supervisor, and bringing it back as it was found."""
 
-__all__ = ["LONGEST_WAIT", "Service", "Stopped", "as_dict", "interruptible", "stopped"]
+__all__ = ["LONGEST_WAIT", "Service", "Stopped", "as_dict", "stopped"]
 
 import os
 import signal
-import threading
 import time
 from contextlib import contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.deliveries import find_deliveries, sentence
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import SendLock, holder, other_holder
@@ -285,27 +285,6 @@ def stopped(service, stop_timeout, start_timeout, on_timeout="fail"):
                 raise RescueError("%s And then, %s" % (first, second)) from first
             raise
         held.bring_back(start_timeout)
-
-
-@contextmanager
-def interruptible():
-    """Turn the first SIGTERM or SIGHUP into RescueError, so that what was begun is brought to its end."""
-
-    def interrupt(number, frame):
-        for each in before:
-            signal.signal(each, signal.SIG_IGN)
-        raise RescueError("Ended by %s." % signal.Signals(number).name)
-
-    before = {}
-    # Elsewhere Python allows no handlers.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def as_dict(delivery):

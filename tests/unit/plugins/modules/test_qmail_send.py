@@ -1,6 +1,5 @@
 """The module as Ansible runs it, on a service that only holds the lock."""
 
-import ast
 import json
 import os
 import subprocess
@@ -8,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.support.documents import documents
 from tests.support.fake_service import FakeService
 from tests.support.qmail_queue import QmailQueue
 from tests.support.waiting import wait_for
@@ -36,28 +35,20 @@ def fake(tmp_path):
         yield fake
 
 
-def documents():
-    found = {}
-    for node in ast.parse(MODULE.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
-            found[node.targets[0].id] = yaml.safe_load(node.value.value)
-    return found
-
-
 def test_result_has_what_is_documented(fake):
     fake.hold_up(1)
     fake.supervise()
     wait_for(fake.deliveries)
     status, result = run(state="stopped", queue_directory=fake.queue, stop_timeout=0, on_timeout="kill")
     assert status == 0, result
-    returned = documents()["RETURN"]
+    returned = documents("qmail_send")["RETURN"]
     assert set(result) - {"invocation", "changed"} == set(returned)
     contained = set(returned["deliveries"]["contains"])
     assert set(result["deliveries"][0]) == set(result["killed"][0]) == contained
     assert set(returned["deliveries"]["sample"][0]) == contained
     given = result["invocation"]["module_args"]
-    assert set(given) == set(documents()["DOCUMENTATION"]["options"])
-    for task in documents()["EXAMPLES"]:
+    assert set(given) == set(documents("qmail_send")["DOCUMENTATION"]["options"])
+    for task in documents("qmail_send")["EXAMPLES"]:
         assert set(task["mailops.rescue.qmail_send"]) <= set(given)
 
 

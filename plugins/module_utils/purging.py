@@ -1,0 +1,327 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What queue_purge does: count what is selected, take it out of the queues, and say what is left."""
+
+__all__ = ["purge"]
+
+import getpass
+import os
+import socket
+import time
+
+from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import PostfixHand
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import splits
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.purge import QmailHand
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import batch_name
+from ansible_collections.mailops.rescue.plugins.module_utils.records import STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.results import (
+    check_bounds,
+    check_timeout,
+    counted,
+    fitting,
+    noted,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.scan import process_count, scan
+from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
+from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
+from ansible_collections.mailops.rescue.plugins.module_utils.working import find_work, held_queues, service_results
+
+_LONGEST_LABEL = 200
+_BOUNDS = {
+    "stop_timeout": (0, 86400, "seconds"),
+    "start_timeout": (0, 86400, "seconds"),
+    "watch_timeout": (0, 86400, "seconds"),
+    "workers": (0, 64, "processes"),
+}
+_SHOWN = 48 * 1024
+_LATE = "it came after the messages were counted, and max_messages allows no more"
+_REUSED = "another message has this id by now"
+
+
+def purge(params, check_mode=False):
+    """Return queue_purge's result for its ``params`` (a dict of all its options).
+
+    Raises RescueError; where something was done before, its ``result`` says what.
+    """
+    started = time.time()
+    selection = _check(params)
+    target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
+    selection.check_queues(target.reader.queues)
+    run = _Run(params, target, selection, started)
+    run.survey()
+    limit = params["max_messages"]
+    if limit is not None and run.chosen.count > limit:
+        raise RescueError(
+            "max_messages: %d messages are selected, and no more than %d may be; nothing was touched."
+            % (run.chosen.count, limit)
+        )
+    if check_mode:
+        return run.forecast()
+    if run.chosen.count or run.unfinished():
+        try:
+            with interruptible():
+                run.act()
+        except RescueError as error:
+            error.result = run.result()
+            raise
+        except OSError as error:
+            failure = RescueError("%s: %s." % (error.filename or "The host", error.strerror or error))
+            failure.result = run.result()
+            raise failure from None
+    return run.result()
+
+
+def _check(params):
+    check_bounds(params, _BOUNDS)
+    if params["max_messages"] is not None and params["max_messages"] < 0:
+        raise RescueError("max_messages: expected a number of messages, got %d." % params["max_messages"])
+    if params["label"] is not None and len(params["label"]) > _LONGEST_LABEL:
+        raise RescueError("label: expected at most %d characters, got %d." % (_LONGEST_LABEL, len(params["label"])))
+    check_timeout(params["timeout_per_message"])
+    selection = Selection(params["select"], params["exclude"])
+    if not Selection(params["select"]).is_all or params["all"]:
+        return selection
+    raise RescueError("select: expected a selection of messages; to remove every message, say all=true.")
+
+
+class _Run:
+    """One purge of all queues of a Target."""
+
+    def __init__(self, params, target, selection, started):
+        self._params = params
+        self._target = target
+        self._selection = selection
+        self._started = started
+        self._works = find_work(target, params["quarantine"])
+        self._offline = params["mode"] == "offline"
+        self._held = []
+        self._left = None
+        self._is_known = True
+        self._after = None
+        self.chosen = None
+
+    def survey(self):
+        """Count what is selected, and what of it would be taken."""
+        # Where an id or a number is what was agreed to, nothing that comes later may take its place.
+        given = self._params["select"] or {}
+        self._by_identity = "ids" in given or self._params["max_messages"] is not None
+        self._before = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
+        self.chosen = self._before.collector
+        self._left = self.chosen.left
+
+    def unfinished(self):
+        """Return the names of the batches that killed runs have left."""
+        return [name for work in self._works for name in work.unfinished()]
+
+    def forecast(self):
+        """Return the result as the real run would give it."""
+        summary, chosen = self._before.summary, self.chosen
+        by_queue = {name: summary.by_queue[name] - chosen.by_queue.get(name, 0) for name in summary.by_queue}
+        matched = {name: summary.matched_by_queue[name] - chosen.by_queue.get(name, 0) for name in by_queue}
+        after = {
+            "total": summary.total - chosen.count,
+            "matched": summary.matched - chosen.count,
+            "bytes": summary.bytes - chosen.bytes,
+            "by_queue": by_queue,
+            "matched_by_queue": matched,
+        }
+        result = self.result(after)
+        result["purged"], result["bytes"] = chosen.count, chosen.bytes
+        result["recovered"] = [
+            {"batch": name, "queue_directory": work.directory, "messages": None}
+            for work in self._works
+            for name in work.unfinished()
+        ]
+        result["changed"] = bool(chosen.count or result["recovered"])
+        return result
+
+    def act(self):
+        """Take what is selected out of the queues, and look what is left."""
+        try:
+            for work in self._works:
+                if work.quarantine is not None:
+                    work.quarantine.create()
+                    work.quarantine.lock()
+            with held_queues(self._works, self._params, self._offline) as self._held:
+                for work in self._works:
+                    if work.quarantine is not None:
+                        work.recover()
+                if self.chosen.count:
+                    self._take()
+        finally:
+            for work in self._works:
+                if work.quarantine is not None:
+                    work.quarantine.__exit__()
+        self._after = self._scan(lambda number: _Nothing()).summary
+
+    def _take(self):
+        name = batch_name(self._started)
+        for number, work in enumerate(self._works):
+            if work.quarantine is not None:
+                suffix = ".%d" % (number + 1) if number else ""
+                work.batch = work.quarantine.new_batch(name + suffix, self._manifest(work, name), work.skeleton())
+        try:
+            known = self.chosen.known
+            late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
+            taker = self._scan(lambda number: Taker(self._hands(), number, known, late)).collector
+        except BaseException:
+            self._put_in_order()
+            raise
+        self._left = taker.left
+        for work, taken in zip(self._works, taker.taken):
+            work.taken = taken
+        if taker.failure is not None:
+            self._put_in_order()
+            raise RescueError("quarantine: %s; %s." % (taker.failure, self._so_far()))
+        for work in self._works:
+            if work.batch is not None:
+                self._close(work)
+
+    @staticmethod
+    def _close(work):
+        count, size = work.taken
+        work.batch.complete({"messages": count, "bytes": size, "completed": time.time()})
+        if not count:
+            work.quarantine.remove(work.batch)
+        work.batch.close()
+
+    def _put_in_order(self):
+        """After a failure: bring each batch to a state that needs no other run."""
+        for work in self._works:
+            if work.batch is None:
+                # What another process removed for good, nobody has counted.
+                self._is_known = self._works[0].quarantine is not None
+                continue
+            try:
+                work.taken = work.recover_taking(work.batch)
+                self._close(work)
+            except OSError:
+                # The next run will do it.
+                self._is_known = False
+
+    def _so_far(self):
+        if not self._is_known:
+            return "what was done before, the next run will put in order"
+        return "%d messages were taken before, and can be restored" % self._total(0)
+
+    def _total(self, which):
+        return sum(work.taken[which] for work in self._works) if self._is_known else None
+
+    def _hands(self):
+        if self._target.mta == "qmail":
+            return [QmailHand(work.directory, work.batch, self._params["unprocessed"]) for work in self._works]
+        return [PostfixHand(work.directory, work.batch, is_running(work.directory)) for work in self._works]
+
+    def _scan(self, collector):
+        reader = type(self._target.reader)(self._target.reader.directories)
+
+        def tally(number):
+            summary = Summary(self._started, reader.queues, len(reader.directories), False)
+            return Tally(summary, collector(number))
+
+        count = process_count(self._params["workers"])
+        return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
+
+    def _manifest(self, work, name):
+        params = self._params
+        return {
+            "kind": "purge",
+            "batch": name,
+            "host": socket.gethostname(),
+            "mta": self._target.mta,
+            "version": self._target.version,
+            "instance": work.instance,
+            "split": len(splits(work.directory, "mess")) if self._target.mta == "qmail" else None,
+            "mode": params["mode"] if self._target.mta == "qmail" else None,
+            "select": params["select"],
+            "exclude": params["exclude"],
+            "all": params["all"],
+            "label": params["label"],
+            "created": self._started,
+            "user": _user(),
+        }
+
+    def result(self, after=None):
+        """Return the module's result; ``after``: the counts, where they are foreseen."""
+        summary = self._before.summary
+        recovered = [
+            {"batch": name, "queue_directory": work.directory, "messages": count}
+            for work in self._works
+            for name, count in work.recovered
+        ]
+        batches = [
+            {
+                "queue_directory": work.directory,
+                "path": work.batch.path,
+                "messages": work.taken[0],
+                "bytes": work.taken[1],
+            }
+            for work in self._works
+            if work.batch is not None and work.taken[0]
+        ]
+        name = os.path.basename(batches[0]["path"]).partition(".")[0] if batches else None
+        directories = self._target.reader.directories
+        return {
+            "changed": self._total(0) != 0 or bool(recovered),
+            "mta": self._target.mta,
+            "version": self._target.version,
+            "queue_directory": directories[0],
+            "queues": [{"queue_directory": work.directory, "instance": work.instance} for work in self._works],
+            "matched": summary.matched,
+            "purged": self._total(0),
+            "bytes": self._total(1),
+            "batch": name,
+            "batches": batches,
+            "discarded": self._params["quarantine"] == "discard",
+            "counts_before": counted(summary)["counts"],
+            "counts_after": after or (counted(self._after)["counts"] if self._after else None),
+            "left": fitting(
+                [
+                    {"id": one, "queue_directory": directories[place], "reason": why}
+                    for place, one, why in self._left.shown
+                ],
+                _SHOWN,
+            ),
+            "left_count": self._left.count,
+            "recovered": recovered,
+            "service": service_results(self._held),
+            "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
+            "damaged_count": summary.damaged_count,
+            "vanished": summary.vanished,
+            "undecided": noted(summary, directories)["undecided"],
+            "undecided_count": summary.undecided_count,
+            "seconds": round(time.time() - self._started, 3),
+        }
+
+
+class _Nothing:
+    """A scan's collector that collects nothing."""
+
+    def add(self, message, reader):
+        pass
+
+    def finish(self):
+        pass
+
+    def state(self):
+        pass
+
+    def merge(self, state):
+        pass
+
+
+def _user():
+    """Return who runs this, as far as the host knows."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        name = "uid %d" % os.geteuid()
+    real = os.environ.get("SUDO_USER")
+    return "%s (sudo from %s)" % (name, real) if real and real != name else name

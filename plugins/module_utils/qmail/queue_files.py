@@ -1,0 +1,120 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files a message in a qmail queue consists of, and in which order they may come and go."""
+
+__all__ = ["QueueFiles", "appearing", "disappearing", "skeleton"]
+
+import os
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
+
+# qmail-send believes in a message as soon as info is there and todo is not; what lacks local and remote then is done.
+_REMOVAL = ("local", "remote", "bounce", "info", "todo", "intd", "mess")
+# As long as todo is there, local, remote and info mean nothing.
+_APPEARANCE = {
+    "S5": ("mess", "local", "remote", "bounce", "info"),
+    "S4": ("mess", "intd", "todo", "local", "remote", "bounce", "info"),
+}
+_SPLIT = ("mess", "info", "local", "remote")
+
+
+def disappearing(records):
+    """Return FileRecords in an order in which they may be removed: each step leaves what qmail-send can clean up."""
+    return sorted(records, key=lambda one: _REMOVAL.index(_kind(one)))
+
+
+def appearing(records, state):
+    """Return FileRecords in an order in which they may come back: qmail-send sees nothing before it may."""
+    order = _APPEARANCE["S4" if state == "S4" else "S5"]
+    return sorted((one for one in records if _kind(one) in order), key=lambda one: order.index(_kind(one)))
+
+
+def _kind(record):
+    return record.path.partition("/")[0]
+
+
+def skeleton(queue_directory):
+    """Return the directories that a queue consists of, as far as messages are in them."""
+    found = []
+    for name in _SPLIT + ("todo", "intd", "bounce"):
+        found.append(name)
+        found += ["%s/%d" % (name, number) for number in layout.splits(queue_directory, name)]
+    return found
+
+
+class QueueFiles:
+    """The files of the queue at ``directory``, through directories that are opened once.
+
+    ``split``: number of its numbered directories.
+    """
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.split = len(layout.splits(directory, "mess"))
+        self._fds = {}
+        self._changed = set()
+
+    def place(self, path):
+        """Return ``(name, dir_fd)`` of a path relative to the queue."""
+        parent, unused, name = path.rpartition("/")
+        fd = self._fds.get(parent)
+        if fd is None:
+            # A numbered directory's parent is root's or qmail's own, so that nobody else can put a link there.
+            fd = self._fds[parent] = open_directory(os.path.join(self.directory, parent))
+        return name, fd
+
+    def paths(self, queue_id, number=None):
+        """Return {directory: path} of all files that a message may have; ``number``: of its split, if not the usual."""
+        number = int(queue_id) % self.split if number is None else number
+        found = {}
+        for name in _SPLIT + ("todo", "intd", "bounce"):
+            is_split = name in _SPLIT or (name != "bounce" and self._is_split(name))
+            found[name] = "%s/%d/%s" % (name, number, queue_id) if is_split else "%s/%s" % (name, queue_id)
+        return found
+
+    def _is_split(self, name):
+        key = "?" + name
+        if key not in self._fds:
+            self._fds[key] = bool(layout.splits(self.directory, name))
+        return self._fds[key]
+
+    def status(self, path):
+        """Return the os.stat_result of a file, or None where there is none."""
+        try:
+            name, fd = self.place(path)
+            return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def is_same(self, path, inode):
+        """Tell whether the file at ``path`` is this inode."""
+        found = self.status(path)
+        return found is not None and found.st_ino == inode
+
+    def remove(self, path, inode):
+        """Remove a file if it is this inode; tell whether it was."""
+        if not self.is_same(path, inode):
+            return False
+        name, fd = self.place(path)
+        files.unlink(name, fd)
+        self.note(path)
+        return True
+
+    def note(self, path):
+        """Take note that the directory of ``path`` was changed."""
+        self._changed.add(path.rpartition("/")[0])
+
+    def sync(self):
+        """Bring all changes to the disk."""
+        for parent in sorted(self._changed):
+            files.sync_directory(self._fds[parent])
+        self._changed.clear()
+
+    def close(self):
+        for key, fd in self._fds.items():
+            if not key.startswith("?"):
+                os.close(fd)
+        self._fds = {}

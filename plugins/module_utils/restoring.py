@@ -1,0 +1,266 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What queue_restore does: find the batch, verify what is in it, and put it back."""
+
+__all__ = ["find_batches", "restore"]
+
+import os
+import time
+
+from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
+from ansible_collections.mailops.rescue.plugins.module_utils.records import NAME
+from ansible_collections.mailops.rescue.plugins.module_utils.results import (
+    check_bounds,
+    check_timeout,
+    counted,
+    fitting,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
+from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
+from ansible_collections.mailops.rescue.plugins.module_utils.taking import Left
+from ansible_collections.mailops.rescue.plugins.module_utils.working import find_work, held_queues, service_results
+
+_CHUNK = 500
+_SHOWN = 48 * 1024
+_NAMED = 5
+_BOUNDS = {"stop_timeout": (0, 86400, "seconds"), "start_timeout": (0, 86400, "seconds")}
+
+
+def restore(params, check_mode=False):
+    """Return queue_restore's result for its ``params`` (a dict of all its options).
+
+    Raises RescueError; where something was done before, its ``result`` says what.
+    """
+    started = time.time()
+    check_bounds(params, _BOUNDS)
+    check_timeout(params["timeout_per_message"])
+    if params["quarantine"] == "discard":
+        raise RescueError("quarantine: expected a directory, got discard; what was discarded cannot come back.")
+    selection = Selection(params["select"], params["exclude"])
+    target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
+    selection.check_queues(target.reader.queues)
+    works = find_work(target, params["quarantine"])
+    run = _Run(params, target, selection, works, started)
+    try:
+        for work in works:
+            if work.quarantine.exists():
+                work.quarantine.open()
+        run.name = find_batches(works, params["batch"])
+        if check_mode:
+            run.look()
+            return run.result()
+        with interruptible():
+            run.act()
+        return run.result()
+    except RescueError as error:
+        error.result = run.result() if run.acted else {}
+        raise
+    except OSError as error:
+        failure = RescueError("%s: %s." % (error.filename or "The host", error.strerror or error))
+        failure.result = run.result() if run.acted else {}
+        raise failure from None
+    finally:
+        for work in works:
+            work.quarantine.__exit__()
+
+
+def find_batches(works, wanted):
+    """Return the name of the run whose batches ``wanted`` means: a name, or ``latest``. Raises RescueError."""
+    names = set()
+    for work in works:
+        for batch in work.quarantine.batches():
+            if batch.manifest.get("kind", "purge") == "purge":
+                names.add(batch.manifest["batch"])
+                if batch.name == wanted:
+                    wanted = batch.manifest["batch"]
+    places = " and ".join(work.quarantine.path for work in works)
+    if not names:
+        raise RescueError("batch: there are no batches in %s." % places)
+    newest = sorted(names, reverse=True)
+    if wanted == "latest":
+        return newest[0]
+    if wanted not in names:
+        shown = ", ".join(newest[:_NAMED]) + (", ..." if len(newest) > _NAMED else "")
+        raise RescueError("batch: there is no batch %s in %s; there are %s." % (wanted, places, shown))
+    return wanted
+
+
+class _Run:
+    """One restore into all queues of a Target."""
+
+    def __init__(self, params, target, selection, works, started):
+        self._params = params
+        self._target = target
+        self._selection = selection
+        self._works = works
+        self._started = started
+        self._held = []
+        self._left = Left()
+        self._restored = self._bytes = self._matched = self._remaining = 0
+        self._paths = []
+        self._before = self._after = None
+        self.name = None
+        self.acted = False
+
+    def look(self):
+        """Find out what would be done; change nothing."""
+        self._before = self._count()
+        for place, batch in self._batches():
+            returner = self._works[place].returner(batch, self._params["release"])
+            for entry, selected in self._entries(batch):
+                if selected and self._verify(returner, place, entry):
+                    self._restored += 1
+                    self._bytes += entry.size or 0
+                else:
+                    self._remaining += 1
+            returner.finish()
+        self._after = self._before
+
+    def act(self):
+        """Put back what is selected."""
+        works = self._works
+        for work in works:
+            if work.quarantine.exists():
+                work.quarantine.lock()
+        self._before = self._count()
+        self.acted = True
+        # Who only re-injects leaves qmail-send alone.
+        offline = self._params["method"] == "exact"
+        with held_queues(works, self._params, offline) as self._held:
+            for place, batch in self._batches():
+                works[place].recover_batch(batch)
+                returner = works[place].returner(batch, self._params["release"])
+                try:
+                    self._give_back(returner, place, batch)
+                except BaseException:
+                    if batch.returning() is not None and offline:
+                        returner.recover()
+                    raise
+                returner.finish()
+        self._after = self._count()
+
+    def _give_back(self, returner, place, batch):
+        chunk = []
+        for entry, selected in self._entries(batch):
+            if selected and self._verify(returner, place, entry):
+                chunk.append(entry)
+                if len(chunk) >= _CHUNK:
+                    self._give_back_chunk(returner, place, chunk)
+                    chunk = []
+            else:
+                self._remaining += 1
+        if chunk:
+            self._give_back_chunk(returner, place, chunk)
+
+    def _give_back_chunk(self, returner, place, chunk):
+        how = returner.give_back if self._params["method"] == "exact" else returner.reinject
+        for entry, reason in how(chunk):
+            if reason is None:
+                self._restored += 1
+                self._bytes += entry.size or 0
+            else:
+                self._left.add(place, entry.id, reason)
+                self._remaining += 1
+
+    def _verify(self, returner, place, entry):
+        reason = returner.problem(entry, self._params["method"])
+        if reason is not None:
+            self._left.add(place, entry.id, reason)
+        return reason is None
+
+    def _batches(self):
+        """Yield ``(place, Batch)`` of each queue's batch of this run."""
+        self._paths = []
+        for place, work in enumerate(self._works):
+            for batch in work.quarantine.batches():
+                if batch.manifest.get("batch") == self.name and batch.manifest.get("kind", "purge") == "purge":
+                    self._paths.append({"queue_directory": work.directory, "path": batch.path})
+                    yield place, batch
+
+    def _entries(self, batch):
+        """Yield ``(Entry, selected)`` for each message in a batch."""
+        wanted = None if self._selection.is_all else self._find(batch)
+        for entry in batch.entries():
+            selected = wanted is None or entry.id in wanted
+            self._matched += selected
+            yield entry, selected
+
+    def _find(self, batch):
+        """Return a container of the ids that are selected in a batch, whose files are laid out as a queue."""
+        reader = type(self._target.reader)([os.path.join(batch.path, "files")])
+
+        def tally(number):
+            return Tally(Summary(self._started, reader.queues, 1, False), _Ids())
+
+        return scan(reader, self._selection, NAME, tally, self._params["timeout_per_message"]).collector.ids
+
+    def _count(self):
+        reader = type(self._target.reader)(self._target.reader.directories)
+
+        def tally(number):
+            return Tally(Summary(self._started, reader.queues, len(reader.directories), False), _Ids())
+
+        return scan(reader, Selection({"ids": "-"}), NAME, tally, 1.0).summary
+
+    def result(self):
+        """Return the module's result."""
+        recovered = [
+            {"batch": name, "queue_directory": work.directory, "messages": count}
+            for work in self._works
+            for name, count in work.recovered
+        ]
+        left = [
+            {"id": one, "queue_directory": self._works[place].directory, "reason": why}
+            for place, one, why in self._left.shown
+        ]
+        return {
+            "changed": bool(self._restored or recovered),
+            "mta": self._target.mta,
+            "queue_directory": self._works[0].directory,
+            "batch": self.name,
+            "batches": self._paths,
+            "matched": self._matched,
+            "restored": self._restored,
+            "bytes": self._bytes,
+            "remaining": self._remaining,
+            "left": fitting(left, _SHOWN),
+            "left_count": self._left.count,
+            "recovered": recovered,
+            "released": self._params["release"] and self._target.mta == "postfix",
+            "counts_before": _counts(self._before),
+            "counts_after": _counts(self._after),
+            "service": service_results(self._held),
+            "seconds": round(time.time() - self._started, 3),
+        }
+
+
+class _Ids:
+    """A scan's collector of ids."""
+
+    def __init__(self):
+        self.ids = IdSet()
+
+    def add(self, message, reader):
+        self.ids.add(message.id)
+
+    def finish(self):
+        """Nothing is left to be done."""
+
+    def state(self):
+        return self.ids
+
+    def merge(self, ids):
+        self.ids.merge(ids)
+
+
+def _counts(summary):
+    if summary is None:
+        return None
+    counts = counted(summary)["counts"]
+    return {"total": counts["total"], "by_queue": counts["by_queue"]}

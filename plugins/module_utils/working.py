@@ -1,0 +1,132 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
+
+__all__ = ["QueueWork", "find_work", "held_queues", "service_results"]
+
+import os
+from contextlib import ExitStack, contextmanager
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import giveback as postfix_giveback
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout as postfix_layout
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import purge as postfix_purge
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import giveback as qmail_giveback
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import purge as qmail_purge
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import queue_files
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine, locate
+
+_PARTS = {
+    "qmail": ("mess", "info", "local", "remote", "bounce"),
+    "postfix": ("incoming", "active", "deferred", "hold"),
+}
+
+
+class QueueWork:
+    """One queue: ``directory``, ``instance``, its ``quarantine`` (None: discard), and a new ``batch`` or None.
+
+    ``taken``: (messages, bytes) in the new batch, or removed.
+    ``recovered``: list of (name, messages) of the batches of killed runs that were put in order.
+    """
+
+    def __init__(self, mta, directory, instance, quarantine):
+        self.mta = mta
+        self.directory = directory
+        self.instance = instance
+        self.quarantine = quarantine
+        self.batch = None
+        self.taken = (0, 0)
+        self.recovered = []
+
+    def skeleton(self):
+        """Return the directories that a batch's files get, so that it can be read as a queue."""
+        if self.mta == "qmail":
+            return queue_files.skeleton(self.directory)
+        return postfix_layout.skeleton(self.directory)
+
+    def unfinished(self):
+        """Return the names of the batches that killed runs have left."""
+        if self.quarantine is None or not self.quarantine.exists():
+            return []
+        self.quarantine.open()
+        return [
+            batch.name
+            for batch in self.quarantine.batches()
+            if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None)
+        ]
+
+    def recover(self):
+        """Put the batches that killed runs have left in order; the queue is held."""
+        for batch in self.quarantine.batches():
+            if _is_ours(batch):
+                self.recover_batch(batch)
+
+    def recover_batch(self, batch):
+        """Put one batch in order; where no message is left in it, remove it."""
+        if batch.is_complete and batch.returning() is None:
+            return
+        if batch.returning() is not None:
+            self.returner(batch).recover()
+        count, size = self.recover_taking(batch)
+        if not batch.is_complete:
+            batch.complete({"messages": count, "bytes": size, "cut_off": True})
+            if not count:
+                self.quarantine.remove(batch)
+        self.recovered.append((batch.name, count))
+
+    def recover_taking(self, batch):
+        """Put a batch in order whose run ended while it took messages; return (messages, bytes) in it."""
+        half = qmail_purge if self.mta == "qmail" else postfix_purge
+        return half.recover(self.directory, batch)
+
+    def returner(self, batch, release=False):
+        """Return what gives messages of a batch back to this queue."""
+        if self.mta == "qmail":
+            return qmail_giveback.QmailReturner(self.directory, batch)
+        return postfix_giveback.PostfixReturner(self.directory, batch, release)
+
+
+def _is_ours(batch):
+    # What queue_repair sets aside never was a whole message.
+    return batch.manifest.get("kind", "purge") == "purge"
+
+
+def find_work(target, option):
+    """Return a list of QueueWork for a Target; ``option``: the option ``quarantine``. Nothing is made or changed."""
+    if option is not None and option.lower() == "none":
+        raise RescueError("quarantine: expected a directory, or discard to remove messages for good, got %s." % option)
+    found = []
+    for directory, instance in zip(target.reader.directories, target.instances):
+        quarantine = None
+        if option != "discard":
+            parts = [one for one in _PARTS[target.mta] if os.path.isdir(os.path.join(directory, one))]
+            quarantine = Quarantine(locate(directory, parts, option), directory)
+        found.append(QueueWork(target.mta, directory, instance, quarantine))
+    return found
+
+
+@contextmanager
+def held_queues(works, params, offline=True):
+    """Keep qmail-send from running on all queues, inside; yield the list of Stopped, empty for Postfix.
+
+    ``offline``: False where qmail-send goes on running.
+    """
+    if not offline or works[0].mta != "qmail":
+        yield []
+        return
+    if params["service"] and len(works) > 1:
+        raise RescueError("service: there are %d queues, each with its own; name one by queue_directory." % len(works))
+    with ExitStack() as stack:
+        held = []
+        for work in works:
+            service = Service(work.directory, params["supervisor"], params["service"])
+            timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
+            held.append(stack.enter_context(stopped(service, *timeouts)))
+        yield held
+
+
+def service_results(held):
+    """Return the list of dicts, for a result, of the services that were stopped; ``held``: a list of Stopped."""
+    return [dict(one.result(), queue_directory=one.service.queue) for one in held if one.found != "down"]
