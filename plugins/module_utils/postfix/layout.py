@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where Postfix keeps what (src/global/mail_queue.h of its sources)."""
 
-__all__ = ["FLOW", "HASH_NAME", "QUEUES", "REST", "check", "hash_names", "is_id"]
+__all__ = [
+    "FLOW", "HASH_NAME", "LOGS", "QUEUES", "REST", "check", "existing_depth", "hash_names", "is_id", "place",
+    "skeleton",
+]  # fmt: skip
 
 import os
 import re
@@ -14,6 +17,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 FLOW = ("maildrop", "incoming", "active")
 REST = ("deferred", "hold", "corrupt")
 QUEUES = FLOW + REST
+# Each message may have a file of its own name in these.
+LOGS = ("defer", "bounce", "trace")
 
 HASH_NAME = re.compile(r"[0-9A-F]\Z")
 _ID = re.compile(r"[A-Za-z0-9_]{1,100}\Z")
@@ -39,6 +44,34 @@ def hash_names(queue_id):
             microseconds = microseconds * 52 + value
         queue_id = "%05X" % microseconds
     return tuple(queue_id[:_DEEPEST])
+
+
+def place(queue, queue_id, depth):
+    """Return the path, relative to the queue directory, of a message's file, or log, that is hashed ``depth`` deep."""
+    return "/".join((queue,) + hash_names(queue_id)[:depth] + (queue_id,))
+
+
+def existing_depth(directory, queue):
+    """Return how deep the hash directories below a queue, or a directory of logs, are; 0 where there are none."""
+    depth, level = 0, [os.path.join(directory, queue)]
+    while depth < _DEEPEST:
+        below = []
+        for path in level:
+            try:
+                with os.scandir(path) as found:
+                    named = [one for one in found if HASH_NAME.match(one.name)]
+                    below += [one.path for one in named if one.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue
+        if not below:
+            return depth
+        depth, level = depth + 1, below
+    return depth
+
+
+def skeleton(queue_directory):
+    """Return the directories that a batch needs, to be read as a queue."""
+    return [name for name in QUEUES + LOGS if os.path.isdir(os.path.join(queue_directory, name))]
 
 
 def check(directory):
