@@ -162,7 +162,7 @@ class Quarantine:
         """
         for name in self.names():
             try:
-                batch = Batch.open(self.path, self._fd, name)
+                batch = self.batch(name)
             except Vanished:
                 continue
             except Damaged as error:
@@ -172,6 +172,10 @@ class Quarantine:
             with batch:
                 if self.queue_directory in (None, batch.manifest.get("queue_directory")):
                     yield batch
+
+    def batch(self, name):
+        """Open the Batch in the directory ``name``. Raises as Batch.open."""
+        return Batch.open(self.path, self._fd, name)
 
     def names(self):
         """Return the sorted names of all that may be a batch, of whatever queue."""
