@@ -115,7 +115,7 @@ class Aside:
         return reason
 
     def _unlink(self, group, records, changed):
-        for (unused, name, dir_fd), record in zip(group.items, records):
+        for (_unused, name, dir_fd), record in zip(group.items, records):
             try:
                 if os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_ino != record.inode:
                     return _REPLACED
