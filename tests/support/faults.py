@@ -87,10 +87,12 @@ class _Killer:
         self._left -= 1
         if now and self._fault == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*arguments, **keywords)
-        if now:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+        try:
+            return function(*arguments, **keywords)
+        finally:
+            # Calls that fail by themselves are points too.
+            if now:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail_points(prepare, run, verify, errors=ERRORS, lasting=(False, True), step=1, first=0):

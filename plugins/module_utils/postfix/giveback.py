@@ -109,18 +109,25 @@ class PostfixReturner:
         return self._hashing.place(queue, entry.id)
 
     def give_back(self, entries):
-        """Put these messages back; yield ``(entry, reason)``, with None as reason for each that came back."""
+        """Put these messages back; yield ``(entry, reason)``, with None as reason for each that came back.
+
+        Raises OSError after it has told of those before; then ``recover`` puts the rest in order.
+        """
         self._batch.begin_return([entry.id for entry in entries])
-        left, sources, targets = {}, set(), set()
+        done, failure, sources, targets = [], None, set(), set()
         for entry in entries:
-            reason = self._give_back(entry, sources, targets)
-            if reason is not None:
-                left[entry.id] = reason
-        self._tree.sync(targets)
-        self._batch.sync(sources)
-        self._batch.end_return()
-        for entry in entries:
-            yield entry, left.get(entry.id)
+            try:
+                done.append((entry, self._give_back(entry, sources, targets)))
+            except OSError as error:
+                failure = error
+                break
+        if failure is None:
+            self._tree.sync(targets)
+            self._batch.sync(sources)
+            self._batch.end_return()
+        yield from done
+        if failure is not None:
+            raise failure
 
     def _give_back(self, entry, sources, targets):
         for record in entry.files[1:] + entry.files[:1]:

@@ -32,6 +32,14 @@ def test_killed_before_and_after_every_call(tmp_path):
     assert seen[:4] == [(0, "before", []), (0, "after", ["one"]), (1, "before", ["one"]), (1, "after", ["one", "two"])]
 
 
+def test_killed_after_a_call_that_failed(tmp_path):
+    def run(path):
+        (path / "one").mkdir()
+        _write_two(path)
+
+    assert faults.kill_points(lambda: _directory(tmp_path), run, lambda path, point: None) == 10
+
+
 def test_a_sample_of_the_calls(tmp_path):
     numbers = []
     faults.kill_points(lambda: _directory(tmp_path), _write_two, lambda path, point: numbers.append(point.number), 2, 1)
