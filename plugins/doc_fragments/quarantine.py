@@ -9,7 +9,8 @@ options:
   quarantine:
     description:
       - Directory that holds the batches of messages that were taken out of the queue.
-      - It is on the queue's own filesystem, so that messages are moved and never copied. Root's (or your own), mode 0700.
+      - It is on the queue's own filesystem, so that messages are moved and never copied, and is root's (or your own)
+        with mode 0700.
       - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
         its own, C(quarantine) inside it.
     type: path

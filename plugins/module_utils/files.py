@@ -9,7 +9,8 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 
 __all__ = [
     "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "move", "overwrite", "remove_directory",
-    "replace", "scratch_file", "set_mode", "set_owner", "set_times", "sync_directory", "unlink", "write_new",
+    "replace", "scratch_file", "set_mode", "set_owner", "set_times", "sync_all", "sync_directory", "unlink",
+    "write_new",
 ]  # fmt: skip
 
 import errno
@@ -75,7 +76,7 @@ def unlink(name, dir_fd):
     _perform(os.unlink, name, dir_fd=dir_fd)
 
 
-def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None):
+def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None, sync=True):
     """Write bytes ``data`` to a new file and sync it. FileExistsError where there is one.
 
     ``owner``: user and group id; ``times``: atime and mtime in ns. Nothing of it remains where it cannot be written.
@@ -88,7 +89,8 @@ def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None):
         _perform(os.fchmod, fd, mode)
         if times is not None:
             _perform(os.utime, fd, ns=times)
-        _perform(os.fsync, fd)
+        if sync:
+            _perform(os.fsync, fd)
     except BaseException:
         _perform(os.unlink, name, dir_fd=dir_fd)
         raise
@@ -97,10 +99,10 @@ def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None):
 
 
 def copy(name, dir_fd, new_name, new_dir_fd, data):
-    """Write ``data`` to a new file with owner, mode and times of the file ``name``, and sync it."""
+    """Write ``data`` to a new file with owner, mode and times of the file ``name``. Not synced: see ``sync_all``."""
     found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     owner, times = (found.st_uid, found.st_gid), (found.st_atime_ns, found.st_mtime_ns)
-    write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times)
+    write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times, sync=False)
 
 
 def append(fd, data):
@@ -119,6 +121,11 @@ def overwrite(fd, data, offset):
 def sync_directory(fd):
     """Bring a directory's names to the disk."""
     _perform(os.fsync, fd)
+
+
+def sync_all():
+    """Bring all that was written to the disk: cheaper than to sync thousands of small files one by one."""
+    _perform(os.sync)
 
 
 def set_owner(name, dir_fd, owner):

@@ -9,6 +9,7 @@ import getpass
 import os
 import socket
 import time
+from functools import partial
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
@@ -17,7 +18,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.interruption import
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import PostfixHand
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import splits
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.online import BUSY, OnlineHand, watch
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.purge import QmailHand
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import batch_name
 from ansible_collections.mailops.rescue.plugins.module_utils.records import STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.results import (
@@ -42,6 +45,8 @@ _BOUNDS = {
 }
 _SHOWN = 48 * 1024
 _LATE = "it came after the messages were counted, and max_messages allows no more"
+_MARKED = "it is in the batch and marked as done, and qmail-send has not dropped it yet"
+_AGAIN = 1
 _REUSED = "another message has this id by now"
 
 
@@ -84,6 +89,8 @@ def _check(params):
         raise RescueError("max_messages: expected a number of messages, got %d." % params["max_messages"])
     if params["label"] is not None and len(params["label"]) > _LONGEST_LABEL:
         raise RescueError("label: expected at most %d characters, got %d." % (_LONGEST_LABEL, len(params["label"])))
+    if params["mode"] == "online" and params["quarantine"] == "discard":
+        raise RescueError("quarantine: expected a directory with mode=online, which needs one; got discard.")
     check_timeout(params["timeout_per_message"])
     selection = Selection(params["select"], params["exclude"])
     if not Selection(params["select"]).is_all or params["all"]:
@@ -100,11 +107,11 @@ class _Run:
         self._selection = selection
         self._started = started
         self._works = find_work(target, params["quarantine"])
-        self._offline = params["mode"] == "offline"
+        self._online = params["mode"] == "online" and target.mta == "qmail"
         self._held = []
         self._left = None
         self._is_known = True
-        self._after = None
+        self._before = self._after = None
         self.chosen = None
 
     def survey(self):
@@ -112,8 +119,9 @@ class _Run:
         # Where an id or a number is what was agreed to, nothing that comes later may take its place.
         given = self._params["select"] or {}
         self._by_identity = "ids" in given or self._params["max_messages"] is not None
-        self._before = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
-        self.chosen = self._before.collector
+        whole = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
+        self._before = self._before or whole.summary
+        self.chosen = whole.collector
         self._left = self.chosen.left
 
     def unfinished(self):
@@ -122,7 +130,7 @@ class _Run:
 
     def forecast(self):
         """Return the result as the real run would give it."""
-        summary, chosen = self._before.summary, self.chosen
+        summary, chosen = self._before, self.chosen
         by_queue = {name: summary.by_queue[name] - chosen.by_queue.get(name, 0) for name in summary.by_queue}
         matched = {name: summary.matched_by_queue[name] - chosen.by_queue.get(name, 0) for name in by_queue}
         after = {
@@ -149,10 +157,13 @@ class _Run:
                 if work.quarantine is not None:
                     work.quarantine.create()
                     work.quarantine.lock()
-            with held_queues(self._works, self._params, self._offline) as self._held:
+            with held_queues(self._works, self._params, not self._online) as self._held:
                 for work in self._works:
                     if work.quarantine is not None:
-                        work.recover()
+                        work.recover(not self._online)
+                if any(work.recovered for work in self._works):
+                    # Half of what a killed run took was still there to be counted.
+                    self.survey()
                 if self.chosen.count:
                     self._take()
         finally:
@@ -168,21 +179,45 @@ class _Run:
                 suffix = ".%d" % (number + 1) if number else ""
                 work.batch = work.quarantine.new_batch(name + suffix, self._manifest(work, name), work.skeleton())
         try:
-            known = self.chosen.known
-            late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
-            taker = self._scan(lambda number: Taker(self._hands(), number, known, late)).collector
+            failure = self._take_online(time.monotonic()) if self._online else self._take_selected()
         except BaseException:
             self._put_in_order()
             raise
-        self._left = taker.left
-        for work, taken in zip(self._works, taker.taken):
-            work.taken = taken
-        if taker.failure is not None:
+        if failure is not None:
             self._put_in_order()
-            raise RescueError("quarantine: %s; %s." % (taker.failure, self._so_far()))
+            raise RescueError("quarantine: %s; %s." % (failure, self._so_far()))
         for work in self._works:
             if work.batch is not None:
                 self._close(work)
+
+    def _take_selected(self):
+        """Take what is selected, in one pass; return why it was cut short, or None."""
+        known = self.chosen.known
+        late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
+        taker = self._scan(lambda number: Taker(self._hands(), number, known, late)).collector
+        self._left = taker.left
+        for work, (count, size) in zip(self._works, taker.taken):
+            work.taken = (work.taken[0] + count, work.taken[1] + size)
+        return taker.failure
+
+    def _take_online(self, begin):
+        """As ``_take_selected``, and again for what was being delivered, until qmail-send has dropped all."""
+        while True:
+            failure = self._take_selected()
+            if failure is not None:
+                return failure
+            busy = any(reason == BUSY for unused, unused_id, reason in self._left.shown)
+            there = []
+            for place, work in enumerate(self._works):
+                rest = max(0, self._params["watch_timeout"] - (time.monotonic() - begin))
+                service = Service(work.directory, self._params["supervisor"], self._params["service"])
+                for queue_id in watch(work.directory, work.batch, partial(service.send, "flushed"), rest):
+                    there.append((place, str(queue_id)))
+            if not busy or time.monotonic() - begin >= self._params["watch_timeout"]:
+                for place, queue_id in there:
+                    self._left.add(place, queue_id, _MARKED)
+                return None
+            time.sleep(_AGAIN)
 
     @staticmethod
     def _close(work):
@@ -215,6 +250,8 @@ class _Run:
         return sum(work.taken[which] for work in self._works) if self._is_known else None
 
     def _hands(self):
+        if self._online:
+            return [OnlineHand(work.directory, work.batch) for work in self._works]
         if self._target.mta == "qmail":
             return [QmailHand(work.directory, work.batch, self._params["unprocessed"]) for work in self._works]
         return [PostfixHand(work.directory, work.batch, is_running(work.directory)) for work in self._works]
@@ -250,7 +287,7 @@ class _Run:
 
     def result(self, after=None):
         """Return the module's result; ``after``: the counts, where they are foreseen."""
-        summary = self._before.summary
+        summary = self._before
         recovered = [
             {"batch": name, "queue_directory": work.directory, "messages": count}
             for work in self._works

@@ -133,8 +133,9 @@ class _Run:
         # Who only re-injects leaves qmail-send alone.
         offline = self._params["method"] == "exact"
         with held_queues(works, self._params, offline) as self._held:
+            for work in works:
+                work.recover()
             for place, batch in self._batches():
-                works[place].recover_batch(batch)
                 returner = works[place].returner(batch, self._params["release"])
                 try:
                     self._give_back(returner, place, batch)
@@ -142,7 +143,8 @@ class _Run:
                     if batch.returning() is not None and offline:
                         returner.recover()
                     raise
-                returner.finish()
+                finally:
+                    returner.finish()
         self._after = self._count()
 
     def _give_back(self, returner, place, batch):

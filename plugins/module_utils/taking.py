@@ -5,7 +5,7 @@
 
 A queue's *hand* knows how; it belongs to one queue and one process:
 
-- ``refusal(message)``: why this message is not to be taken, as a phrase, or None;
+- ``refusal(message)``: why this message is not to be taken, as a phrase, or None; IGNORED where it was taken already;
 - ``fields``: what ``refusal`` needs to be loaded, as in records;
 - ``examine(message, path)``: its Entry, with ``path`` relative to the queue; raises Vanished or Damaged;
 - ``take(entries, chunk)``: move these to the batch, or remove them where there is none; yield ``(entry, reason)``, with
@@ -13,8 +13,9 @@ A queue's *hand* knows how; it belongs to one queue and one process:
 - ``finish()``: bring what was done to the disk.
 """
 
-__all__ = ["Chooser", "Left", "Taker"]
+__all__ = ["IGNORED", "Chooser", "Left", "Taker"]
 
+import binascii
 import os
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
@@ -22,6 +23,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.ledger import identity
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
 
+IGNORED = ""
 _CHUNK = 1000
 _SHOWN = 50
 _GONE = "it left the queue while it was being taken"
@@ -67,7 +69,8 @@ class Chooser:
             return
         reason = hand.refusal(message)
         if reason is not None:
-            self.left.add(message.place, message.id, reason)
+            if reason != IGNORED:
+                self.left.add(message.place, message.id, reason)
             return
         if self.known is not None:
             self.known.add(identity(message))
@@ -109,7 +112,8 @@ class Taker:
         self.failure = None
         self._known = known
         self._late = late
-        self._number = number
+        # A batch may see several passes.
+        self._name = "%d.%s" % (number, binascii.hexlify(os.urandom(4)).decode("ascii"))
         self._parent = os.getppid() if number else None
         self._chunks = [[] for unused in hands]
         self._serial = 0
@@ -126,7 +130,8 @@ class Taker:
                 return
             reason = hand.refusal(message)
             if reason is not None:
-                self.left.add(message.place, message.id, reason)
+                if reason != IGNORED:
+                    self.left.add(message.place, message.id, reason)
                 return
             entry = hand.examine(message, reader.path(message))
         except Vanished:
@@ -158,7 +163,7 @@ class Taker:
         self._serial += 1
         done = 0
         try:
-            for entry, reason in self.hands[place].take(entries, "%d.%d" % (self._number, self._serial)):
+            for entry, reason in self.hands[place].take(entries, "%s.%d" % (self._name, self._serial)):
                 done += 1
                 if reason is None:
                     self.taken[place][0] += 1

@@ -13,6 +13,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix import give
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout as postfix_layout
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import purge as postfix_purge
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import giveback as qmail_giveback
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import online as qmail_online
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import purge as qmail_purge
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import queue_files
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
@@ -38,6 +39,7 @@ class QueueWork:
         self.quarantine = quarantine
         self.batch = None
         self.taken = (0, 0)
+        self._offline = True
         self.recovered = []
 
     def skeleton(self):
@@ -57,16 +59,15 @@ class QueueWork:
             if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None)
         ]
 
-    def recover(self):
-        """Put the batches that killed runs have left in order; the queue is held."""
+    def recover(self, offline=True):
+        """Put the batches that killed runs have left in order; ``offline``: whether the queue's MTA is held."""
+        self._offline = offline
         for batch in self.quarantine.batches():
-            if _is_ours(batch):
-                self.recover_batch(batch)
+            if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None):
+                self._recover(batch)
 
-    def recover_batch(self, batch):
-        """Put one batch in order; where no message is left in it, remove it."""
-        if batch.is_complete and batch.returning() is None:
-            return
+    def _recover(self, batch):
+        """Put one batch in order; where it never held a message, remove it."""
         if batch.returning() is not None:
             self.returner(batch).recover()
         count, size = self.recover_taking(batch)
@@ -78,8 +79,16 @@ class QueueWork:
 
     def recover_taking(self, batch):
         """Put a batch in order whose run ended while it took messages; return (messages, bytes) in it."""
-        half = qmail_purge if self.mta == "qmail" else postfix_purge
-        return half.recover(self.directory, batch)
+        if self.mta == "postfix":
+            return postfix_purge.recover(self.directory, batch)
+        if batch.manifest.get("mode") == "online":
+            return qmail_online.recover(self.directory, batch, not self._offline)
+        if not self._offline:
+            raise RescueError(
+                "mode: expected offline, as the run that made batch %s with it was cut off, and is to be put in order."
+                % batch.name
+            )
+        return qmail_purge.recover(self.directory, batch)
 
     def returner(self, batch, release=False):
         """Return what gives messages of a batch back to this queue."""

@@ -16,7 +16,8 @@ description:
   - The queue is in a state that its MTA accepts at every instant. What a run that was killed has left is put in order
     by the next one.
   - "qmail: C(qmail-send) is stopped through its supervisor, its lock is held while messages are taken, and it comes
-    back as it was found. A queue that nobody runs on (a copy) needs no supervisor. See O(mode) for doing it without a stop."
+    back as it was found. A queue that nobody runs on (a copy) needs no supervisor. See O(mode) for doing it without a
+    stop."
   - "Postfix: it goes on running. Each message is locked as a delivery agent would lock it, compared with what was
     selected, and moved in one step."
 extends_documentation_fragment:

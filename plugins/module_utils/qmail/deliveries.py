@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deliveries that qmail-send has in flight: the processes below its qmail-lspawn and qmail-rspawn."""
 
-__all__ = ["Delivery", "find_deliveries", "parse_arguments", "sentence"]
+__all__ = ["Delivery", "find_deliveries", "find_recipients", "parse_arguments", "sentence"]
 
 from collections import namedtuple
 
@@ -39,6 +39,29 @@ def parse_arguments(channel, arguments):
 
 def find_deliveries(send, proc):
     """Return the list of Delivery of qmail-send's Process ``send``, oldest first."""
+    found = []
+    for channel, one, (host, sender, recipients) in _running(send, proc):
+        found.append(
+            Delivery(
+                one,
+                channel,
+                proc.age(one),
+                None if host is None else _text(host),
+                None if sender is None else _text(sender),
+                [_text(recipient) for recipient in recipients[:_SHOWN_RECIPIENTS]],
+                len(recipients),
+            )
+        )
+    return sorted(found, key=lambda one: (one.process.start, one.process.pid))
+
+
+def find_recipients(send, proc):
+    """Return the set of ``(channel, recipient)``, with bytes, of what qmail-send's Process ``send`` delivers now."""
+    return {(channel, one) for channel, unused, found in _running(send, proc) for one in found[2]}
+
+
+def _running(send, proc):
+    """Yield ``(channel, Process, what parse_arguments returns)`` of each delivery."""
     processes = proc.processes()
     channels = {}
     for one in processes.values():
@@ -46,23 +69,10 @@ def find_deliveries(send, proc):
             for channel, ending in (("local", "-lspawn"), ("remote", "-rspawn")):
                 if one.name.endswith(ending):
                     channels[one.pid] = channel
-    found = []
     for one in processes.values():
         channel = channels.get(one.parent)
         if channel:
-            host, sender, recipients = parse_arguments(channel, proc.arguments(one.pid))
-            found.append(
-                Delivery(
-                    one,
-                    channel,
-                    proc.age(one),
-                    None if host is None else _text(host),
-                    None if sender is None else _text(sender),
-                    [_text(recipient) for recipient in recipients[:_SHOWN_RECIPIENTS]],
-                    len(recipients),
-                )
-            )
-    return sorted(found, key=lambda one: (one.process.start, one.process.pid))
+            yield channel, one, parse_arguments(channel, proc.arguments(one.pid))
 
 
 def sentence(deliveries):

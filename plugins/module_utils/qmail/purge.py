@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes messages out of a qmail queue whose qmail-send is stopped, and puts in order what a killed run left."""
 
-__all__ = ["QmailHand", "recover"]
+__all__ = ["QmailHand", "recover", "roll_back"]
 
 import os
 
@@ -111,7 +111,7 @@ def recover(queue_directory, batch):
             count += 1
             size += entry.size or 0
         else:
-            _back(batch, entry)
+            roll_back(batch, entry)
     batch.sync(set(_directories(batch)))
     queue.sync()
     queue.close()
@@ -131,7 +131,8 @@ def _forward(queue, batch, entry):
             queue.remove(record.path, found.st_ino)
 
 
-def _back(batch, entry):
+def roll_back(batch, entry):
+    """Remove from the batch what there is of a message that stays in the queue."""
     for record in disappearing(entry.files):
         if batch.status(record.path) is not None:
             files.unlink(*batch.find(record.path))
