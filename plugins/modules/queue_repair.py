@@ -13,10 +13,10 @@ description:
   - A second run finds nothing.
   - "qmail: messages whose id is not the inode number of their file (in a queue that was copied or restored from a
     backup), files in a wrong directory, wrong owners and modes, missing directories, missing or wrong files in C(lock),
-    files without their message, messages without an envelope, damaged envelopes, and files that are no part of a queue."
-  - "qmail: C(qmail-send) is stopped through its supervisor while there is something to repair, and comes back as it was
-    found. A queue that nobody runs on (a copy) needs no supervisor. At every instant each message is in the queue once,
-    with its envelope, under its old or its new id; a run that was killed is finished by the next one."
+    files without their message, messages without an envelope, damaged envelopes, and files that are no part of a
+  queue." - "qmail: C(qmail-send) is stopped through its supervisor while there is something to repair, and comes back
+    as it was found. A queue that nobody runs on (a copy) needs no supervisor. At every instant each message is in the
+    queue once, with its envelope, under its old or its new id; a run that was killed is finished by the next one."
   - "Postfix: logs in C(defer), C(bounce) and C(trace) that belong to no message, and what is no queue file, go into the
     quarantine, while Postfix runs. Files of messages are never touched; what C(postsuper -s), C(postsuper -p) or
     C(postfix check) would put right or complain about is named in RV(left)."
@@ -26,16 +26,16 @@ extends_documentation_fragment:
 options:
   split:
     description:
-      - Into how many numbered directories C(mess), C(info), C(local) and C(remote) are to be split, for qmail. All files
-        are moved to where they belong then.
+      - Into how many numbered directories C(mess), C(info), C(local) and C(remote) are to be split, for qmail. All
+        files are moved to where they belong then.
       - It must be the number that qmail was compiled with (C(conf-split), a prime), or qmail finds none of its mail.
         Where C(qmail-showctl) of the installed qmail says another one, the module fails.
       - Without it, what C(qmail-showctl) says; for a copy of a queue, as it is split.
     type: int
   quarantine:
     description:
-      - Directory that receives what is taken out of the queue. It must be on the queue's own filesystem. It is made with
-        mode 0700 when something is moved into it for the first time.
+      - Directory that receives what is taken out of the queue. It must be on the queue's own filesystem. It is made
+        with mode 0700 when something is moved into it for the first time.
       - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
         its own, C(quarantine) inside it.
     type: path
@@ -62,10 +62,10 @@ seealso:
   - module: mailops.rescue.quarantine_info
 notes:
   - Needs root; use C(become).
-  - What a live MTA is working on is no fault. Each one was seen at two looks, and a message of qmail without an envelope
-    counts once nobody has read it for 36 hours, which is when qmail itself removes it.
-  - Owners and groups of a qmail queue are compared with the users C(qmailq), C(qmails) and C(qmailr) of this host. Where
-    it does not have them, they are left out, and RV(notes) says so.
+  - What a live MTA is working on is no fault. Each one was seen at two looks, and a message of qmail without an
+    envelope counts once nobody has read it for 36 hours, which is when qmail itself removes it.
+  - Owners and groups of a qmail queue are compared with the users C(qmailq), C(qmails) and C(qmailr) of this host.
+    Where it does not have them, they are left out, and RV(notes) says so.
   - A message of qmail for local and remote recipients at the same time is no fault.
   - "What went into the quarantine stays there under its path in the queue, in C(files) of the batch; C(ledger.jsonl)
     says for each group of files why it went."
@@ -131,14 +131,14 @@ faults:
   contains:
     kind:
       description:
-        - "For qmail: V(wrong_id) (a message's id is not its inode number), V(wrong_split) (a file is in the directory of
-          another number), V(owner), V(mode), V(orphan) (a file without its message, or a message without envelope),
+        - "For qmail: V(wrong_id) (a message's id is not its inode number), V(wrong_split) (a file is in the directory
+          of another number), V(owner), V(mode), V(orphan) (a file without its message, or a message without envelope),
           V(second_name) (left by an interrupted repair), V(damaged) (an envelope that cannot be read), V(stray) (no
           queue file), V(leftover) (an old file in C(pid)), V(missing_directory), V(extra_directory), V(missing_file),
           V(wrong_type), V(wrong_size) (these three in C(lock))."
-        - "For Postfix: V(orphan) (a log without its message), V(stray), and, only named, V(wrong_id), V(wrong_directory),
-          V(mode), V(owner), V(links) (more than one), V(incomplete) (begun over a week ago), V(interrupted_fix) (left by
-          an interrupted C(postsuper -s))."
+        - "For Postfix: V(orphan) (a log without its message), V(stray), and, only named, V(wrong_id),
+          V(wrong_directory), V(mode), V(owner), V(links) (more than one), V(incomplete) (begun over a week ago),
+          V(interrupted_fix) (left by an interrupted C(postsuper -s))."
       type: str
     path:
       description: The file or directory, relative to the queue, made harmless to show.
@@ -150,9 +150,9 @@ faults:
       description: More about it.
       type: str
     repair:
-      description: V(rename) or V(rename_alone) (move to where it belongs, a whole message or one file), V(owner), V(mode),
-        V(create), V(replace) (move into the quarantine, and make it anew), V(remove) (an empty directory, or a name of a
-        file that has another one), V(quarantine), or V(none).
+      description: V(rename) or V(rename_alone) (move to where it belongs, a whole message or one file), V(owner),
+        V(mode), V(create), V(replace) (move into the quarantine, and make it anew), V(remove) (an empty directory, or a
+        name of a file that has another one), V(quarantine), or V(none).
       type: str
   sample:
     - kind: wrong_id
