@@ -103,6 +103,7 @@ def _wanted(name, found):
 class BatchScan:
     """One pass over the messages that are in a batch now, with the selection language.
 
+    What queue_repair set aside are files, few of them whole messages: they are counted, and no selection means them.
     Raises RescueError or OSError, from ``run`` too, where it cannot be read.
     """
 
@@ -112,7 +113,9 @@ class BatchScan:
             raise RescueError("it is of no MTA that is known here (%s)" % kind)
         directory = os.path.join(batch.path, "files")
         os.scandir(directory).close()
-        if kind == "qmail" and not qmail_layout.find_queues(directory):
+        self._batch = batch
+        self._is_aside = batch.manifest.get("kind") == "repair"
+        if not self._is_aside and kind == "qmail" and not qmail_layout.find_queues(directory):
             raise RescueError("%s is not laid out like a qmail queue" % directory)
         self.reader = _READERS[kind]([directory])
         self._shown_as = [batch.manifest.get("queue_directory")]
@@ -127,8 +130,24 @@ class BatchScan:
                           params["content_bytes"]),
             )  # fmt: skip
 
+        if self._is_aside:
+            return self._count_aside(tally(0), selection)
         count = process_count(params["workers"])
         return scan(self.reader, selection, needs, tally, params["timeout_per_message"], count)
+
+    def _count_aside(self, whole, selection):
+        summary = whole.summary
+        try:
+            for line in self._batch.ledger():
+                if "files" not in line or self._batch.status(line["files"][0]["path"]) is None:
+                    continue
+                summary.total += 1
+                if selection.is_all:
+                    summary.matched += 1
+                    summary.bytes += line["size"] or 0
+        except (Damaged, IndexError, KeyError, TypeError, Vanished):
+            raise RescueError("its ledger.jsonl cannot be read") from None
+        return whole
 
     @classmethod
     def count(cls, batch):

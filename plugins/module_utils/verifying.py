@@ -22,6 +22,9 @@ def difference(batch, record):
     try:
         if place is None:
             raise Vanished
+        if record.sha256 is None:
+            # Set aside because it could not be read.
+            return None if batch.status(record.path) is not None else "is missing"
         found = examine(record.path, *place)[0]
     except Vanished:
         return "is missing"

@@ -24,6 +24,7 @@ MAX_COMMAND = 2000
 _STEPS = (
     ("view", "look at three of them", {"limit": 3}),
     ("inspect", "see what else is true of them", {}),
+    ("purge", "take them out of the queue, into quarantine; it asks first", {}),
 )
 
 # On these keys the value of a finding lies inside whatever the operator selected by the same key.

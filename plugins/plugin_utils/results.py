@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_result
 
-__all__ = ["failure", "plain"]
+__all__ = ["failure", "plain", "trouble"]
 
 MAX_REASON = 300
 
@@ -47,16 +47,24 @@ def plain(value):
 
 def failure(result):
     """Why `result` (a dict or None) holds no queue, in one line; None when it holds one."""
+    reason = trouble(result, "counts")
+    if reason is not None:
+        return reason
+    if not is_result(result):
+        return "its answer is not what queue_info returns"
+    return None
+
+
+def trouble(result, needed):
+    """Why the task behind `result` has no answer with the dict `needed` in it, in one line; None when it has."""
     if not isinstance(result, dict):
         return "no result: the host took no part in this run"
     if result.get("unreachable"):
         return "unreachable: " + _message(result)
     if result.get("failed"):
         return _message(result)
-    if not isinstance(result.get("counts"), dict):
+    if not isinstance(result.get(needed), dict):
         return "no result: " + str(result.get("skip_reason") or "the task did not run")
-    if not is_result(result):
-        return "its answer is not what queue_info returns"
     return None
 
 

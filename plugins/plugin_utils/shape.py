@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["is_result"]
+__all__ = ["is_change", "is_listing", "is_result"]
 
 _TEXT = (str, type(None))
 _NUMBER = (int, type(None))
@@ -17,6 +17,52 @@ def is_result(result):
         return all(_checks(result))
     except (AttributeError, KeyError, TypeError):
         return False
+
+
+def is_change(result, amount):
+    """Whether a result has the shape that queue_purge and queue_restore document; `amount`: the key of their number."""
+    try:
+        return all(_change_checks(result, amount))
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+def _change_checks(result, amount):
+    yield isinstance(result["counts_before"], dict) and isinstance(result["counts_after"], (dict, type(None)))
+    for name in ("counts_before", "counts_after"):
+        counts = result[name] or {"total": 0, "by_queue": {}}
+        yield isinstance(counts["total"], int)
+        yield all(isinstance(count, int) for count in counts["by_queue"].values())
+    yield all(isinstance(result[name], _NUMBER) for name in (amount, "bytes", "matched", "left_count"))
+    yield isinstance(result.get("remaining"), _NUMBER) and isinstance(result["batch"], _TEXT)
+    yield all(isinstance(one["reason"], str) for one in result["left"])
+    yield all(isinstance(one["batch"], str) for one in result.get("recovered") or [])
+    yield all(isinstance(one.get(name), _TEXT) for one in result.get("service") or []
+              for name in ("state_before", "state_after", "queue_directory"))  # fmt: skip
+    yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
+
+
+def is_listing(result):
+    """Whether a result has the shape that quarantine_info documents."""
+    try:
+        return all(_listing_checks(result))
+    except (AttributeError, KeyError, TypeError):
+        return False
+
+
+_BATCH_TEXTS = ("batch", "queue_directory", "state", "label", "user", "host")
+
+
+def _listing_checks(result):
+    yield is_result(result)
+    yield all(isinstance(result[name], int) for name in ("batch_count", "unreadable_count", "corrupt_count"))
+    for one in result["batches"]:
+        yield all(isinstance(one[name], int) for name in ("messages", "matched", "bytes", "age", "damaged"))
+        yield all(isinstance(one[name], _TEXT) for name in _BATCH_TEXTS)
+        yield all(isinstance(one[name], (dict, type(None))) for name in ("select", "exclude"))
+    for name in ("unreadable", "corrupt"):
+        yield all(isinstance(one["path"], str) and isinstance(one["reason"], str) for one in result[name])
+    yield isinstance(result["verified"], _NUMBER)
 
 
 def _checks(result):

@@ -18,7 +18,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import fail
 from ansible_collections.mailops.rescue.plugins.plugin_utils.templating import render
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number, percent
 
-__all__ = ["Summary", "show_messages", "show_summary", "summarise"]
+__all__ = ["Summary", "natural", "show_messages", "show_summary", "summarise", "top_lists"]
 
 BAR = 24
 # Values of fewer messages than this share tell nothing at a glance; the module's result has them.
@@ -60,10 +60,11 @@ class Summary:
 
 def _badness(host, result, found):
     severity = min((SEVERITIES.index(one.severity) for one in found), default=len(SEVERITIES))
-    return severity, -(result["counts"].get("matched") or 0), _natural(host)
+    return severity, -(result["counts"].get("matched") or 0), natural(host)
 
 
-def _natural(host):
+def natural(host):
+    """What to sort host names by."""
     # mx2 before mx10; text and number alternate, so that only like is compared with like.
     return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d{1,18})", host))]
 
@@ -86,7 +87,7 @@ def show_summary(summary, invocation=None, detail=10, top=3, width=72):
         messages=summary.count("matched" if summary.selected else "total"),
         hosts=[_host(host, summary, top) for host in detailed],
         others=[_line(host, summary) for host in others],
-        fleet=_tops(summary.results.values(), top) if len(hosts) > 1 and top else [],
+        fleet=top_lists(summary.results.values(), top) if len(hosts) > 1 and top else [],
         commands=next_commands(summary.findings, invocation or Invocation()),
         marks=MARKS,
         width=width,
@@ -112,7 +113,7 @@ def _host(host, summary, top):
         "newest": result.get("newest"),
         "histogram": _histogram(result.get("age_histogram") or []),
         "findings": summary.findings[host],
-        "tops": _tops([result], top) if top else [],
+        "tops": top_lists([result], top) if top else [],
         "messages": result.get("messages") or [],
         "listing": result.get("listing"),
     }
@@ -150,7 +151,8 @@ def _histogram(classes):
     return rows
 
 
-def _tops(results, length):
+def top_lists(results, length):
+    """Titles and the `length` most frequent values of the results of some hosts together."""
     results = list(results)
     total = sum(result["counts"].get("matched") or 0 for result in results)
     worth = max(2, WORTH * total) if total >= MIN_MESSAGES else 1

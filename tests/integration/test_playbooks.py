@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 import tarfile
 import time
-import unicodedata
 from pathlib import Path
 
 import pytest
-import yaml
 
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from tests.support.playing import NOTHING_LISTENS, PLAYER, at
 from tests.support.postfix_queue import Client, PostfixQueue
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / ".." / "shared" / "fixtures"
-PLAYER = Path(sys.executable).with_name("ansible-playbook")
-NOTHING_LISTENS = {
-    "ansible_connection": "ansible.builtin.ssh",
-    "ansible_host": "127.0.0.1",
-    "ansible_port": 1,
-}
 
 
 @pytest.fixture(scope="module")
@@ -54,60 +46,6 @@ def postfix(tmp_path_factory):
             arrival=now - 600 - index,
         )
     return queue.path
-
-
-class Run:
-    def __init__(self, finished, directory):
-        self.status = finished.returncode
-        self.text = finished.stdout + finished.stderr
-        self.stdout = finished.stdout
-        self.directory = directory
-
-    def commands(self):
-        return [line.strip() for line in self.stdout.splitlines() if line.startswith("  ansible-playbook")]
-
-
-@pytest.fixture
-def play(tmp_path):
-    """Run playbook `name` over `hosts`, {group: {host: variables}}, in an own directory; return a Run."""
-    (tmp_path / "ansible_collections" / "mailops").mkdir(parents=True)
-    (tmp_path / "ansible_collections" / "mailops" / "rescue").symlink_to(ROOT)
-
-    def play(name, hosts, *arguments, **environment):
-        everywhere = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "mailops_become": False,
-        }
-        children = {group: {"hosts": members} for group, members in hosts.items()}
-        inventory = tmp_path / "hosts.yml"
-        inventory.write_text(yaml.safe_dump({"all": {"vars": everywhere, "children": children}}))
-        return run([str(PLAYER), name, "-i", "hosts.yml", *arguments], **environment)
-
-    def run(words, **environment):
-        settings = dict(
-            os.environ,
-            ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
-            ANSIBLE_FORCE_COLOR="0",
-            _ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR="error",
-            **environment,
-        )
-        settings.pop("ANSIBLE_CONFIG", None)
-        finished = subprocess.run(
-            words, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
-        )
-        made = Run(finished, tmp_path)
-        strange = {char for char in made.text if unicodedata.category(char) in ("Cc", "Cf")} - set("\n\r\t")
-        assert not strange
-        assert not list(tmp_path.rglob("canary"))
-        return made
-
-    play.run = run
-    return play
-
-
-def at(directory, **variables):
-    return {"mailops_queue_directory": str(directory), **variables}
 
 
 def test_inspect_a_mixed_fleet(play, queues, postfix):
@@ -187,14 +125,17 @@ def test_the_next_commands_run_as_they_are_shown(play, queues, postfix):
         "mailops.rescue.inspect", hosts, "-e", '{"exclude": {"smaller_than": 1}, "mailops_become": false}'
     )
     commands = made.commands()
-    assert len(commands) == 4
+    assert len(commands) == 6
     for command in commands:
         words = shlex.split(command)
         assert words[0] == "ansible-playbook"
         assert json.loads(words[-1])["mailops_become"] is False
-        ran = play.run([str(PLAYER), *words[1:]])
+        is_purge = words[1].endswith("purge")
+        ran = play.run([str(PLAYER), *words[1:], *(["--check"] if is_purge else [])])
         assert ran.status == 0, ran.text
-        if words[1].endswith("view"):
+        if is_purge:
+            assert "WOULD PURGE  1,996 messages" in ran.text or "WOULD PURGE  120 messages" in ran.text
+        elif words[1].endswith("view"):
             assert " selected messages shown" in ran.text
         else:
             assert "1,996 messages selected of 2,045" in ran.text or "120 messages" in ran.text
@@ -290,7 +231,7 @@ def test_the_example_inventory_parses_and_says_what_it_means():
 
 
 def documented_commands():
-    for page in ("README.md", "docs/inspect.md"):
+    for page in ("README.md", "docs/inspect.md", "docs/purge.md"):
         for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
             line = line.strip().removeprefix("$ ")
             if line.startswith("ansible-playbook playbooks/"):
@@ -301,10 +242,12 @@ def documented_commands():
 def test_documented_commands_are_right(command):
     words = shlex.split(command)
     assert (ROOT / words[1]).is_file()
-    variables = json.loads(words[words.index("-e") + 1]) if "-e" in words else {}
+    variables = {}
+    for given in (words[index + 1] for index, word in enumerate(words) if word == "-e"):
+        variables.update(json.loads(given) if given.startswith("{") else [given.split("=", 1)])
     Selection(variables.pop("select", None), variables.pop("exclude", None))
     used = (ROOT / words[1]).read_text(encoding="utf-8")
-    assert all("{{ %s | default" % name in used for name in variables)
+    assert all(re.search(r"\b%s (\| default|if |\}\})" % name, used) for name in variables)
 
 
 def test_every_variable_is_documented():

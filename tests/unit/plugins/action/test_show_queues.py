@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ansible_collections.mailops.rescue.plugins.action import show_queues
+from ansible_collections.mailops.rescue.plugins.plugin_utils import running
 from tests.unit.plugins.plugin_utils.results import result
 
 STUB = Path(show_queues.__file__).parents[1] / "modules" / "show_queues.py"
@@ -29,10 +30,8 @@ class HostVars(dict):
 def run(monkeypatch):
     shown = []
     monkeypatch.setattr(show_queues.display, "display", shown.append)
-    monkeypatch.setattr(show_queues, "_command_line", lambda: ())
-    monkeypatch.setattr(
-        show_queues, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"}
-    )
+    monkeypatch.setattr(running, "_command_line", lambda: ())
+    monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"})
 
     def run(results, **options):
         plugin = show_queues.ActionModule(
@@ -119,12 +118,12 @@ def test_messages(run):
 
 
 def test_playbooks_are_named_as_they_are_reached(monkeypatch):
-    playbooks = show_queues.COLLECTION_PLAYBOOKS.resolve()
+    playbooks = running.COLLECTION_PLAYBOOKS.resolve()
     monkeypatch.chdir(playbooks.parent)
-    assert show_queues._playbooks(str(playbooks)) == "playbooks/%s.yml"
-    assert show_queues._playbooks("/x/ansible_collections/mailops/rescue/playbooks") == "mailops.rescue.%s"
-    assert show_queues._playbooks("/home/me/own") == "mailops.rescue.%s"
-    assert show_queues._playbooks(None) == "mailops.rescue.%s"
+    assert running._playbooks(str(playbooks)) == "playbooks/%s.yml"
+    assert running._playbooks("/x/ansible_collections/mailops/rescue/playbooks") == "mailops.rescue.%s"
+    assert running._playbooks("/home/me/own") == "mailops.rescue.%s"
+    assert running._playbooks(None) == "mailops.rescue.%s"
 
 
 def test_options_are_those_that_are_documented():

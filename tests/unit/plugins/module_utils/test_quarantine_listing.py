@@ -270,3 +270,16 @@ def test_the_result_stays_small(sample, tmp_path):
     assert result["unreadable_count"] == 400 and 50 < len(result["unreadable"]) < 400
     one = result["batches"][0]
     assert one["select"]["left_out"].endswith("bytes; see manifest.json") and len(one["label"]) == 500
+
+
+def test_what_a_repair_set_aside_is_counted_though_it_is_no_queue(sample):
+    batch = make_batch(sample.path, kind="repair")
+    for name in os.listdir(batch + "/files"):
+        if not any(files for _path, _names, files in os.walk(os.path.join(batch, "files", name))):
+            os.rename(os.path.join(batch, "files", name), os.path.join(batch, "no-" + name))
+    result = quarantine_info(queue_directory=str(sample.path), verify=True)
+    (one,) = result["batches"]
+    assert (one["kind"], one["messages"], one["matched"]) == ("repair", len(sample.ids), len(sample.ids))
+    assert one["bytes"] > 0 and result["verified"] == len(sample.ids) and result["corrupt"] == []
+    result = quarantine_info(queue_directory=str(sample.path), select={"bounce": True})
+    assert result["counts"]["matched"] == 0 and result["messages"] == [] and result["unreadable"] == []

@@ -22,7 +22,7 @@ def test_what_a_shell_and_json_make_of_it_is_the_selection():
     subject = 'it\'s "50% off"; $(touch canary) `id` \\ !x\n日本'
     found = findings(result(100, top={"subject": {subject: 100}}))
     shown = commands({"mx1": found}, Invocation(options=("-i", "my inventory")))
-    assert len(shown) == 2
+    assert len(shown) == 3
     for command in shown:
         words = shlex.split(command)
         assert words[2:6] == ["-i", "my inventory", "-l", "mx1"]
@@ -34,7 +34,7 @@ def test_variables_and_exclusion_are_repeated():
     invocation = Invocation(
         variables={"mailops_mta": "qmail"}, exclude={"recipient": "@partner"}, select={"older_than": "2h"}
     )
-    (view, inspect) = commands({"mx1": findings(result(100, bounces=100))}, invocation)
+    (view, inspect, purge) = commands({"mx1": findings(result(100, bounces=100))}, invocation)
     assert json.loads(shlex.split(view)[-1]) == {
         "mailops_mta": "qmail",
         "select": {"older_than": "2h", "bounce": True},
@@ -42,6 +42,10 @@ def test_variables_and_exclusion_are_repeated():
         "limit": 3,
     }
     assert "limit" not in inspect
+    # What is purged is what was looked at, and no more.
+    assert json.loads(shlex.split(purge)[-1]) == json.loads(shlex.split(inspect)[-1])
+    assert json.loads(shlex.split(purge)[-1])["exclude"] == {"recipient": "@partner"}
+    assert " playbooks/purge.yml " in purge
 
 
 def test_hosts_with_the_same_cause_share_a_command_and_the_largest_cause_comes_first():
@@ -58,15 +62,16 @@ def test_a_command_for_more_hosts_than_anyone_checks_says_that_it_is_for_some():
     found = findings(result(1000, bounces=1000))
     (cause,) = next_commands({"mx%d" % number: found for number in range(13)}, Invocation())
     assert cause["cause"].startswith("13,000 messages on 13 hosts")
-    (_view, (purpose, command)) = cause["steps"]
-    assert purpose.endswith("on the worst 12 hosts")
-    assert "mx11" in command
-    assert "mx12" not in command
+    for purpose, command in cause["steps"][1:]:
+        assert purpose.endswith("on the worst 12 hosts")
+        assert "mx11" in command
+        assert "mx12" not in command
+    assert len(cause["steps"]) == 3
 
 
 def test_a_selection_that_is_already_made_is_not_proposed_again():
-    (view,) = commands({"mx1": findings(result(100, bounces=90))}, Invocation(select={"bounce": True}))
-    assert "view" in view
+    shown = commands({"mx1": findings(result(100, bounces=90))}, Invocation(select={"bounce": True}))
+    assert [command.split()[1] for command in shown] == ["playbooks/view.yml", "playbooks/purge.yml"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: show_purge
+short_description: Show what purges and restores on many hosts would do and did, for people
+version_added: 0.1.0
+description:
+  - Takes the results of M(mailops.rescue.queue_purge), M(mailops.rescue.queue_restore) and
+    M(mailops.rescue.quarantine_info) that hosts registered, and shows one text about all of them on the controller's
+    terminal.
+  - The text names the hosts that failed and the reason, what is left in place and why, and the command that undoes a
+    purge.
+  - It runs on the controller and connects to no host. Text out of messages is shown harmless and is never evaluated as
+    a template.
+  - The playbooks purge, restore and quarantine of this collection are built on it.
+options:
+  view:
+    description:
+      - V(plan) shows what results of check mode say that would happen, and says on which hosts something would change.
+      - V(done) shows what was done on these hosts.
+      - V(verdict) shows nothing, and fails when a host failed in either.
+      - V(quarantine) shows results of M(mailops.rescue.quarantine_info), and fails when a host could not be read, or
+        its quarantine is not as it was.
+    type: str
+    choices: [plan, done, verdict, quarantine]
+    required: true
+  kind:
+    description: Which module's results they are, those of queue_purge or of queue_restore.
+    type: str
+    choices: [purge, restore]
+    default: purge
+  hosts:
+    description:
+      - Names of the hosts whose results to show.
+      - Without it, the hosts of the wave (see C(serial)) for V(plan) and V(done), and all hosts of the play for the
+        others.
+    type: list
+    elements: str
+  read:
+    description: Name under which each host registered the result of M(mailops.rescue.queue_info) or
+      M(mailops.rescue.quarantine_info) for the same selection.
+    type: str
+    default: mailops_queue
+  plan:
+    description: Name under which each host registered the result of check mode.
+    type: str
+    default: mailops_plan
+  done:
+    description: Name under which each host registered the result of the real run.
+    type: str
+    default: mailops_done
+  selected:
+    description: Whether a part of the quarantine was selected, for V(quarantine).
+    type: bool
+    default: false
+  detail:
+    description: How many hosts to show in detail, those that change most. Each of the others gets one line.
+    type: int
+    default: 10
+  top:
+    description: How many entries of each top list to show. With V(0), no top lists.
+    type: int
+    default: 3
+  width:
+    description: Columns to stay in where the values allow it; at least 40. Commands are never broken.
+    type: int
+    default: 72
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same result.
+    support: full
+    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not ask for what was done.
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  action:
+    description: Runs on the controller.
+    support: full
+  platform:
+    description: Systems that it can be used for.
+    platforms: posix
+    support: full
+author:
+  - mailops.rescue maintainers (@mailops)
+seealso:
+  - module: mailops.rescue.queue_purge
+  - module: mailops.rescue.queue_restore
+  - module: mailops.rescue.quarantine_info
+"""
+
+EXAMPLES = r"""
+- name: Purge failure notices
+  hosts: mail
+  gather_facts: false
+  tasks:
+    - name: See what would be removed
+      mailops.rescue.queue_purge:
+        select:
+          bounce: true
+      check_mode: true
+      become: true
+      register: mailops_plan
+
+    - name: Show it
+      mailops.rescue.show_purge:
+        view: plan
+      run_once: true
+      delegate_to: localhost
+"""
+
+RETURN = r"""
+hosts:
+  description: The hosts on which something would change (O(view=plan)), was done (O(view=done)) or was read
+    (O(view=quarantine)).
+  type: list
+  elements: str
+  returned: unless O(view=verdict)
+  sample: [mx1.example.com]
+hosts_failed:
+  description: The hosts that failed, and the reason in one line.
+  type: dict
+  returned: always
+  sample:
+    mx9.example.com: "unreachable: ssh: connect to host mx9.example.com port 22: Connection refused"
+messages:
+  description: How many messages that is on all hosts together.
+  type: int
+  returned: O(view=plan) and O(view=done)
+  sample: 1996
+bytes:
+  description: Their size together, in bytes.
+  type: int
+  returned: O(view=plan) and O(view=done)
+  sample: 2133206
+question:
+  description: What to ask the operator before it is done.
+  type: str
+  returned: O(view=plan)
+  sample: Take 1,996 messages out of the queues of 1 host, into quarantine? Type yes to go on
+"""

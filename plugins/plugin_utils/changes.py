@@ -1,0 +1,75 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What purges or restores on many hosts would do, and did, sorted out once."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure, trouble
+from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_change
+from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
+
+__all__ = ["AMOUNTS", "Changes", "is_batch", "told"]
+
+AMOUNTS = {"purge": "purged", "restore": "restored"}
+
+_BATCH = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}\Z")
+
+
+def is_batch(name):
+    """Whether `name`, out of a host's answer, may stand in a command."""
+    return isinstance(name, str) and _BATCH.match(name) is not None
+
+
+def told(result, kind):
+    """Whether what is in `result` besides a failure can be told: a run that failed half way says how far it got."""
+    return isinstance(result, dict) and is_change(result, AMOUNTS[kind])
+
+
+class Changes:
+    """Results of one step on many hosts; `kind` is purge or restore.
+
+    `results`: host to result of those that succeeded, those that change most first. `failed`: host to reason.
+    `partly`: host to result of those that failed and say how far they got. `before`: host to what was registered
+    by the step before, whose failure is why there is no result.
+    """
+
+    def __init__(self, kind, results, before=None):
+        self.kind = kind
+        self.amount = AMOUNTS[kind]
+        self.failed = {}
+        self.partly = {}
+        found = {}
+        for host, result in results.items():
+            reason = self._reason(result, (before or {}).get(host))
+            if reason is None:
+                found[host] = result
+                continue
+            self.failed[host] = reason
+            if told(result, kind):
+                self.partly[host] = result
+        order = sorted(found, key=lambda host: (-(found[host][self.amount] or 0), natural(host)))
+        self.results = {host: found[host] for host in order}
+
+    def _reason(self, result, before):
+        reason = trouble(result, "counts_before")
+        if reason is None:
+            return None if is_change(result, self.amount) else "its answer is not what queue_%s returns" % self.kind
+        if before is not None and (result is None or result.get("skipped")):
+            return failure(before) or reason
+        return reason
+
+    def changing(self):
+        """The hosts on which something changes."""
+        return [host for host, result in self.results.items() if result[self.amount] or result.get("recovered")]
+
+    def messages(self):
+        return self._sum(self.amount)
+
+    def bytes(self):
+        return self._sum("bytes")
+
+    def _sum(self, name):
+        return sum(result[name] or 0 for result in self.results.values())
