@@ -136,30 +136,42 @@ class Aside:
 
 
 def settle(batch, place):
-    """Bring a batch of a killed run into order: what is still in the queue, stays there alone.
+    """Bring a batch of a killed run into order; return how many files are in it.
 
-    ``place(path)`` returns (name, dir_fd) in the queue, or raises OSError.
+    Groups that had begun to leave the queue leave it; the others stay there alone. ``place(path)`` returns (name,
+    dir_fd) in the queue, or raises OSError.
     """
     count = 0
-    touched = set()
+    touched, changed = set(), set()
     for line in batch.ledger():
-        for one in line.get("files", ()):
-            found = batch.status(one["path"])
-            if found is None:
-                continue
-            try:
-                name, dir_fd = place(one["path"])
-                there = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
-            except OSError:
-                there = None
-            if there is not None and there.st_ino == found.st_ino:
-                files.unlink(*batch.find(one["path"]))
-                touched.add(one["path"].rpartition("/")[0])
-            else:
-                count += 1
+        paths = [one["path"] for one in line.get("files", ())]
+        there = [path for path in paths if batch.status(path) is not None]
+        in_queue = [path for path in there if _is_in_queue(batch, path, place)]
+        if len(there) == len(paths) and len(in_queue) < len(there):
+            for path in in_queue:
+                name, dir_fd = place(path)
+                files.unlink(name, dir_fd)
+                changed.add(dir_fd)
+            in_queue = []
+        for path in in_queue:
+            files.unlink(*batch.find(path))
+            touched.add(path.rpartition("/")[0])
+        count += len(there) - len(in_queue)
+    for fd in changed:
+        files.sync_directory(fd)
     batch.sync(touched)
     batch.complete({"files": count, "cut_off": True})
     return count
+
+
+def _is_in_queue(batch, path, place):
+    """Tell whether the queue still has the very file that the batch has."""
+    try:
+        name, dir_fd = place(path)
+        found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return found.st_ino == batch.status(path).st_ino
 
 
 def _entry(group, records):

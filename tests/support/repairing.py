@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ansible_collections.mailops.rescue.plugins.module_utils.repairing import repair
 
-__all__ = ["OPTIONS", "contents", "queue_repair", "snapshot", "with_owners"]
+__all__ = ["OPTIONS", "contents", "queue_repair", "read", "snapshot", "with_owners"]
 
 OPTIONS = {
     "mta": "auto",
@@ -53,12 +53,16 @@ def contents(directory):
                 path = os.path.join(folder, name)
                 found = os.lstat(path)
                 if stat.S_ISREG(found.st_mode):
-                    # A look must not make an old file young.
-                    with open(os.open(path, os.O_RDONLY | os.O_NOATIME), "rb") as file:
-                        seen[found.st_ino] = hashlib.sha256(file.read()).hexdigest()
+                    seen[found.st_ino] = hashlib.sha256(read(path)).hexdigest()
                 else:
                     seen[found.st_ino] = stat.S_IFMT(found.st_mode)
     return Counter(seen.values())
+
+
+def read(path):
+    """Return a file's bytes; the look does not make an old file young."""
+    with open(os.open(str(path), os.O_RDONLY | os.O_NOATIME), "rb") as file:
+        return file.read()
 
 
 def snapshot(directory):
