@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from . import programs, queues
+from . import programs, purging, queues
 
 LIMIT_MIB = 64
 
@@ -24,6 +24,7 @@ def parse():
     parser.add_argument("--sizes", type=lambda text: [int(word) for word in text.split(",")],
                         default=[10000, 100000, 1000000],
                         help="sizes for --million, with commas between them")
+    parser.add_argument("--purge", action="store_true", help="measure purging and restoring only")
     parser.add_argument("--remove", action="store_true",
                         help="remove the queues that earlier runs kept, and stop")
     return parser.parse_args()
@@ -104,6 +105,25 @@ def postfix(count, runs):
          "queue_info on all cores")
 
 
+def purge(mta, count):
+    """Print what it takes to remove nine in ten messages, and to put them back."""
+    if mta == "qmail":
+        took, other, name = purging.measure_qmail(queues.qmail_queue(count)), "rm", "xargs -n10 rm, from a list"
+    else:
+        owner, core = programs.postfix_ids() if os.getuid() == 0 else None, programs.ROOT / ".cache/ansible-core-2.16"
+        if owner is None or not core.exists():
+            print("  NOT COMPARED with postsuper -d: needs root, Docker, the image %s, and %s from scripts/matrix.py"
+                  % (programs.IMAGE, core))
+            return
+        took, other, name = purging.measure_postfix(queues.postfix_queue(count, owner), core), "postsuper", \
+            "postsuper -d -, from a list, live"
+    print("%s, %d of %d messages out of the queue, once" % (mta, took["count"], count))
+    ours = (took["purge"], None)
+    line("queue_purge, with quarantine", ours, None, "")
+    line(name, (took[other], None), ours, "queue_purge")
+    line("queue_restore of all of them", (took["restore"], None), ours, "queue_purge")
+
+
 def memory(mta, sizes):
     """Print memory and time by size."""
     make = queues.qmail_queue if mta == "qmail" else queues.postfix_queue
@@ -133,7 +153,9 @@ def main():
             if options.million:
                 memory(mta, options.sizes)
             else:
-                report(options.messages, options.runs)
+                if not options.purge:
+                    report(options.messages, options.runs)
+                purge(mta, options.messages)
             print()
 
 

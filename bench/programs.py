@@ -13,10 +13,9 @@ from pathlib import Path
 from .queues import CACHE
 
 __all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue",
-           "run_reader", "timed"]
+           "run_module", "run_reader", "timed"]
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULE = ROOT / "plugins" / "modules" / "queue_info.py"
 IMAGE = "mailops-base:bookworm"
 CONTAINER = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh")
 # A module wants to be told how to write its result; Ansible does this for those that it runs.
@@ -65,16 +64,21 @@ def run_floor(program, queue):
 
 
 def run_reader(mta, queue, workers, memory=False, **options):
-    """Run queue_info on `queue`; return its result, with `wall` (s), and `peak` (MiB) where `memory` is true.
+    """Run queue_info on `queue`; return as `run_module`."""
+    return run_module("queue_info", memory, mta=mta, queue_directory=str(queue), workers=workers, **options)
+
+
+def run_module(name, memory=False, **arguments):
+    """Run a module; return its result, with `wall` (s), and `peak` (MiB) where `memory` is true.
 
     `wall` is that of the whole process, the interpreter's start included. `peak` is the largest sum, over the
     process and its children, of the memory that each has to itself plus its share of what they share.
     RuntimeError when the module fails.
     """
-    arguments = dict(options, mta=mta, queue_directory=str(queue), workers=workers)
+    module = ROOT / "plugins" / "modules" / (name + ".py")
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", START, str(MODULE)], stdin=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, "-c", START, str(module)], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=str(ROOT))
     watch = _MemoryWatch(process.pid) if memory else None
     out, err = process.communicate(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
@@ -83,9 +87,9 @@ def run_reader(mta, queue, workers, memory=False, **options):
         result = json.loads(out)
     except ValueError:
         said = (out[-500:] + err[-2000:]).decode("utf-8", "replace")
-        raise RuntimeError("queue_info said: " + said) from None
+        raise RuntimeError("%s said: %s" % (name, said)) from None
     if result.get("failed"):
-        raise RuntimeError("queue_info failed: %s" % result.get("msg"))
+        raise RuntimeError("%s failed: %s" % (name, result.get("msg")))
     result["wall"] = wall
     if watch:
         result["peak"] = watch.stop()
