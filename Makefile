@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## Inspect two queues full of spam, made on the spot; no root, no Docker
+demo: $(STAMP) ## Inspect, purge and restore two queues full of spam, made on the spot; no root, no Docker
 	@$(BIN)/python -m tests.support.demo
 
 test: $(STAMP) ## Run all tests; those on real MTAs where Docker or a qmail is found

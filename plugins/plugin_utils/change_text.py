@@ -149,8 +149,9 @@ def _restored(page, result, amount):
 
 def _service(page, one):
     if one.get("state_after") != "running":
-        page.say("  !! qmail-send of %s was %s and is %s now; start it: playbook or module qmail_send"
-                 % (one.get("queue_directory"), one.get("state_before"), one.get("state_after")), "     ")  # fmt: skip
+        told = one.get("queue_directory"), one.get("state_before"), one.get("state_after")
+        text = "  !! qmail-send of %s was %s and is %s now; start it by its supervisor, or the module qmail_send"
+        page.say(text % told, "     ")
     else:
         page.say("  qmail-send was stopped meanwhile, and runs again.", "    ")
 

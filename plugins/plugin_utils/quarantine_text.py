@@ -58,7 +58,8 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
     for host, result in results.items():
         page.heading(fit(host, width))
         _host(page, result, selected, top)
-        batch = next((one["batch"] for one in result["batches"] if one["messages"]), None)
+        whole = (one for one in result["batches"] if one["messages"] and one.get("kind") != "repair")
+        batch = next((one["batch"] for one in whole), None)
         if is_batch(batch):
             commands.append(invocation.command("restore", [host], {"batch": batch}))
     if commands:

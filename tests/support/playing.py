@@ -37,7 +37,7 @@ def player(tmp_path):
     (tmp_path / "ansible_collections" / "mailops").mkdir(parents=True)
     (tmp_path / "ansible_collections" / "mailops" / "rescue").symlink_to(ROOT)
 
-    def play(name, hosts, *arguments, **environment):
+    def write(hosts):
         everywhere = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
@@ -46,6 +46,9 @@ def player(tmp_path):
         children = {group: {"hosts": members} for group, members in hosts.items()}
         inventory = tmp_path / "hosts.yml"
         inventory.write_text(yaml.safe_dump({"all": {"vars": everywhere, "children": children}}))
+
+    def play(name, hosts, *arguments, **environment):
+        write(hosts)
         return run([str(PLAYER), name, "-i", "hosts.yml", *arguments], **environment)
 
     def run(words, **environment):
@@ -66,7 +69,7 @@ def player(tmp_path):
         assert not list(tmp_path.rglob("canary"))
         return made
 
-    play.run = run
+    play.run, play.hosts, play.directory = run, write, tmp_path
     return play
 
 

@@ -1,0 +1,112 @@
+"""The action plugin alone; tests/integration/test_playbooks_purge.py runs it under Ansible."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from ansible_collections.mailops.rescue.plugins.action import show_purge
+from ansible_collections.mailops.rescue.plugins.plugin_utils import running
+from tests.unit.plugins.action.test_show_queues import HostVars
+from tests.unit.plugins.plugin_utils.changed import BATCH, batch, change, listing
+from tests.unit.plugins.plugin_utils.results import result
+
+STUB = Path(show_purge.__file__).parents[1] / "modules" / "show_purge.py"
+PLAN, QUIET = change(7, batch=None), change(0)
+BROKEN = {"failed": True, "msg": "no such queue"}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    shown = []
+    monkeypatch.setattr(show_purge.display, "display", shown.append)
+    monkeypatch.setattr(running, "_command_line", lambda: ())
+    monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"quarantine": "/q", "confirm": False})
+
+    def run(variables, wave=None, check_mode=False, **options):
+        task = SimpleNamespace(check_mode=check_mode, diff=False, async_val=False, args=options, collections=(),
+                               action="mailops.rescue.show_purge")  # fmt: skip
+        plugin = show_purge.ActionModule(
+            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
+            loader=None, templar=None, shared_loader_obj=None,
+        )  # fmt: skip
+        task_vars = {"hostvars": HostVars(variables), "ansible_play_hosts_all": list(variables),
+                     "ansible_play_batch": wave or list(variables), "playbook_dir": "/elsewhere"}  # fmt: skip
+        made = plugin.run(task_vars=task_vars)
+        json.dumps(made)
+        return made, "\n".join(shown)
+
+    return run
+
+
+def test_a_plan_names_where_something_would_change(run):
+    hosts = {"a": {"mailops_plan": PLAN, "mailops_queue": result(7)}, "b": {"mailops_plan": QUIET},
+             "c": {"mailops_plan": BROKEN}, "d": {"mailops_queue": BROKEN}}  # fmt: skip
+    made, text = run(hosts, view="plan")
+    assert not made.get("failed") and made["changed"] is False
+    assert (made["hosts"], made["messages"], made["bytes"]) == (["a"], 7, 7000)
+    assert made["hosts_failed"] == {"c": "no such queue", "d": "no such queue"}
+    assert made["question"].startswith("Take 7 messages out of the queues of 1 host")
+    assert "This was a check" not in text
+    assert "This was a check" in run(hosts, view="plan", check_mode=True)[1]
+
+
+def test_a_wave_shows_its_own_hosts(run):
+    hosts = {name: {"mailops_plan": PLAN, "mailops_done": change(7)} for name in "abc"}
+    assert run(hosts, wave=["b", "c"], view="plan")[0]["messages"] == 14
+    assert run(hosts, wave=["b"], view="done")[0]["hosts"] == ["b"]
+
+
+def test_what_was_done_is_asked_only_where_something_was_to_be_done(run):
+    hosts = {"a": {"mailops_plan": PLAN, "mailops_done": change(7)}, "b": {"mailops_plan": QUIET}}
+    made, text = run(hosts, view="done")
+    assert made["hosts"] == ["a"] and made["hosts_failed"] == {}
+    assert '  ansible-playbook mailops.rescue.restore -l a -e \'{"quarantine": "/q", "batch": "%s"}\'' % BATCH in text
+
+
+@pytest.mark.parametrize(("host", "failed"), [
+    ({"mailops_plan": PLAN, "mailops_done": change(7)}, None),
+    ({"mailops_plan": QUIET}, None),
+    ({"mailops_plan": PLAN}, "no result: the host took no part in this run"),
+    ({"mailops_plan": PLAN, "mailops_done": BROKEN}, "no such queue"),
+    ({"mailops_plan": PLAN, "mailops_done": {"unreachable": True, "msg": "gone"}}, "unreachable: gone"),
+    ({"mailops_plan": BROKEN}, "no such queue"),
+    ({}, "no result: the host took no part in this run"),
+])  # fmt: skip
+def test_the_verdict(run, host, failed):
+    made, text = run({"a": host}, view="verdict")
+    assert made["hosts_failed"] == ({"a": failed} if failed else {})
+    assert made.get("failed", False) is bool(failed)
+    assert text == ""
+
+
+def test_in_check_mode_the_verdict_is_on_the_plan(run):
+    assert not run({"a": {"mailops_plan": PLAN}}, view="verdict", check_mode=True)[0].get("failed")
+    assert run({"a": {"mailops_plan": BROKEN}}, view="verdict", check_mode=True)[0]["failed"] is True
+
+
+@pytest.mark.parametrize(("members", "failed"), [
+    ({}, False), ({"corrupt_count": 1}, True), ({"unreadable_count": 1}, True),
+])  # fmt: skip
+def test_a_quarantine_that_is_not_as_it_was_fails(run, members, failed):
+    made, text = run({"a": {"mailops_queue": listing(batch(), **members)}}, view="quarantine")
+    assert made.get("failed", False) is failed
+    assert "QUARANTINE  1,996 messages in 1 batch" in text
+
+
+def test_a_restore_has_its_own_words_and_numbers(run):
+    made, text = run({"a": {"mailops_plan": change(3, kind="restore")}}, view="plan", kind="restore")
+    assert made["messages"] == 3 and made["question"].startswith("Put 3 messages back")
+    assert "WOULD RESTORE  3 messages" in text
+
+
+def test_documented_options_are_those_accepted():
+    module = STUB.read_text(encoding="utf-8")
+    options = yaml.safe_load(module.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
+    assert {
+        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
+    } == show_purge.ARGUMENTS
