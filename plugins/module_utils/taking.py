@@ -125,10 +125,10 @@ class Taker:
         hand = self.hands[message.place]
         try:
             reader.load(message, ENVELOPE | STAT | hand.fields)
-            if self._known is not None and identity(message) not in self._known:
-                self.left.add(message.place, message.id, self._late)
-                return
+            # Before the other reason to leave it: of what was refused when it was counted, nothing is known.
             reason = hand.refusal(message)
+            if reason is None and self._known is not None and identity(message) not in self._known:
+                reason = self._late
             if reason is not None:
                 if reason != IGNORED:
                     self.left.add(message.place, message.id, reason)
