@@ -14,7 +14,8 @@ description:
   - "qmail: messages whose id is not the inode number of their file (in a queue that was copied or restored from a
     backup), files in a wrong directory, wrong owners and modes, missing directories, missing or wrong files in C(lock),
     files without their message, messages without an envelope, damaged envelopes, and files that are no part of a
-  queue." - "qmail: C(qmail-send) is stopped through its supervisor while there is something to repair, and comes back
+    queue."
+  - "qmail: C(qmail-send) is stopped through its supervisor while there is something to repair, and comes back
     as it was found. A queue that nobody runs on (a copy) needs no supervisor. At every instant each message is in the
     queue once, with its envelope, under its old or its new id; a run that was killed is finished by the next one."
   - "Postfix: logs in C(defer), C(bounce) and C(trace) that belong to no message, and what is no queue file, go into the
