@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import giveback as engine
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import Hashing
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.giveback import PostfixReturner
@@ -223,4 +224,54 @@ def test_purged_again_after_it_came_back(small):
     for _unused in range(2):
         purge(queue.path, SPAM)
         restore(queue.path, release=True)
+    assert snapshot(queue.path) == before
+
+
+def test_recovery_takes_back_the_logs_of_what_stays(small):
+    queue, ids = small
+    one = ids["second"]
+    purge(queue.path, SPAM)
+    paths = ("defer/%s/%s" % (one[0], one), "bounce/" + one, "trace/" + one)
+    with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
+        batch.begin_return([one])
+        os.rename(_in_batch(queue, paths[0]), os.path.join(queue.path, paths[0]))
+        # Not that of another message that has the id by now.
+        add_log(queue, "trace", one, data=b"other")
+        os.rename(_in_batch(queue, paths[2]), _in_batch(queue, paths[2]) + ".x")
+        returner = PostfixReturner(queue.path, batch, True, False)
+        returner.recover()
+        returner.recover()
+        returner.finish()
+        assert batch.returning() is None
+    assert [os.path.exists(_in_batch(queue, path)) for path in paths] == [True, True, False]
+    assert os.path.exists(os.path.join(queue.path, paths[2]))
+
+
+def test_what_came_back_before_the_disk_failed_is_told(small, monkeypatch):
+    queue, ids = small
+    before = snapshot(queue.path)
+    purge(queue.path, SPAM)
+    renames = []
+
+    def perform(function, *arguments, **keywords):
+        if function is os.rename:
+            renames.append(arguments)
+            if len(renames) == 4:
+                raise OSError(28, "No space left on device")
+        return function(*arguments, **keywords)
+
+    with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
+        returner = PostfixReturner(queue.path, batch, True, False)
+        entries = list(batch.entries())
+        monkeypatch.setattr(files, "_perform", perform)
+        done = []
+        with pytest.raises(OSError, match="No space"):
+            for entry, reason in returner.give_back(entries):
+                assert reason is None
+                done.append(entry.id)
+        monkeypatch.undo()
+        assert set(done) == set(contents(queue.path)) - {ids["innocent"], ids["resting"]} != set()
+        returner.recover()
+        returner.finish()
+    restore(queue.path, release=True)
     assert snapshot(queue.path) == before

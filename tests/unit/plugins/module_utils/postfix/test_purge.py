@@ -135,15 +135,19 @@ def test_a_delivery_that_begins_just_before_the_rename_is_seen_after_it(small, m
     queue, ids = small
     place = os.path.join(queue.path, "active", ids["flying"])
     inode = os.stat(place).st_ino
+    answers = []
     with open(place, "rb") as file:
 
         def locked(found, original=engine.is_locked):
-            answer = original(found)
-            fcntl.flock(file, fcntl.LOCK_SH)
-            return answer
+            answers.append(original(found))
+            # The first one asks whether to take it at all.
+            if len(answers) == 2:
+                fcntl.flock(file, fcntl.LOCK_SH)
+            return answers[-1]
 
         monkeypatch.setattr(engine, "is_locked", locked)
         taker = purge(queue.path, {"ids": [ids["flying"]]}, True)
+    assert answers == [False, False]
     assert _left(taker) == {ids["flying"]: engine._DELIVERING}
     assert os.stat(place).st_ino == inode
 
@@ -204,6 +208,23 @@ def test_another_file_of_the_same_name(small):
         os.rename(place + "x", place)
 
     taker = purge(queue.path, {"ids": [ids["plain"]]}, hand=_meddling(swap))
+    assert _left(taker) == {ids["plain"]: engine._OTHER}
+    assert ids["plain"] in _where(queue)
+
+
+def test_another_file_of_the_same_name_while_it_is_examined(small, monkeypatch):
+    queue, ids = small
+    place = os.path.join(queue.path, _where(queue)[ids["plain"]][0])
+    original = engine.examine
+
+    def examine(path, name, dir_fd):
+        if name == ids["plain"] and path.startswith("deferred"):
+            shutil.copyfile(place, place + "x")
+            os.rename(place + "x", place)
+        return original(path, name, dir_fd)
+
+    monkeypatch.setattr(engine, "examine", examine)
+    taker = purge(queue.path, {"ids": [ids["plain"]]})
     assert _left(taker) == {ids["plain"]: engine._OTHER}
     assert ids["plain"] in _where(queue)
 
