@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -227,13 +228,17 @@ def test_a_failing_host_stops_no_wave(play, qmail, postfix, tmp_path, fatal):
 
 
 def test_a_purge_that_fails_is_named(play, qmail, postfix):
-    """The quarantine cannot be made: known only to the real run."""
-    Path(str(qmail) + ".quarantine").mkdir(mode=0o755)
-    os.chmod(str(qmail) + ".quarantine", 0o755)
+    """Another run is at work on the quarantine, which only the real run can know."""
+    quarantine = str(qmail) + ".quarantine"
+    os.mkdir(quarantine, 0o700)
+    fd = os.open(quarantine, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
     hosts = {"qmail": {"mx1": at(qmail)}, "postfix": {"out1": at(postfix)}}
     made = play("mailops.rescue.purge", hosts, *words(confirm=False, **SPAM))
+    os.close(fd)
     assert made.status == 2
-    assert re.search(r"^  mx1: quarantine: expected ", made.text, re.MULTILINE)
+    assert "WOULD PURGE  50 messages" in made.text and "PURGED  20 messages" in made.text
+    assert re.search(r"^FAILED\n  mx1: quarantine: another run is at work", made.text, re.MULTILINE)
     assert messages(qmail / "mess") == 34 and messages(postfix / "deferred") == 1
     assert '"msg": "1 of 2 hosts failed; see NOT POSSIBLE and FAILED above"' in made.text
 
