@@ -1,0 +1,1 @@
+../../inspect/action_plugins/save_registered.py
