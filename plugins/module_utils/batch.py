@@ -24,6 +24,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.ledger import dump, from_line
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory, open_file, read_all
+from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
 FORMAT = 1
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}(\.[0-9]{1,3})?\Z")
@@ -47,7 +48,7 @@ class Batch:
         self.name = os.path.basename(path)
         self.manifest = manifest
         self._fd = fd
-        self._fds = {}
+        self._opened = None
         self._unsynced = set()
         self._ledger = None
         self.is_complete = self._has(_COMPLETE)
@@ -97,39 +98,38 @@ class Batch:
             os.close(fd)
             raise
 
+    @property
+    def _tree(self):
+        if self._opened is None:
+            self._opened = Tree("files", self._fd)
+        return self._opened
+
     def directory(self, path):
         """Return a descriptor of the directory ``path`` below ``files``, which is made where it is missing."""
-        fd = self._fds.get(path)
-        if fd is None:
-            if path:
-                parent, unused, name = path.rpartition("/")
-                above = self.directory(parent)
-                if files.make_directory(name, above):
-                    self._unsynced.add(parent)
-                fd = open_directory(name, above)
-            else:
-                fd = open_directory("files", self._fd)
-            self._fds[path] = fd
-        return fd
+        fd = self._tree.directory(path)
+        if fd is not None:
+            return fd
+        parent, unused, name = path.rpartition("/")
+        above = self.directory(parent)
+        if files.make_directory(name, above):
+            self._unsynced.add(parent)
+        return self._tree.directory(path)
 
     def find(self, path):
         """Return ``(name, dir_fd)`` of a file's path below ``files``, or None where its directory is missing."""
         parent, unused, name = path.rpartition("/")
-        if parent not in self._fds:
-            try:
-                self._fds[parent] = open_directory(os.path.join("files", parent), self._fd)
-            except FileNotFoundError:
-                return None
-        return name, self._fds[parent]
+        try:
+            fd = self._tree.directory(parent)
+        except FileNotFoundError:
+            return None
+        return None if fd is None else (name, fd)
 
     def status(self, path):
         """Return the os.stat_result of a file below ``files``, or None where there is none."""
-        place = self.find(path)
-        if place is None:
-            return None
         try:
-            return os.stat(place[0], dir_fd=place[1], follow_symlinks=False)
+            return self._tree.status(path)
         except FileNotFoundError:
+            # Somebody has removed the directory "files".
             return None
 
     def sync(self, directories):
@@ -223,9 +223,11 @@ class Batch:
         return True
 
     def close(self):
-        for fd in list(self._fds.values()) + [self._fd] + ([] if self._ledger is None else [self._ledger]):
+        if self._opened is not None:
+            self._opened.close()
+        for fd in [self._fd] + ([] if self._ledger is None else [self._ledger]):
             os.close(fd)
-        self._fds, self._fd, self._ledger = {}, None, None
+        self._fd = self._ledger = None
 
     def __enter__(self):
         return self

@@ -173,7 +173,7 @@ def test_nothing_else_is_touched_while_it_injects_and_delivers(qmail, mode):
     finally:
         end.set()
         thread.join()
-    qmail.idle(60)
+    qmail.idle(60 + MESSAGES // 20)
     queue_purge_again(qmail, mode, batches)
     kept = [one for batch in batches for one in messages(batch["path"] + "/files").values()]
     subjects = [subject(one["mess"]) for one in kept]
@@ -197,7 +197,7 @@ def queue_purge_again(qmail, mode, batches):
         pending = [one for one in messages(qmail.path).values() if b"Tok@" in one.get("local", b"")]
         return not pending and not any("todo" in one for one in messages(qmail.path).values())
 
-    wait_for(settled, 60)
+    wait_for(settled, 60 + MESSAGES // 20)
     if mode == "offline":
         stop(qmail)
     batches += queue_purge(qmail.path, select=SPAM, mode=mode, watch_timeout=20)["batches"]

@@ -18,7 +18,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config impo
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import is_taken
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reinject import Injector
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.tree import Tree
+from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
 _UNSURE = "a run was cut off while it injected it: it may have been injected already"
 _MAILDROP = "it was in maildrop, where nothing can be held: it can come back only with release"

@@ -20,9 +20,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layo
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_locked, is_running, try_lock
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import TooShort, parse_envelope
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.tree import Tree
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_file
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
 _GONE = "it left this queue while it was being taken"
 _CHANGED = "it changed while it was being taken"
@@ -32,6 +32,8 @@ _DELIVERED = "it was delivered, and Postfix is about to remove it"
 _INCOMPLETE = "it is still being written"
 _MAILDROP = "it is in maildrop, where pickup(8) may be reading it; it will be in incoming soon"
 _LINKED = "it has %d links, and Postfix refuses such a file"
+# The two first records of a queue file, and what begins the third.
+_SIZE_AND_ARRIVAL = 128
 _TWICE = "the batch already holds a file of this id"
 
 
@@ -95,6 +97,10 @@ class PostfixHand:
     def _check_content(self, message, path, record, head):
         """Raise Damaged where this is not the message that was selected, but a later one of the same id."""
         trusted = message.queue != "maildrop"
+        if trusted and _arrival_record(message.arrival) in head[:_SIZE_AND_ARRIVAL]:
+            # Two messages of one id would have to arrive within the same microsecond, and from the same sender.
+            if len(message.sender) < 128 and b"S" + bytes(bytearray([len(message.sender)])) + message.sender in head:
+                return
         try:
             envelope = parse_envelope(head, trusted)
         except TooShort:
@@ -270,6 +276,13 @@ class PostfixHand:
         self._touched = set()
 
 
+def _arrival_record(arrival):
+    """Return the record of this time, as cleanup(8) writes it right behind that of the sizes."""
+    seconds, microseconds = divmod(int(round(arrival * 1000000)), 1000000)
+    text = b"%d %d" % (seconds, microseconds)
+    return b"T" + bytes(bytearray([len(text)])) + text + b"A"
+
+
 class _Logs:
     """Where a message's logs may be."""
 
@@ -287,11 +300,12 @@ class _Logs:
     def find(self, queue_id, path):
         """Return ``(path, os.stat_result)`` of each file that is a log of the message whose own file is ``path``."""
         found = []
+        names = layout.hash_names(queue_id)
         for log in layout.LOGS:
             # Postfix makes a hash directory when it first needs it; "defer" is as deep as "deferred".
             deepest = max(self.depth(log), path.count("/") - 1 if log == "defer" else 0)
-            for depth in range(deepest + 1):
-                place = layout.place(log, queue_id, depth)
+            for depth in range(min(deepest, len(names)) + 1):
+                place = "/".join((log,) + names[:depth] + (queue_id,))
                 status = self._tree.status(place)
                 if status is not None and stat.S_ISREG(status.st_mode):
                     found.append((place, status))

@@ -10,10 +10,11 @@ import os
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.ledger import Entry, examine, from_line, to_line
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, disappearing
-from ansible_collections.mailops.rescue.plugins.module_utils.records import STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
 
 _UNPROCESSED = "qmail-send has not preprocessed it yet (unprocessed=true takes it too)"
 _INJECTING = "it is still being injected"
+_DONE = "it is in a batch already, and qmail-send is about to drop it"
 _REPLACED = "its files were replaced while it was being taken"
 
 
@@ -23,7 +24,7 @@ class QmailHand:
     ``unprocessed``: whether messages in todo may be taken.
     """
 
-    fields = STAT
+    fields = STAT | ENVELOPE
 
     def __init__(self, queue_directory, batch, unprocessed=False):
         self.batch = batch
@@ -32,10 +33,16 @@ class QmailHand:
 
     def refusal(self, message):
         if message.state == "S5":
-            return None
+            return _DONE if self._is_done(message) else None
         if message.state == "S4":
             return None if self._unprocessed else _UNPROCESSED
         return _INJECTING
+
+    def _is_done(self, message):
+        if not all(one.done for one in message.recipients):
+            return False
+        found = self._files.status(self._files.paths(message.id)["mess"])
+        return found is not None and found.st_nlink > 1
 
     def examine(self, message, path):
         paths = self._files.paths(message.id, int(path.split("/")[1]))

@@ -5,11 +5,12 @@
 
 __all__ = ["QueueFiles", "appearing", "disappearing", "skeleton"]
 
+import errno
 import os
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
-from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
 # qmail-send believes in a message as soon as info is there and todo is not; what lacks local and remote then is done.
 _REMOVAL = ("local", "remote", "bounce", "info", "todo", "intd", "mess")
@@ -54,16 +55,16 @@ class QueueFiles:
     def __init__(self, directory):
         self.directory = directory
         self.split = len(layout.splits(directory, "mess"))
-        self._fds = {}
+        self._tree = Tree(directory)
+        self._is_split = {}
         self._changed = set()
 
     def place(self, path):
         """Return ``(name, dir_fd)`` of a path relative to the queue."""
         parent, unused, name = path.rpartition("/")
-        fd = self._fds.get(parent)
+        fd = self._tree.directory(parent)
         if fd is None:
-            # A numbered directory's parent is root's or qmail's own, so that nobody else can put a link there.
-            fd = self._fds[parent] = open_directory(os.path.join(self.directory, parent))
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), parent)
         return name, fd
 
     def paths(self, queue_id, number=None):
@@ -71,23 +72,18 @@ class QueueFiles:
         number = int(queue_id) % self.split if number is None else number
         found = {}
         for name in _SPLIT + ("todo", "intd", "bounce"):
-            is_split = name in _SPLIT or (name != "bounce" and self._is_split(name))
+            is_split = name in _SPLIT or (name != "bounce" and self._has_numbers(name))
             found[name] = "%s/%d/%s" % (name, number, queue_id) if is_split else "%s/%s" % (name, queue_id)
         return found
 
-    def _is_split(self, name):
-        key = "?" + name
-        if key not in self._fds:
-            self._fds[key] = bool(layout.splits(self.directory, name))
-        return self._fds[key]
+    def _has_numbers(self, name):
+        if name not in self._is_split:
+            self._is_split[name] = bool(layout.splits(self.directory, name))
+        return self._is_split[name]
 
     def status(self, path):
         """Return the os.stat_result of a file, or None where there is none."""
-        try:
-            name, fd = self.place(path)
-            return os.stat(name, dir_fd=fd, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
+        return self._tree.status(path)
 
     def is_same(self, path, inode):
         """Tell whether the file at ``path`` is this inode."""
@@ -109,12 +105,8 @@ class QueueFiles:
 
     def sync(self):
         """Bring all changes to the disk."""
-        for parent in sorted(self._changed):
-            files.sync_directory(self._fds[parent])
+        self._tree.sync(self._changed)
         self._changed.clear()
 
     def close(self):
-        for key, fd in self._fds.items():
-            if not key.startswith("?"):
-                os.close(fd)
-        self._fds = {}
+        self._tree.close()

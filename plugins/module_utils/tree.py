@@ -15,10 +15,13 @@ _MOST = 64
 
 
 class Tree:
-    """Descriptors of the directories below ``root``; one may be closed again when the 64th other one is asked for."""
+    """Descriptors of the directories below ``root``; one may be closed again when the 64th other one is asked for.
 
-    def __init__(self, root):
-        self._root = open_directory(os.path.realpath(root))
+    ``dir_fd``: of the directory that ``root`` is a name in, where it is no path.
+    """
+
+    def __init__(self, root, dir_fd=None):
+        self._root = open_directory(root if dir_fd is not None else os.path.realpath(root), dir_fd)
         self._fds = OrderedDict()
 
     def directory(self, path):
