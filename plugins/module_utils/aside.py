@@ -34,6 +34,7 @@ class Aside:
         self.count = 0
         self._make = make
         self._chunk = 0
+        self._is_whole = True
 
     def take(self, groups):
         """Move groups of files; yield ``(group, reason)``, with None as reason for each that was moved.
@@ -47,6 +48,7 @@ class Aside:
         if self.batch is None:
             self.batch = self._make()
         self._chunk += 1
+        whole, self._is_whole = self._is_whole, False
         left, examined = {}, []
         for number, group in enumerate(groups):
             try:
@@ -72,9 +74,13 @@ class Aside:
         changed = set()
         for number, group in enumerate(groups):
             if number not in left:
+                before = self.count
                 left[number] = self._unlink(group, examined[number], changed)
+                # Half of a group is still there.
+                whole = whole and (left[number] is None or self.count == before)
         for fd in changed:
             files.sync_directory(fd)
+        self._is_whole = whole
         for number, group in enumerate(groups):
             yield group, left[number]
 
@@ -129,9 +135,10 @@ class Aside:
         return None
 
     def finish(self):
-        """Say in the batch that the run came to its end."""
+        """Say in the batch that the run came to its end; where a group was cut in two, ``settle`` is left to do it."""
         if self.batch is not None:
-            self.batch.complete({"files": self.count})
+            if self._is_whole:
+                self.batch.complete({"files": self.count})
             self.batch.close()
 
 
