@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 
-__all__ = ["ERRORS", "Point", "fail_points", "hooked", "kill_points"]
+__all__ = ["ERRORS", "Point", "fail_points", "hooked", "kill_points", "killed", "tried"]
 
 ERRORS = ("ENOSPC", "EIO", "EACCES", "EROFS", "EXDEV", "SHORT")
 _MOST = 100000
@@ -22,6 +22,9 @@ _MOST = 100000
 Point = namedtuple("Point", "number fault call")
 Point.__doc__ = """`number` of the call, from 0; `fault`: before, after, or the name of an error; `call`: what was
 called (`rename('a', 'b')`, shortened), or None where it was another process that called it."""
+
+# How many points were tried so far in this process; tests/conftest.py prints them at the end.
+tried = {"kill": 0, "fail": 0}
 
 
 @contextmanager
@@ -49,15 +52,18 @@ def kill_points(prepare, run, verify, step=1, first=0):
     for number in range(first, _MOST, step):
         for fault in ("before", "after"):
             state = prepare()
-            if not _killed(run, state, number, fault):
+            if not killed(run, state, number, fault):
                 return count
             count += 1
             verify(state, Point(number, fault, None))
     raise AssertionError("no end after %d calls" % _MOST)
 
 
-def _killed(run, state, number, fault):
-    """Run in a child; return True where it was killed at that call, False where it ended before."""
+def killed(run, state, number, fault):
+    """Run in a child; return True where it was killed before, or after (`fault`), call `number`, False where it ended.
+
+    AssertionError where it failed by itself.
+    """
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -72,6 +78,7 @@ def _killed(run, state, number, fault):
             os._exit(status)
     unused, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        tried["kill"] += 1
         return True
     assert status == 0, "the run failed by itself (status %d) on the way to call %d" % (status, number)
     return False
@@ -115,6 +122,7 @@ def fail_points(prepare, run, verify, errors=ERRORS, lasting=(False, True), step
                 if failing.failed is None:
                     continue
                 count += 1
+                tried["fail"] += 1
                 verify(state, Point(number, error, failing.failed))
             else:
                 raise AssertionError("no end after %d calls" % _MOST)

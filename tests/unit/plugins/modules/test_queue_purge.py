@@ -187,7 +187,7 @@ def test_failure_after_something_was_done_says_what(tmp_path):
 
 def test_result_stays_small_whatever_is_left(tmp_path):
     queue = QmailQueue(tmp_path / ("q" * 200) / "queue", split=3)
-    for number in range(5000):
+    for _number in range(5000):
         queue.add("Subject: spam\n\n", "a" * 1000, remote=["b" * 1000], state="S4")
     status, result = run(queue_directory=queue.path, select=SPAM)
     assert (status, result["left_count"], len(result["left"])) == (0, 5000, 50)
