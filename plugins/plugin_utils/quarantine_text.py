@@ -71,8 +71,12 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
 
 
 def _host(page, result, selected, top):
+    empty = [one for one in result["batches"] if not one["messages"] and one["state"] == "complete"]
     for one in result["batches"]:
-        _batch(page, one, selected)
+        if one not in empty:
+            _batch(page, one, selected)
+    if empty:
+        page.row("  %s, all put back" % plural(len(empty), "empty batch", "empty batches"))
     if len(result["batches"]) < result["batch_count"]:
         page.row("  and %s" % plural(result["batch_count"] - len(result["batches"]), "more batch", "more batches"))
     if not result["batch_count"]:

@@ -80,7 +80,9 @@ def test_what_was_restored():
 def test_batches():
     listings = Listings({
         "mx2": listing(batch(batch="20261121T202427Z-0002", kind="repair"), batch(label="back from a partner"),
-                       batch(3, state="unfinished", batch="20261120T101500Z-0001")),
+                       batch(3, state="unfinished", batch="20261120T101500Z-0001"),
+                       batch(0, batch="20261119T101500Z-0001"), batch(0, batch="20261118T101500Z-0001"),
+                       batch(0, state="unfinished", batch="20261117T101500Z-0001")),
         "mx1": listing(),
         "mx10": listing(batch(), verified=1995, corrupt_count=1,
                         corrupt=[{"path": "mess/1/23", "batch_path": "/q", "reason": "is missing"}],
