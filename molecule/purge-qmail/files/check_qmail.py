@@ -119,16 +119,11 @@ def in_batch(snapshot, purge):
 
 
 def compare_ledger(name, purge, kept):
-    def part(file):
-        with open(os.path.join(purge["batches"][0]["path"], file), encoding="ascii") as f:
-            return f.read()
-
-    manifest = json.loads(part("manifest.json"))
+    manifest, totals, lines = shared.read_batch(purge["batches"][0]["path"])
     for key, wanted in (("mta", "qmail"), ("queue_directory", QUEUE), ("label", name), ("batch", purge["batch"]),
                         ("mode", "online" if IS_REAL and name == "online" else "offline")):  # fmt: skip
         check("%s: manifest.%s" % (name, key), manifest.get(key), wanted)
-    check(name + ": totals", json.loads(part("complete.json"))["messages"], purge["purged"])
-    lines = [json.loads(line) for line in part("ledger.jsonl").splitlines() if line]
+    check(name + ": totals", totals["messages"], purge["purged"])
     noted = {one["path"]: one for line in lines for one in line.get("files", ())}
     keys = ("size", "mode", "uid", "gid", "mtime", "sha256")
     check(
