@@ -126,7 +126,8 @@ def test_each_message_is_delivered_once(qmail, public_path):
     assert (result["left"], result["quarantined"]) == ([], 2)
     assert queue_repair(qmail.path, **options)["faults"] == []
     assert queue_info(qmail.path)["counts"]["total"] == 8
-    (qmail.home / "control" / "concurrencylocal").write_text("5\n")
+    # One after the other: they all write to one file.
+    (qmail.home / "control" / "concurrencylocal").write_text("1\n")
     qmail._process = qmail._start()
     wait_for(lambda: not list(queue.root.glob("mess/*/*")))
     text = box.read_bytes()
@@ -221,5 +222,5 @@ def shown(root):
          str(one["recipients"]))
         for one in found["messages"]
     )  # fmt: skip
-    names = ("counts", "bounces", "top", "age_histogram", "damaged_count")
-    return [found[one] for one in names if one != "age_histogram"], messages
+    # Of more messages, which ones are returned depends on their ids.
+    return found["counts"], found["bounces"], found["damaged_count"], messages if not found["truncated"] else None
