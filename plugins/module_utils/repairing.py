@@ -159,7 +159,15 @@ class _Work:
             return
         self.quarantine.open()
         for batch in self.quarantine.batches():
-            if batch.manifest.get("kind") != "repair" or batch.is_complete:
+            if batch.manifest.get("kind") != "repair":
+                if not batch.is_complete or batch.returning() is not None:
+                    # Half of a message in the queue is no fault while the batch has the other half.
+                    raise RescueError(
+                        "quarantine: the run that worked on batch %s was cut off; run queue_purge or queue_restore on "
+                        "this queue first, which puts that in order." % batch.name
+                    )
+                continue
+            if batch.is_complete:
                 continue
             self.quarantine.lock()
             with self.engine.opened():

@@ -12,6 +12,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import repair_tree
 from tests.support.fake_service import FakeService
+from tests.support.purging import queue_purge, queue_restore
 from tests.support.qmail_queue import QmailQueue
 from tests.support.repairing import queue_repair, snapshot, with_owners
 
@@ -207,3 +208,15 @@ def test_results_are_bounded(queue):
     result = queue_repair(queue.path, True)
     assert (result["fault_count"], result["left_count"], 100 < len(result["left"]) <= 200) == (300, 300, True)
     assert len(json.dumps(result)) < 256 * 1024
+
+
+def test_a_purge_that_was_cut_off_is_put_in_order_first(tmp_path):
+    queue = QmailQueue(tmp_path / "queue", owners=with_owners())
+    queue.add(b"Subject: spam\n\n", b"a@example.net", remote=[b"r@example.org"])
+    batch = queue_purge(queue.path, all=True)["batches"][0]["path"]
+    os.unlink(batch + "/complete.json")
+    stray(queue.path)
+    with pytest.raises(RescueError, match="run queue_purge or queue_restore"):
+        queue_repair(queue.path)
+    assert queue_restore(queue.path)["restored"] == 1
+    assert queue_repair(queue.path)["changed"]
