@@ -136,10 +136,7 @@ def mark(queue, batch, entry):
 def _disown(queue, batch, path):
     """Have no failure of this message reported to anybody."""
     name, fd = queue.place(path)
-    there = batch.directory("")
-    temporary = "info-%s" % name
-    if batch.status(temporary) is not None:
-        files.unlink(temporary, there)
+    there, temporary = batch.directory(""), _clear(batch, name)
     try:
         if read_all(name, fd, _LIMIT) == _DOUBLE_BOUNCE:
             return
@@ -149,6 +146,14 @@ def _disown(queue, batch, path):
         return
     files.replace(temporary, there, name, fd)
     queue.note(path)
+
+
+def _clear(batch, queue_id):
+    """Remove what was to become a message's new info file when a run was killed; return its name in the batch."""
+    temporary = "info-%s" % queue_id
+    if batch.status(temporary) is not None:
+        files.unlink(temporary, batch.directory(""))
+    return temporary
 
 
 def _mark_channel(queue, path):
@@ -180,12 +185,15 @@ def watch(queue_directory, batch, flush, timeout):
         nudges = list(_NUDGES)
         while True:
             waiting = array("Q", (one for one in waiting if _is_there(queue, batch, str(one))))
-            passed = time.monotonic() - begin
-            if not waiting or passed > timeout:
+            if not waiting:
                 return waiting
+            passed = time.monotonic() - begin
+            # However short the time, it is told once.
             if nudges and passed >= nudges[0]:
                 nudges.pop(0)
                 flush()
+            if passed > timeout:
+                return waiting
             time.sleep(_POLL)
     finally:
         queue.close()
@@ -218,6 +226,7 @@ def recover(queue_directory, batch, online):
             if "files" not in line:
                 continue
             entry = from_line(line)
+            _clear(batch, entry.id)
             left = committed.get(line["chunk"])
             if left is None or entry.id in left:
                 roll_back(batch, entry)
