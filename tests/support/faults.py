@@ -151,4 +151,5 @@ class _Failing:
             return function(arguments[0], bytes(arguments[1])[:half], *arguments[2:], **keywords)
         self.failed = self.failed or _said(function, arguments)
         number = getattr(errno, "ENOSPC" if self._error == "SHORT" else self._error)
-        raise OSError(number, os.strerror(number), arguments[0] if isinstance(arguments[0], str) else None)
+        named = arguments and isinstance(arguments[0], str)
+        raise OSError(number, os.strerror(number), arguments[0] if named else None)

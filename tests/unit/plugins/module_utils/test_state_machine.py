@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections import Counter
+from collections import Counter, namedtuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,6 +36,11 @@ KINDS = st.sampled_from(["spam", "list", "news"])
 CALLS = st.tuples(st.integers(0, 90), st.sampled_from(["before", "after"]))
 
 
+# What was waiting in todo is in the batch as it was before qmail-send saw it, and comes back so: nobody can tell then
+# that it was delivered meanwhile. All else shares its files with the batch.
+Loose = namedtuple("Loose", "content is_delivered may_return was_waiting")
+
+
 def described(path):
     """Return what a file is: all that must come back."""
     status = os.lstat(path)
@@ -47,9 +52,8 @@ def described(path):
 class Machine(RuleBasedStateMachine):
     """What both MTAs share.
 
-    `model`: {id: {kind of file: what it is}}; `kinds`: {id: kind of mail}. `loose`: {id: (content, whether it still has
-    to be delivered)} of messages that the MTA got hold of while what a kill had left was not in order: those may be in
-    a batch in another shape than they were.
+    `model`: {id: {kind of file: what it is}}; `kinds`: {id: kind of mail}. `loose`: {id: Loose} of messages that the
+    MTA got hold of while what a kill had left was not in order: in a batch they may be in another shape than they were.
     """
 
     def __init__(self):
@@ -101,13 +105,13 @@ class Machine(RuleBasedStateMachine):
             for one, files in self.there(root).items():
                 found[one] += 1
                 if one in self.loose:
-                    content, is_alive = self.loose[one]
-                    assert files[self.TEXT][0] == content
-                    assert is_alive or root != self.path, "%s is there again after it was delivered" % one
+                    known = self.loose[one]
+                    assert files[self.TEXT][0] == known.content
+                    assert known.may_return or root != self.path, "%s is there again after it was delivered" % one
                 else:
                     assert one in self.model, "%s is in %s, and nobody put it there: %r" % (one, root, files)
                     assert files == self.model[one], "%s in %s" % (one, root)
-        for one in [one for one, (_, is_alive) in self.loose.items() if not is_alive and not found[one]]:
+        for one in [one for one, known in self.loose.items() if known.is_delivered and not found[one]]:
             self.forget(one)
         assert found == Counter([*self.model, *self.loose])
 
@@ -285,10 +289,11 @@ class Qmail(Machine):
         self.remove(one, "local", "remote", "bounce", "info", "mess")
         if not self.is_dirty:
             self.forget(one)
-        elif marked:
+        elif marked or one in self.loose:
             self.changed(one)
-            self.loose[one] = (self.loose[one][0], False)
-        elif one in self.model and not any(one in self.there(root) for root in self.batches().values()):
+            known = self.loose[one]
+            self.loose[one] = known._replace(is_delivered=True, may_return=known.may_return and known.was_waiting)
+        elif not any(one in self.there(root) for root in self.batches().values()):
             self.forget(one)
 
     def mark(self, one, most):
@@ -315,15 +320,15 @@ class Qmail(Machine):
             self.remove(one, "info", "local", "remote")
             self.queue.add_preprocessed(int(one), b"a@example.net", [], [b"r@example.org"], 1700000000)
             self.remove(one, "intd", "todo")
-            self.changed(one)
+            self.changed(one, True)
 
-    def changed(self, one):
+    def changed(self, one, was_waiting=False):
         """The MTA has changed a message in the queue."""
         if not self.is_dirty:
             if one in self.model:
                 self.model[one] = self.there(self.path)[one]
         elif one in self.model:
-            self.loose[one] = (self.model.pop(one)[self.TEXT][0], True)
+            self.loose[one] = Loose(self.model.pop(one)[self.TEXT][0], False, True, was_waiting)
 
 
 class Postfix(Machine):
