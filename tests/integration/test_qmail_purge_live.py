@@ -87,7 +87,7 @@ def test_online_then_restored_is_delivered_once(qmail):
     restart(qmail)
     number = inject(qmail, b"spam", recipients=[recipient, b"r@example.org"])
     qmail.idle()
-    before = {kind: data for kind, data in messages(qmail.path)[str(number)].items()}
+    before = messages(qmail.path)[str(number)]
     (qmail.home / "control" / "concurrencylocal").write_text("5\n")
     queue_purge(qmail.path, select=SPAM, mode="online", watch_timeout=3)
     # No local slot is free, so it is marked and still there; it goes when qmail-send is started anew.

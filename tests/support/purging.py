@@ -44,7 +44,8 @@ def snapshot(path, inodes=True):
             status = os.lstat(place)
             what = (stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
             if stat.S_ISREG(status.st_mode):
-                what += (status.st_nlink, status.st_mtime_ns, status.st_atime_ns, hashlib.sha256(_read(place)).hexdigest())
+                digest = hashlib.sha256(_read(place)).hexdigest()
+                what += (status.st_nlink, status.st_mtime_ns, status.st_atime_ns, digest)
                 if inodes:
                     what += (status.st_ino,)
             found[os.path.relpath(place, os.fspath(path))] = what

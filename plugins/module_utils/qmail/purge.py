@@ -113,7 +113,7 @@ def recover(queue_directory, batch):
             continue
         entry = from_line(line)
         left = committed.get(line["chunk"])
-        if left is not None and entry.id not in left:
+        if left is not None and entry.id not in left and not _was_preprocessed(queue, entry):
             _forward(queue, batch, entry)
             count += 1
             size += entry.size or 0
@@ -123,6 +123,14 @@ def recover(queue_directory, batch):
     queue.sync()
     queue.close()
     return count, size
+
+
+def _was_preprocessed(queue, entry):
+    """Tell whether a qmail-send that somebody started since has made a message of todo its own."""
+    if entry.state != "S4":
+        return False
+    paths = queue.paths(entry.id, int(entry.files[0].path.split("/")[1]))
+    return queue.status(paths["todo"]) is None and queue.status(paths["info"]) is not None
 
 
 def _directories(batch):

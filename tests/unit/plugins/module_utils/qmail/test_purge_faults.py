@@ -3,6 +3,7 @@
 All points are tried by `make test-faults`; else a sample of them.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from tests.support.faults import fail_points, kill_points
+from tests.support.faults import fail_points, hooked, kill_points
 from tests.support.purging import messages, queue_purge, queue_restore, snapshot, whole
 from tests.support.qmail_queue import QmailQueue
 
@@ -103,7 +104,7 @@ def test_killed_while_it_purges_then_undone(states):
                 state.restore()
             except RescueError as error:
                 assert "there are no batches" in str(error), point
-        if not (snapshot(state.queue.path) == state.files):
+        if snapshot(state.queue.path) != state.files:
             # The restore found no batch of its own, but one to be put in order.
             state.purge()
             state.restore()
@@ -178,10 +179,6 @@ def test_disk_fails_while_it_restores(states):
 
 
 def test_failure_says_how_far_it_got(states):
-    import errno
-
-    from tests.support.faults import hooked
-
     state = states()
     seen = Counter()
 
@@ -198,3 +195,30 @@ def test_failure_says_how_far_it_got(states):
     assert caught.value.result["purged"] == 3 and caught.value.result["changed"] is True
     assert state.in_queue() == set(state.other)
     assert whole(state.queue.path) == state.messages
+
+
+def test_what_qmail_send_preprocessed_before_the_recovery_stays_with_it(states):
+    state = states()
+    number = state.spam[2]
+    todo = "%s/todo/%d" % (state.queue.path, number)
+
+    def hook(function, *arguments, **keywords):
+        if function is os.unlink and arguments[0] == str(number):
+            os._exit(3)
+        return function(*arguments, **keywords)
+
+    pid = os.fork()
+    if pid == 0:
+        with hooked(hook):
+            state.purge()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] >> 8 == 3
+    assert os.path.exists(todo)
+    # What qmail-send does first with a message in todo.
+    state.queue.add_preprocessed(number, b"", [], [b"r@example.org"], 1)
+    os.unlink(todo.replace("todo", "intd"))
+    os.unlink(todo)
+    expected = messages(state.queue.path)[str(number)]
+    queue_purge(state.queue.path, select={"ids": ["-"]})
+    assert messages(state.queue.path)[str(number)] == expected
+    assert [dict(one[1]) for one in whole(state.queue.path) if one[0] == str(number)] == [expected]
