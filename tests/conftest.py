@@ -20,3 +20,25 @@ def public_path():
     os.chmod(path, 0o755)
     yield Path(path)
     shutil.rmtree(path)
+
+
+def _points():
+    """Return how many points of tests/support/faults.py were tried; None where no test did."""
+    faults = sys.modules.get("tests.support.faults")
+    return faults.tried if faults is not None and any(faults.tried.values()) else None
+
+
+def pytest_sessionfinish(session, exitstatus):
+    least = int(os.environ.get("RESCUE_KILL_POINTS", "0"))
+    if exitstatus == 0 and least and (_points() or {"kill": 0})["kill"] < least:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    points, least = _points(), int(os.environ.get("RESCUE_KILL_POINTS", "0"))
+    if points is not None or least:
+        found = points or {"kill": 0, "fail": 0}
+        terminalreporter.section("faults")
+        terminalreporter.write_line("%(kill)d kill points and %(fail)d failure points were tried" % found)
+        if found["kill"] < least:
+            terminalreporter.write_line("FAILED: at least %d kill points were expected" % least)
