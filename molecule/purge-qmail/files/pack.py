@@ -51,17 +51,21 @@ def raise_it(error):
 def main():
     checkout, target = sys.argv[1:]
     home = os.environ.get("QMAIL_HOME") or "/var/qmail"
-    is_there = os.path.exists(home + "/bin/qmail-send")
+    missing = None
+    if not os.path.exists(home + "/bin/qmail-send"):
+        missing = "there is no %s/bin/qmail-send" % home
+    elif not os.access(home + "/queue/lock/sendmutex", os.R_OK):
+        missing = "only root can read %s/queue" % home
     with tarfile.open(target, "w") as tar:
-        if is_there:
+        if missing is None:
             pack_qmail(tar, home)
         else:
             for name in SUPPORT:
                 tar.add(os.path.join(checkout, name), "opt/mailops/" + name)
-    if is_there:
+    if missing is None:
         print("purge-qmail runs on the real qmail of %s" % home)
     else:
-        print("purge-qmail runs on a double, NOT ON A REAL QMAIL: there is no %s/bin/qmail-send" % home)
+        print("purge-qmail runs on a double, NOT ON A REAL QMAIL: %s" % missing)
 
 
 if __name__ == "__main__":

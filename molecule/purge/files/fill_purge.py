@@ -86,7 +86,7 @@ def main():
         for name, instance in INSTANCES.items():
             for case in cases:
                 kind = case["recipients"][0].partition("-")[0]
-                expected[name].append(dict(submit(instance, case, round_), kind=kind))
+                expected[name].append(dict(submit(instance, case, "%s-%s" % (name, round_)), kind=kind))
 
     submit_all(SENT, "a")
     for instance in INSTANCES.values():
