@@ -14,13 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / ".cache" / "ansible-core-2.16"
 ON_HOSTS = ["plugins/module_utils", "plugins/modules"]
-MODULE = "plugins/modules/queue_info.py"
+MODULES = "plugins/modules/%s.py"
 OLDEST, NEWEST = 6, 13
-VOLATILE = {"age", "age_histogram", "seconds", "invocation"}
+VOLATILE = {"age", "age_histogram", "seconds", "invocation", "batch", "batches", "restore_hint"}
 
 sys.path.insert(0, str(ROOT))
 
 from tests.support.postfix_queue import PostfixQueue  # noqa: E402
+from tests.support.purging import snapshot  # noqa: E402
 from tests.support.qmail_queue import QmailQueue, failure_notice  # noqa: E402
 
 CONTENT = "From: a@example.net\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= %d\n\nHello\n"
@@ -29,6 +30,8 @@ ARGUMENTS = {
     "content": "headers",
     "select": {"subject": "Gr\u00fc\u00dfe|failure", "body": ["^H"]},
 }
+PURGE = {"select": ARGUMENTS["select"], "label": "Gr\u00fc\u00dfe"}
+RESTORE = {"batch": "latest", "release": True}
 
 
 def build(directory):
@@ -91,14 +94,32 @@ def examine(python, queues):
         raise ValueError(done.stderr)
     results = {}
     for mta, directory in queues.items():
-        arguments = dict(ARGUMENTS, mta=mta, queue_directory=directory)
-        done = run(python, MODULE, input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-        if done.returncode != 0:
-            raise ValueError(done.stdout + done.stderr)
-        results[mta] = steady(json.loads(done.stdout))
-        if results[mta]["counts"]["matched"] < 20:
-            raise ValueError("%s: selects %r" % (mta, results[mta]["counts"]))
+        queue = {"mta": mta, "queue_directory": directory}
+        found = results[mta] = call(python, "queue_info", dict(ARGUMENTS, **queue))
+        if found["counts"]["matched"] < 20:
+            raise ValueError("%s: selects %r" % (mta, found["counts"]))
+        results[mta, "purge"], results[mta, "restore"] = there_and_back(python, queue)
     return results
+
+
+def call(python, module, arguments):
+    """Return a module's result, without what differs from run to run."""
+    done = run(python, MODULES % module, input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+    if done.returncode != 0:
+        raise ValueError(done.stdout + done.stderr)
+    return steady(json.loads(done.stdout))
+
+
+def there_and_back(python, queue):
+    """Purge and restore; return the two results. The queue is as before then, for the next Python."""
+    before = snapshot(queue["queue_directory"])
+    purge = call(python, "queue_purge", dict(PURGE, **queue))
+    restore = call(python, "queue_restore", dict(RESTORE, **queue))
+    if not purge["purged"] == restore["restored"] == purge["matched"] >= 20:
+        raise ValueError("%(mta)s: not all was taken and restored" % queue + ": %r %r" % (purge, restore))
+    if snapshot(queue["queue_directory"]) != before:
+        raise ValueError("%(mta)s: the queue is not as it was before the purge" % queue)
+    return purge, restore
 
 
 def main():
