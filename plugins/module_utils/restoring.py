@@ -132,6 +132,9 @@ class _Run:
         self.acted = True
         # Who only re-injects leaves qmail-send alone.
         offline = self._params["method"] == "exact"
+        if offline and self._target.mta == "qmail" and not self._has_work():
+            self._after = self._before
+            return
         with held_queues(works, self._params, offline) as self._held:
             for work in works:
                 work.recover()
@@ -146,6 +149,18 @@ class _Run:
                 finally:
                     returner.finish()
         self._after = self._count()
+
+    def _has_work(self):
+        """Tell whether there is anything to stop qmail-send for."""
+        if any(work.unfinished() for work in self._works):
+            return True
+        for _place, batch in self._batches():
+            for _entry, selected in self._entries(batch):
+                if selected:
+                    self._matched = self._remaining = 0
+                    return True
+                self._remaining += 1
+        return False
 
     def _give_back(self, returner, place, batch):
         chunk = []
