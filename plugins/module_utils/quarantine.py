@@ -17,6 +17,11 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
 
 _MANY = 100000
+# What messages are moved out of.
+_PARTS = {
+    "qmail": ("mess", "info", "local", "remote", "bounce"),
+    "postfix": ("incoming", "active", "deferred", "hold"),
+}
 _MARK = "removed.json"
 
 
@@ -25,13 +30,14 @@ def batch_name(now):
     return time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime(now)) + "%02x%02x" % tuple(os.urandom(2))
 
 
-def locate(queue_directory, parts, given=None):
+def locate(mta, queue_directory, given=None):
     """Return the path of the quarantine of a queue; nothing is made.
 
-    ``parts``: directories of the queue that hold messages; ``given``: the option. Without it, a directory beside the
-    queue, or inside where the queue is a filesystem of its own. Raises RescueError where it is on another filesystem.
+    ``given``: the option. Without it, a directory beside the queue, or inside where the queue is a filesystem of its
+    own. Raises RescueError where it is on another filesystem.
     """
-    devices = {os.stat(os.path.join(queue_directory, part)).st_dev for part in parts}
+    parts = [one for one in _PARTS[mta] if os.path.isdir(os.path.join(queue_directory, one))]
+    devices = {os.stat(os.path.join(queue_directory, part)).st_dev for part in parts or [""]}
     if len(devices) > 1:
         raise RescueError(
             "quarantine: %s has its parts on several filesystems; messages cannot be moved out of it without being "

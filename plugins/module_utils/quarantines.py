@@ -14,11 +14,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Q
 
 # As an operator names it: one run's batches in several queues share it.
 BATCH_NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}\Z")
-# What queue_purge moves messages out of, so that both look in the same place.
-_PARTS = {
-    "qmail": ("mess", "info", "local", "remote", "bounce"),
-    "postfix": ("incoming", "active", "deferred", "hold"),
-}
 
 
 def check_name(option, name):
@@ -41,8 +36,7 @@ def places(params):
     target = mta.find(kind, queue, params["config_directory"])
     found = {}
     for directory in target.reader.directories:
-        there = [part for part in _PARTS[target.mta] if os.path.isdir(os.path.join(directory, part))]
-        found.setdefault(locate(directory, there, given), set()).add(os.path.realpath(directory))
+        found.setdefault(locate(target.mta, directory, given), set()).add(os.path.realpath(directory))
     return [Place(path, queues, target.mta) for path, queues in sorted(found.items())]
 
 

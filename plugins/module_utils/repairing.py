@@ -31,10 +31,6 @@ _MOMENT = 0.5
 _FAULTS = 130 * 1024
 _LEFT = 80 * 1024
 _SHOWN = 200
-_PARTS = {
-    "qmail": ("mess", "info", "local", "remote", "bounce"),
-    "postfix": ("incoming", "active", "deferred", "hold"),
-}
 
 
 def repair(params, check_mode=False):
@@ -106,8 +102,7 @@ class _Work:
         self.aside = None
         self.quarantine, self.problem = None, None
         try:
-            parts = [part for part in _PARTS[kind] if os.path.isdir(os.path.join(directory, part))]
-            self.quarantine = Quarantine(locate(directory, parts, params["quarantine"]), directory)
+            self.quarantine = Quarantine(locate(kind, directory, params["quarantine"]), directory)
         except RescueError as error:
             if params["quarantine"]:
                 raise

@@ -111,16 +111,20 @@ class _Run:
     def look(self):
         """Find out what would be done; change nothing."""
         self._before = self._count()
+        after = {"total": self._before["total"], "by_queue": dict(self._before["by_queue"])}
         for place, batch in self._batches():
             returner = self._works[place].returner(batch, self._params["release"])
             for entry, selected in self._entries(batch):
                 if selected and self._verify(returner, place, entry):
                     self._restored += 1
                     self._bytes += entry.size or 0
+                    after["total"] += 1
+                    for queue in returner.queues(entry) if self._params["method"] == "exact" else ():
+                        after["by_queue"][queue] += 1
                 else:
                     self._remaining += 1
             returner.finish()
-        self._after = self._before
+        self._after = after
 
     def act(self):
         """Put back what is selected."""
@@ -223,7 +227,8 @@ class _Run:
         def tally(number):
             return Tally(Summary(self._started, reader.queues, len(reader.directories), False), _Ids())
 
-        return scan(reader, Selection({"ids": "-"}), NAME, tally, 1.0).summary
+        counts = counted(scan(reader, Selection({"ids": "-"}), NAME, tally, 1.0).summary)["counts"]
+        return {"total": counts["total"], "by_queue": counts["by_queue"]}
 
     def result(self):
         """Return the module's result."""
@@ -250,8 +255,8 @@ class _Run:
             "left_count": self._left.count,
             "recovered": recovered,
             "released": self._params["release"] and self._target.mta == "postfix",
-            "counts_before": _counts(self._before),
-            "counts_after": _counts(self._after),
+            "counts_before": self._before,
+            "counts_after": self._after,
             "service": service_results(self._held),
             "seconds": round(time.time() - self._started, 3),
         }
@@ -274,10 +279,3 @@ class _Ids:
 
     def merge(self, ids):
         self.ids.merge(ids)
-
-
-def _counts(summary):
-    if summary is None:
-        return None
-    counts = counted(summary)["counts"]
-    return {"total": counts["total"], "by_queue": counts["by_queue"]}

@@ -5,7 +5,6 @@
 
 __all__ = ["QueueWork", "find_work", "held_queues", "service_results"]
 
-import os
 from contextlib import ExitStack, contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
@@ -18,11 +17,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail import purge 
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import queue_files
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine, locate
-
-_PARTS = {
-    "qmail": ("mess", "info", "local", "remote", "bounce"),
-    "postfix": ("incoming", "active", "deferred", "hold"),
-}
 
 
 class QueueWork:
@@ -110,8 +104,7 @@ def find_work(target, option):
     for directory, instance in zip(target.reader.directories, target.instances):
         quarantine = None
         if option != "discard":
-            parts = [one for one in _PARTS[target.mta] if os.path.isdir(os.path.join(directory, one))]
-            quarantine = Quarantine(locate(directory, parts, option), directory)
+            quarantine = Quarantine(locate(target.mta, directory, option), directory)
         found.append(QueueWork(target.mta, directory, instance, quarantine))
     return found
 

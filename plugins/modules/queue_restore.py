@@ -183,7 +183,7 @@ counts_before:
     total: 49
     by_queue: {local: 10, remote: 39, todo: 0, incomplete: 0, bounce: 0}
 counts_after:
-  description: As RV(counts_before), afterwards; in check mode as before.
+  description: As RV(counts_before), afterwards; in check mode, as it would be.
   type: dict
   returned: success
   contains: *counts

@@ -57,6 +57,10 @@ class PostfixReturner:
             return _MAILDROP
         return self._in_the_way(entry)
 
+    def queues(self, entry):
+        """Return the names of the queues in which a message counts once it is back."""
+        return (self._target(entry, entry.files[0]).partition("/")[0],)
+
     def _unsure(self):
         """Return the ids of messages that a run was injecting when it was killed."""
         if self._tried is None:

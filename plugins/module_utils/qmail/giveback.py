@@ -37,6 +37,14 @@ class QmailReturner:
                 return "%s is in the queue, of a message with the same id" % path
         return None
 
+    @staticmethod
+    def queues(entry):
+        """Return the names of the queues in which a message counts once it is back."""
+        if entry.state == "S4":
+            return ("todo",)
+        names = (record.path.partition("/")[0] for record in entry.files)
+        return [name for name in names if name in ("local", "remote", "bounce")]
+
     def _unsure(self):
         """Return the ids of messages that a run was injecting when it was killed."""
         if self._tried is None:
@@ -155,13 +163,17 @@ class QmailReturner:
         is_back = path not in inodes or self._files.is_same(paths[last], inodes[path])
         if is_back:
             self._forget(entry)
-        elif self._was_delivered(entry):
+        elif self._was_delivered(entry) or self._was_preprocessed(entry, inodes):
             # It was whole in the queue, and whoever started qmail-send before us let it go its way from there.
             self._forget(entry)
         else:
             for record in reversed(appearing(entry.files, entry.state)):
                 if record.path in inodes:
                     self._files.remove(self._target(record, paths), inodes[record.path])
+
+    def _was_preprocessed(self, entry, inodes):
+        text = entry.files[0].path
+        return text in inodes and self._files.was_preprocessed(entry, inodes[text])
 
     def _was_delivered(self, entry):
         for record in entry.files:

@@ -272,3 +272,19 @@ def test_another_run_at_work_is_waited_for_by_nobody(queue):
     finally:
         os.close(fd)
     assert queue_purge(queue.path, select=SPAM)["purged"] == 2
+
+
+def test_restore_in_check_mode_foresees_the_run_and_changes_nothing(queue):
+    fill(queue)
+    queue.add(b"Subject: spam 9\n\n", b"", remote=[b"r@example.org"], state="S4")
+    before_all = snapshot(queue.path)
+    queue_purge(queue.path, select=SPAM, unprocessed=True)
+    before = snapshot(os.path.dirname(queue.path))
+    foreseen = queue_restore(queue.path, True)
+    assert snapshot(os.path.dirname(queue.path)) == before
+    done = queue_restore(queue.path)
+    assert {name: foreseen[name] for name in set(done) - {"seconds"}} == {
+        name: done[name] for name in set(done) - {"seconds"}
+    }
+    assert (done["restored"], done["counts_after"]["by_queue"]["todo"]) == (4, 1)
+    assert snapshot(queue.path) == before_all
