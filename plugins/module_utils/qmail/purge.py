@@ -113,10 +113,12 @@ def recover(queue_directory, batch):
             continue
         entry = from_line(line)
         left = committed.get(line["chunk"])
-        if left is not None and entry.id not in left and not _was_preprocessed(queue, entry):
+        if left is not None and entry.id not in left and not _was_preprocessed(queue, batch, entry):
             _forward(queue, batch, entry)
-            count += 1
-            size += entry.size or 0
+            # It may have been restored since.
+            if batch.status(entry.files[0].path) is not None:
+                count += 1
+                size += entry.size or 0
         else:
             roll_back(batch, entry)
     batch.sync(set(_directories(batch)))
@@ -125,12 +127,10 @@ def recover(queue_directory, batch):
     return count, size
 
 
-def _was_preprocessed(queue, entry):
+def _was_preprocessed(queue, batch, entry):
     """Tell whether a qmail-send that somebody started since has made a message of todo its own."""
-    if entry.state != "S4":
-        return False
-    paths = queue.paths(entry.id, int(entry.files[0].path.split("/")[1]))
-    return queue.status(paths["todo"]) is None and queue.status(paths["info"]) is not None
+    found = batch.status(entry.files[0].path)
+    return found is not None and queue.was_preprocessed(entry, found.st_ino)
 
 
 def _directories(batch):
