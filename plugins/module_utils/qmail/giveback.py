@@ -37,6 +37,14 @@ class QmailReturner:
                 return "%s is in the queue, of a message with the same id" % path
         return None
 
+    @staticmethod
+    def queues(entry):
+        """Return the names of the queues in which a message counts once it is back."""
+        if entry.state == "S4":
+            return ("todo",)
+        names = (record.path.partition("/")[0] for record in entry.files)
+        return [name for name in names if name in ("local", "remote", "bounce")]
+
     def _unsure(self):
         """Return the ids of messages that a run was injecting when it was killed."""
         if self._tried is None:
