@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import signal
 import stat
 from contextlib import nullcontext
 
@@ -11,6 +12,8 @@ import pytest
 from tests.support.qmail_double import QmailDouble
 from tests.support.qmail_queue import DIRECTORIES
 from tests.support.real_qmail import RealQmail, qmail_home
+from tests.support.running_qmail import RunningQmail
+from tests.support.waiting import wait_for
 
 LETTER = b"Subject: one\n\nbody\n"
 # name: content, sender, recipients, origin, where the injection stops
@@ -160,3 +163,77 @@ def test_owners(qmail):
         for name in names.intersection(files):
             owner = pwd.getpwuid(os.lstat(os.path.join(directory, name)).st_uid).pw_name
             assert owner == users[name if kind == "lock" else kind], (kind, name)
+
+
+def mark_done(qmail, number, most=9):
+    """Overwrite the first `most` pending recipients of a message by done ones, in place."""
+    for channel in ("local", "remote"):
+        path = "%s/%s/%d/%d" % (qmail.path, channel, number % 23, number)
+        if os.path.exists(path):
+            with open(path, "r+b") as stream:
+                position = 0
+                for record in stream.read().split(b"\0")[:-1]:
+                    if record[:1] == b"T" and most:
+                        stream.seek(position)
+                        stream.write(b"D")
+                        most -= 1
+                    position += len(record) + 1
+
+
+def there(qmail):
+    return {int(name) for _, _, names in os.walk(qmail.path + "/mess") for name in names}
+
+
+def dropped_by(qmail, drain):
+    """Return which messages are gone, and to whom failures were reported: of one that is done, one that is half done,
+    one with a failure whose sender is that of a double bounce, and one whose sender is anybody."""
+    users = ["%s@example.org" % name for name in "ab"]
+    names = ("done", "half done", "double bounce", "reported")
+    numbers = {}
+    for name in names:
+        sender = b"#@[]" if name == "double bounce" else b"returns@example.org"
+        numbers[name] = qmail.inject(LETTER, sender, [one.encode() for one in users], "uid 0", "S4")
+    qmail.settle()
+    for name in names:
+        mark_done(qmail, numbers[name], 1 if name == "half done" else 9)
+        if name in ("double bounce", "reported"):
+            path = "%s/bounce/%d" % (qmail.path, numbers[name])
+            with open(path, "wb") as stream:
+                stream.write(b"<c@example.org>:\nno\n\n")
+            info = os.stat("%s/info/%d/%d" % (qmail.path, numbers[name] % 23, numbers[name]))
+            os.chown(path, info.st_uid, info.st_gid)
+            os.chmod(path, 0o600)
+    reported = drain(numbers)
+    return {name for name in names if numbers[name] not in there(qmail)}, reported
+
+
+def test_drops_what_is_done(tmp_path):
+    """The double against what is expected; the real one against the same."""
+    double = QmailDouble(tmp_path / "queue")
+    double.settle = double.preprocess
+
+    def drain(numbers):
+        assert double.drain() == sorted(numbers[name] for name in ("done", "double bounce", "reported"))
+        return len(double.notices)
+
+    expected = {"done", "double bounce", "reported"}, 1
+    assert dropped_by(double, drain) == expected
+    if qmail_home() is None or os.getuid() != 0:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: none in $QMAIL_HOME or /var/qmail, or not root")
+    try:
+        with RunningQmail(qmail_home()) as real:
+            (real.home / "control" / "concurrencyremote").write_text("5\n")
+            real.settle = real.idle
+
+            def drain_real(numbers):
+                def is_drained():
+                    # After a deferral it takes a second one.
+                    real._process.send_signal(signal.SIGALRM)
+                    return not {numbers[name] for name in expected[0]} & there(real)
+
+                wait_for(is_drained, 20)
+                return len(there(real) - set(numbers.values()))
+
+            assert dropped_by(real, drain_real) == expected
+    except RuntimeError as error:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: %s" % error)
