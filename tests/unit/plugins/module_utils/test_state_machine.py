@@ -13,7 +13,7 @@ from collections import Counter, namedtuple
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from ansible_collections.mailops.rescue.plugins.module_utils.pruning import prune
 from tests.support.faults import killed
@@ -25,15 +25,16 @@ from tests.support.repairing import queue_repair, with_owners
 
 THOROUGH = os.environ.get("RESCUE_FAULTS") == "all"
 SETTINGS = settings(
-    max_examples=400 if THOROUGH else 20, stateful_step_count=40 if THOROUGH else 20, deadline=None, derandomize=True,
+    max_examples=400 if THOROUGH else 30, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
     database=None, suppress_health_check=list(HealthCheck), print_blob=False,
 )  # fmt: skip
 # On a disk, ids are used again; in memory it is quick.
 MEMORY = None if THOROUGH or not os.path.isdir("/dev/shm") else "/dev/shm"
 NOBODY = {"subject": "^nobody$"}
 PRUNE = {name: COMMON[name] for name in ("mta", "queue_directory", "config_directory", "quarantine")}
-KINDS = st.sampled_from(["spam", "list", "news"])
-CALLS = st.tuples(st.integers(0, 90), st.sampled_from(["before", "after"]))
+KINDS = st.sampled_from(["spam", "news"])
+# Where a run is killed, in percent of the calls that it makes, about; and whether before or after that call.
+CALLS = st.tuples(st.integers(0, 99), st.sampled_from(["before", "after"]))
 
 
 # What was waiting in todo is in the batch as it was before qmail-send saw it, and comes back so: nobody can tell then
@@ -83,7 +84,9 @@ class Machine(RuleBasedStateMachine):
         """Return {name: path of its files} of what is a batch of mail."""
         beside, found = self.path + ".quarantine", {}
         for name in sorted(os.listdir(beside)) if os.path.isdir(beside) else ():
-            if os.path.exists(os.path.join(beside, name, "manifest.json")):
+            manifest = os.path.join(beside, name, "manifest.json")
+            # It is the last file to be written: an empty one means that no message came in here yet.
+            if os.path.exists(manifest) and os.path.getsize(manifest):
                 found[name] = os.path.join(beside, name, "files")
         return found
 
@@ -145,6 +148,11 @@ class Machine(RuleBasedStateMachine):
 
     # What is done
 
+    @initialize()
+    def some_mail(self):
+        for kind in ("spam", "news"):
+            self.arrives(kind)
+
     @rule(kind=KINDS, unprocessed=st.booleans(), by_id=st.booleans())
     def purge(self, kind, unprocessed, by_id):
         if self.is_dirty:
@@ -193,7 +201,7 @@ class Machine(RuleBasedStateMachine):
             run(self.path)
             assert self.is_dirty or name not in self.batches()
         else:
-            killed(run, self.path, *at)
+            self.killed(run, at, 30 + 4 * len(there))
         if name not in self.batches():
             for one in there:
                 self.forget(one)
@@ -201,18 +209,25 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=CALLS, kind=KINDS)
     def killed_while_it_purges(self, at, kind):
-        self.kill(lambda path: queue_purge(path, select={"subject": "^%s" % kind}, unprocessed=True), at)
+        count = len(self.of_kind(kind) & set(self.there(self.path)))
+        most = self.CALLS_TO_BEGIN + self.CALLS_EACH * count if count else 2
+        self.kill(lambda path: queue_purge(path, select={"subject": "^%s" % kind}, unprocessed=True), at, most)
 
     @rule(at=CALLS, which=st.integers(0, 99), release=st.booleans())
     def killed_while_it_restores(self, at, which, release):
         name = self.pick(which, self.batches())
         if name is not None:
-            self.kill(lambda path: queue_restore(path, batch=name, release=release), at)
+            most = 8 + self.CALLS_EACH * len(self.there(self.batches()[name]))
+            self.kill(lambda path: queue_restore(path, batch=name, release=release), at, most)
 
-    def kill(self, run, at):
+    def kill(self, run, at, most):
         self.is_dirty = True
-        killed(run, self.path, *at)
+        self.killed(run, at, most)
         self.nothing_is_lost()
+
+    def killed(self, run, at, most):
+        percent, fault = at
+        killed(run, self.path, percent * most // 100, fault)
 
     @rule()
     def next_run(self):
@@ -229,6 +244,7 @@ class Machine(RuleBasedStateMachine):
 class Qmail(Machine):
     FOLDERS = {one: one for one in ("mess", "info", "local", "remote", "bounce", "todo", "intd")}
     TEXT = "mess"
+    CALLS_TO_BEGIN, CALLS_EACH = 50, 9
 
     @staticmethod
     def make(path):
@@ -248,7 +264,10 @@ class Qmail(Machine):
 
     @rule(kind=KINDS, state=st.sampled_from(["S5", "S5", "S5", "S4", "S3", "S2"]), bounce=st.booleans(),
           local=st.booleans(), remote=st.booleans())  # fmt: skip
-    def enqueue(self, kind, state, bounce, local, remote):
+    def enqueue(self, **options):
+        self.arrives(**options)
+
+    def arrives(self, kind, state="S4", bounce=False, local=False, remote=True):
         self.serial += 1
         number = self.queue.add(
             b"Subject: %s\n\n%d\n" % (kind.encode(), self.serial), b"" if bounce else b"a@example.net",
@@ -335,6 +354,7 @@ class Postfix(Machine):
     FOLDERS = dict(dict.fromkeys(("maildrop", "incoming", "active", "deferred", "hold", "corrupt"), "message"),
                    defer="defer", bounce="bounce", trace="trace")  # fmt: skip
     TEXT = "message"
+    CALLS_TO_BEGIN, CALLS_EACH = 33, 3
 
     @staticmethod
     def make(path):
@@ -354,7 +374,10 @@ class Postfix(Machine):
 
     @rule(kind=KINDS, place=st.sampled_from(["deferred", "deferred", "hold", "active", "incoming", "maildrop"]),
           complete=st.sampled_from([True, True, True, False]), late=st.booleans(), logs=st.booleans())  # fmt: skip
-    def enqueue(self, kind, place, complete, late, logs):
+    def enqueue(self, **options):
+        self.arrives(**options)
+
+    def arrives(self, kind, place="deferred", complete=True, late=True, logs=True):
         self.serial += 1
         recipients = [Recipient("r@example.org", reason="timed out" if late and place != "maildrop" else None)]
         number = self.queue.add("Subject: %s\n\n%d\n" % (kind, self.serial), "a@example.net", recipients, place,
