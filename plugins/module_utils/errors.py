@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What can go wrong. Modules turn RescueError into fail_json; readers turn the others into counts."""
 
-__all__ = ["Damaged", "RescueError", "Vanished"]
+__all__ = ["Damaged", "RescueError", "Vanished", "disk_failed"]
+
+import os
 
 
 class RescueError(Exception):
@@ -25,3 +27,9 @@ class Damaged(Exception):
     def __init__(self, reason, path=None):
         super().__init__(reason)
         self.path = path
+
+
+def disk_failed(error):
+    """Return an OSError as a phrase."""
+    name = "" if error.filename is None else ": %s" % os.fsdecode(error.filename)
+    return "the disk failed (%s%s)" % (error.strerror or error, name)

@@ -13,7 +13,7 @@ from functools import partial
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError, disk_failed
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import PostfixHand
@@ -77,7 +77,7 @@ def purge(params, check_mode=False):
             error.result = run.result()
             raise
         except OSError as error:
-            failure = RescueError("%s: %s." % (error.filename or "The host", error.strerror or error))
+            failure = RescueError("quarantine: %s; the next run puts in order what was done." % disk_failed(error))
             failure.result = run.result()
             raise failure from None
     return run.result()

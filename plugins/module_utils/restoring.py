@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError, disk_failed
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.records import NAME
@@ -62,7 +62,7 @@ def restore(params, check_mode=False):
         error.result = run.result() if run.acted else {}
         raise
     except OSError as error:
-        failure = RescueError("%s: %s." % (error.filename or "The host", error.strerror or error))
+        failure = RescueError("quarantine: %s; what was not put back is still in the batch." % disk_failed(error))
         failure.result = run.result() if run.acted else {}
         raise failure from None
     finally:

@@ -18,7 +18,7 @@ __all__ = ["IGNORED", "Chooser", "Left", "Taker"]
 import binascii
 import os
 
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished, disk_failed
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.ledger import identity
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
@@ -153,7 +153,7 @@ class Taker:
             try:
                 hand.finish()
             except OSError as error:
-                self.failure = self.failure or _failed(error)
+                self.failure = self.failure or disk_failed(error)
 
     def _take(self, place):
         if self._parent is not None and os.getppid() != self._parent:
@@ -171,7 +171,7 @@ class Taker:
                 else:
                     self.left.add(place, entry.id, reason)
         except OSError as error:
-            self.failure = _failed(error)
+            self.failure = disk_failed(error)
             for entry in entries[done:]:
                 self.left.add(place, entry.id, self.failure)
 
@@ -185,8 +185,3 @@ class Taker:
             mine[1] += theirs[1]
         self.left.merge(left)
         self.failure = self.failure or failure
-
-
-def _failed(error):
-    name = "" if error.filename is None else ": %s" % os.fsdecode(error.filename)
-    return "the disk failed (%s%s)" % (error.strerror or error, name)
