@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from ansible_collections.mailops.rescue.plugins.module_utils import restoring, taking
 from ansible_collections.mailops.rescue.plugins.module_utils.pruning import prune
 from tests.support.faults import killed
 from tests.support.postfix_cases import add_log
@@ -25,7 +26,7 @@ from tests.support.repairing import queue_repair, with_owners
 
 THOROUGH = os.environ.get("RESCUE_FAULTS") == "all"
 SETTINGS = settings(
-    max_examples=400 if THOROUGH else 30, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
+    max_examples=400 if THOROUGH else 70, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
     database=None, suppress_health_check=list(HealthCheck), print_blob=False,
 )  # fmt: skip
 # On a disk, ids are used again; in memory it is quick.
@@ -34,6 +35,7 @@ NOBODY = {"subject": "^nobody$"}
 PRUNE = {name: COMMON[name] for name in ("mta", "queue_directory", "config_directory", "quarantine")}
 KINDS = st.sampled_from(["spam", "news"])
 # Where a run is killed, in percent of the calls that it makes, about; and whether before or after that call.
+LATE = st.tuples(st.integers(30, 99), st.sampled_from(["before", "after"]))
 CALLS = st.tuples(st.integers(0, 99), st.sampled_from(["before", "after"]))
 
 
@@ -207,7 +209,7 @@ class Machine(RuleBasedStateMachine):
                 self.forget(one)
         self.nothing_is_lost()
 
-    @rule(at=CALLS, kind=KINDS)
+    @rule(at=LATE, kind=KINDS)
     def killed_while_it_purges(self, at, kind):
         count = len(self.of_kind(kind) & set(self.there(self.path)))
         most = self.CALLS_TO_BEGIN + self.CALLS_EACH * count if count else 2
@@ -244,7 +246,7 @@ class Machine(RuleBasedStateMachine):
 class Qmail(Machine):
     FOLDERS = {one: one for one in ("mess", "info", "local", "remote", "bounce", "todo", "intd")}
     TEXT = "mess"
-    CALLS_TO_BEGIN, CALLS_EACH = 50, 9
+    CALLS_TO_BEGIN, CALLS_EACH = 45, 18
 
     @staticmethod
     def make(path):
@@ -354,7 +356,7 @@ class Postfix(Machine):
     FOLDERS = dict(dict.fromkeys(("maildrop", "incoming", "active", "deferred", "hold", "corrupt"), "message"),
                    defer="defer", bounce="bounce", trace="trace")  # fmt: skip
     TEXT = "message"
-    CALLS_TO_BEGIN, CALLS_EACH = 33, 3
+    CALLS_TO_BEGIN, CALLS_EACH = 30, 6
 
     @staticmethod
     def make(path):
@@ -412,5 +414,8 @@ class Postfix(Machine):
 
 
 @pytest.mark.parametrize("machine", [Qmail, Postfix])
-def test_any_order(machine):
+def test_any_order(machine, monkeypatch):
+    # So that a run is killed with some of its messages done.
+    monkeypatch.setattr(taking, "_CHUNK", 2)
+    monkeypatch.setattr(restoring, "_CHUNK", 2)
     run_state_machine_as_test(machine, settings=SETTINGS)
