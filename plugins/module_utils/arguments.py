@@ -36,10 +36,17 @@ def run_module(module, work):
     try:
         result = work(module.params)
     except RescueError as error:
+        _warn(module, error.result)
         module.fail_json(msg=str(error), **error.result)
     except OSError as error:
         module.fail_json(msg="%s: %s." % (error.filename or "The host", error.strerror or error))
+    _warn(module, result)
     if len(module.jsonify(module.params)) > _LONGEST_INVOCATION:
         # Thousands of ids come back with every result otherwise.
         result["invocation"] = {"module_args": "left out: longer than %d bytes" % _LONGEST_INVOCATION}
     module.exit_json(**result)
+
+
+def _warn(module, result):
+    for sentence in result.pop("warnings", ()):
+        module.warn(sentence)

@@ -6,8 +6,8 @@
 A batch is a directory of mode 0700::
 
     manifest.json   who took what from where, and by which selection
-    ledger.jsonl    a line for each message, synced before it leaves the queue; and a line for each chunk of them whose
-                    files are all in here, synced before any leaves the queue ("committed")
+    ledger.jsonl    a line for each message, synced before it leaves the queue, the last one counting; and lines that
+                    name messages whose delivery or injection was under way when they were taken or put back ("unsure")
     files/          the messages' own files, under their paths in the queue
     complete.json   totals; without it the run was cut off, and the next one puts that in order
     returning.json  the messages that are on their way back into the queue
@@ -172,6 +172,10 @@ class Batch:
         for line in again.values():
             if line is not None:
                 yield from_line(line)
+
+    def unsure(self):
+        """Return the ids of messages of which nobody knows whether they were delivered, or injected, already."""
+        return {one for line in self.ledger() for one in line.get("unsure", ())}
 
     def complete(self, totals):
         """Say that the run that made this batch is over; ``totals``: a dict."""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a quarantine's ledger says of each message: its envelope, and every file it consisted of."""
 
-__all__ = ["Entry", "FileRecord", "dump", "examine", "from_line", "identity", "to_line"]
+__all__ = ["RECIPIENTS", "Entry", "FileRecord", "dump", "examine", "from_line", "identity", "to_line"]
 
 import hashlib
 import json
@@ -20,7 +20,8 @@ FileRecord = namedtuple("FileRecord", "path size mode uid gid atime mtime inode 
 # ``files`` is a list of FileRecord, that of the message's text first; texts are bytes, ``arrival`` is in epoch seconds.
 Entry = namedtuple("Entry", "id queue state sender recipients recipient_count arrival size files")
 
-_RECIPIENTS = 1000
+# How many of a message's recipients are kept; all are in its files.
+RECIPIENTS = 1000
 _HEAD = 16384
 _PIECE = 1 << 18
 
@@ -63,7 +64,7 @@ def to_line(entry, chunk):
         "queue": entry.queue,
         "state": entry.state,
         "sender": _text(entry.sender),
-        "recipients": [[_text(one.address), one.done, one.channel] for one in entry.recipients[:_RECIPIENTS]],
+        "recipients": [[_text(one.address), one.done, one.channel] for one in entry.recipients],
         "recipient_count": entry.recipient_count,
         "arrival": entry.arrival,
         "size": entry.size,

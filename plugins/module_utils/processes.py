@@ -21,17 +21,22 @@ def in_processes(work, shares):
     try:
         for number, share in enumerate(shares, 1):
             reading, writing = os.pipe()
+            # Being asked to end between the fork and the note of it would leave a process that nobody ends.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGHUP))
             try:
                 pid = os.fork()
+                if pid:
+                    children[pid] = reading
             except OSError as error:
                 os.close(reading)
                 os.close(writing)
                 raise RescueError("The host cannot start another process: %s." % error.strerror) from None
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if pid == 0:
                 os.close(reading)
                 _child(work, share, number, writing)
             os.close(writing)
-            children[pid] = reading
         for pid, reading in list(children.items()):
             with os.fdopen(reading, "rb", 1 << 20) as pipe:
                 children[pid] = None

@@ -34,7 +34,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.scan import process
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
-from ansible_collections.mailops.rescue.plugins.module_utils.working import find_work, held_queues, service_results
+from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    find_work,
+    foreseen_services,
+    held_queues,
+    lock_all,
+    service_results,
+    warnings,
+)
 
 _LONGEST_LABEL = 200
 _BOUNDS = {
@@ -111,7 +118,7 @@ class _Run:
         self._held = []
         self._left = None
         self._is_known = True
-        self._before = self._after = None
+        self._before = self._after = self._known = None
         self.chosen = None
 
     def survey(self):
@@ -122,6 +129,8 @@ class _Run:
         whole = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
         self._before = self._before or whole.summary
         self.chosen = whole.collector
+        # What was agreed to does not grow by what a second look finds.
+        self._known = self._known or self.chosen.known
         self._left = self.chosen.left
 
     def unfinished(self):
@@ -148,6 +157,8 @@ class _Run:
             for name in work.unfinished()
         ]
         result["changed"] = bool(chosen.count or result["recovered"])
+        if result["changed"] and self._target.mta == "qmail" and not self._online:
+            result["service"] = foreseen_services(self._works, self._params)
         return result
 
     def act(self):
@@ -156,7 +167,7 @@ class _Run:
             for work in self._works:
                 if work.quarantine is not None:
                     work.quarantine.create()
-                    work.quarantine.lock()
+            lock_all(self._works)
             with held_queues(self._works, self._params, not self._online) as self._held:
                 for work in self._works:
                     if work.quarantine is not None:
@@ -192,9 +203,8 @@ class _Run:
 
     def _take_selected(self):
         """Take what is selected, in one pass; return why it was cut short, or None."""
-        known = self.chosen.known
         late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
-        taker = self._scan(lambda number: Taker(self._hands(), number, known, late)).collector
+        taker = self._scan(lambda number: Taker(self._hands(), number, self._known, late)).collector
         self._left = taker.left
         for work, (count, size) in zip(self._works, taker.taken):
             work.taken = (work.taken[0] + count, work.taken[1] + size)
@@ -206,7 +216,7 @@ class _Run:
             failure = self._take_selected()
             if failure is not None:
                 return failure
-            busy = any(reason == BUSY for unused, unused_id, reason in self._left.shown)
+            busy = BUSY in self._left.reasons
             there = []
             for place, work in enumerate(self._works):
                 rest = max(0, self._params["watch_timeout"] - (time.monotonic() - begin))
@@ -235,7 +245,7 @@ class _Run:
                 self._is_known = self._works[0].quarantine is not None
                 continue
             try:
-                work.taken = work.recover_taking(work.batch)
+                work.taken = work.recover_taking(work.batch, not self._online)
                 self._close(work)
             except OSError:
                 # The next run will do it.
@@ -243,6 +253,8 @@ class _Run:
 
     def _so_far(self):
         if not self._is_known:
+            if self._works[0].quarantine is None:
+                return "what was removed before is gone"
             return "what was done before, the next run will put in order"
         return "%d messages were taken before, and can be restored" % self._total(0)
 
@@ -329,6 +341,7 @@ class _Run:
             "left_count": self._left.count,
             "recovered": recovered,
             "service": service_results(self._held),
+            "warnings": warnings(self._works, self._held),
             "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
             "damaged_count": summary.damaged_count,
             "vanished": summary.vanished,

@@ -24,11 +24,18 @@ from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Left
-from ansible_collections.mailops.rescue.plugins.module_utils.working import find_work, held_queues, service_results
+from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    find_work,
+    held_queues,
+    lock_all,
+    service_results,
+    warnings,
+)
 
 _CHUNK = 500
 _SHOWN = 48 * 1024
 _NAMED = 5
+_UNSURE = "it may have been delivered, or injected, already when an earlier run took it or was cut off (see unsure)"
 _BOUNDS = {"stop_timeout": (0, 86400, "seconds"), "start_timeout": (0, 86400, "seconds")}
 
 
@@ -104,6 +111,8 @@ class _Run:
         self._left = Left()
         self._restored = self._bytes = self._matched = self._remaining = 0
         self._paths = []
+        self._unsure = ()
+        self._chunk = ()
         self._before = self._after = None
         self.name = None
         self.acted = False
@@ -129,9 +138,7 @@ class _Run:
     def act(self):
         """Put back what is selected."""
         works = self._works
-        for work in works:
-            if work.quarantine.exists():
-                work.quarantine.lock()
+        lock_all(works)
         self._before = self._count()
         self.acted = True
         # Who only re-injects leaves qmail-send alone.
@@ -141,7 +148,7 @@ class _Run:
             return
         with held_queues(works, self._params, offline) as self._held:
             for work in works:
-                work.recover()
+                work.recover(offline, "method=exact")
             for place, batch in self._batches():
                 returner = works[place].returner(batch, self._params["release"])
                 try:
@@ -149,6 +156,7 @@ class _Run:
                 except BaseException:
                     if batch.returning() is not None and offline:
                         returner.recover()
+                        self._count_chunk(batch)
                     raise
                 finally:
                     returner.finish()
@@ -179,7 +187,17 @@ class _Run:
         if chunk:
             self._give_back_chunk(returner, place, chunk)
 
+    def _count_chunk(self, batch):
+        """Count what came back of the chunk in which a run failed."""
+        for entry in self._chunk:
+            if batch.status(entry.files[0].path) is None:
+                self._restored += 1
+                self._bytes += entry.size or 0
+            else:
+                self._remaining += 1
+
     def _give_back_chunk(self, returner, place, chunk):
+        self._chunk = chunk if self._target.mta == "qmail" else ()
         how = returner.give_back if self._params["method"] == "exact" else returner.reinject
         for entry, reason in how(chunk):
             if reason is None:
@@ -188,9 +206,13 @@ class _Run:
             else:
                 self._left.add(place, entry.id, reason)
                 self._remaining += 1
+        self._chunk = ()
 
     def _verify(self, returner, place, entry):
-        reason = returner.problem(entry, self._params["method"])
+        if entry.id in self._unsure and not self._params["unsure"]:
+            reason = _UNSURE
+        else:
+            reason = returner.problem(entry, self._params["method"])
         if reason is not None:
             self._left.add(place, entry.id, reason)
         return reason is None
@@ -207,6 +229,7 @@ class _Run:
     def _entries(self, batch):
         """Yield ``(Entry, selected)`` for each message in a batch."""
         wanted = None if self._selection.is_all else self._find(batch)
+        self._unsure = batch.unsure()
         for entry in batch.entries():
             selected = wanted is None or entry.id in wanted
             self._matched += selected
@@ -258,6 +281,7 @@ class _Run:
             "counts_before": self._before,
             "counts_after": self._after,
             "service": service_results(self._held),
+            "warnings": warnings(self._works, self._held),
             "seconds": round(time.time() - self._started, 3),
         }
 

@@ -26,25 +26,32 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVE
 IGNORED = ""
 _CHUNK = 1000
 _SHOWN = 50
+_REASONS = 500
+# A message may have 100,000 of them.
+_RECIPIENTS = 20000
 _GONE = "it left the queue while it was being taken"
 _OTHER = "another message has this id by now"
 
 
 class Left:
-    """Messages that were selected and stay: ``count``, and the first 50 as ``(place, id, reason)``."""
+    """Messages that were selected and stay: ``count``, the first 50 as ``(place, id, reason)``, and all ``reasons``."""
 
     def __init__(self):
         self.count = 0
         self.shown = []
+        self.reasons = set()
 
     def add(self, place, queue_id, reason):
         self.count += 1
         if len(self.shown) < _SHOWN:
             self.shown.append((place, queue_id, reason))
+        if len(self.reasons) < _REASONS:
+            self.reasons.add(reason)
 
     def merge(self, other):
         self.count += other.count
         self.shown = (self.shown + other.shown)[:_SHOWN]
+        self.reasons |= other.reasons
 
 
 class Chooser:
@@ -116,6 +123,7 @@ class Taker:
         self._name = "%d.%s" % (number, binascii.hexlify(os.urandom(4)).decode("ascii"))
         self._parent = os.getppid() if number else None
         self._chunks = [[] for unused in hands]
+        self._recipients = [0 for unused in hands]
         self._serial = 0
 
     def add(self, message, reader):
@@ -142,7 +150,8 @@ class Taker:
             return
         chunk = self._chunks[message.place]
         chunk.append(entry)
-        if len(chunk) >= _CHUNK:
+        self._recipients[message.place] += len(entry.recipients)
+        if len(chunk) >= _CHUNK or self._recipients[message.place] > _RECIPIENTS:
             self._take(message.place)
 
     def finish(self):
@@ -159,7 +168,7 @@ class Taker:
         if self._parent is not None and os.getppid() != self._parent:
             # Whoever started us was killed: what holds the queue's lock must not live on unseen.
             os._exit(1)
-        entries, self._chunks[place] = self._chunks[place], []
+        entries, self._chunks[place], self._recipients[place] = self._chunks[place], [], 0
         self._serial += 1
         done = 0
         try:

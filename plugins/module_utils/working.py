@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
-__all__ = ["QueueWork", "find_work", "held_queues", "service_results"]
+__all__ = [
+    "QueueWork", "find_work", "foreseen_services", "held_queues", "lock_all", "service_results", "warnings",
+]  # fmt: skip
 
+import os
 from contextlib import ExitStack, contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
@@ -33,7 +36,6 @@ class QueueWork:
         self.quarantine = quarantine
         self.batch = None
         self.taken = (0, 0)
-        self._offline = True
         self.recovered = []
 
     def skeleton(self):
@@ -53,35 +55,45 @@ class QueueWork:
             if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None)
         ]
 
-    def recover(self, offline=True):
-        """Put the batches that killed runs have left in order; ``offline``: whether the queue's MTA is held."""
-        self._offline = offline
+    def recover(self, offline=True, way="mode=offline"):
+        """Put the batches that killed runs have left in order.
+
+        ``offline``: whether the queue's MTA is held; ``way``: how it would be, for the sentence where it must be.
+        """
         for batch in self.quarantine.batches():
             if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None):
-                self._recover(batch)
+                if self.mta == "qmail" and not offline and self._needs_stop(batch):
+                    raise RescueError(
+                        "quarantine: the run that worked on batch %s was cut off while qmail-send was stopped; run "
+                        "once with %s, which puts that in order." % (batch.name, way)
+                    )
+                self._recover(batch, offline)
 
-    def _recover(self, batch):
+    @staticmethod
+    def _needs_stop(batch):
+        if batch.returning() is not None and batch.return_method() == "exact":
+            return True
+        return not batch.is_complete and batch.manifest.get("mode") != "online"
+
+    def _recover(self, batch, offline):
         """Put one batch in order; where it never held a message, remove it."""
         if batch.returning() is not None:
             self.returner(batch).recover()
-        count, size = self.recover_taking(batch)
-        if not batch.is_complete:
+        if batch.is_complete:
+            count = sum(1 for unused in batch.entries())
+        else:
+            count, size = self.recover_taking(batch, offline)
             batch.complete({"messages": count, "bytes": size, "cut_off": True})
             if not count:
                 self.quarantine.remove(batch)
         self.recovered.append((batch.name, count))
 
-    def recover_taking(self, batch):
+    def recover_taking(self, batch, offline=True):
         """Put a batch in order whose run ended while it took messages; return (messages, bytes) in it."""
         if self.mta == "postfix":
             return postfix_purge.recover(self.directory, batch)
         if batch.manifest.get("mode") == "online":
-            return qmail_online.recover(self.directory, batch, not self._offline)
-        if not self._offline:
-            raise RescueError(
-                "mode: expected offline, as the run that made batch %s with it was cut off, and is to be put in order."
-                % batch.name
-            )
+            return qmail_online.recover(self.directory, batch, not offline)
         return qmail_purge.recover(self.directory, batch)
 
     def returner(self, batch, release=False):
@@ -132,3 +144,45 @@ def held_queues(works, params, offline=True):
 def service_results(held):
     """Return the list of dicts, for a result, of the services that were stopped; ``held``: a list of Stopped."""
     return [dict(one.result(), queue_directory=one.service.queue) for one in held if one.found != "down"]
+
+
+def foreseen_services(works, params):
+    """Return the same, as it would be. RescueError where a service could not be told anything."""
+    found = []
+    for work in works:
+        service = Service(work.directory, params["supervisor"], params["service"])
+        state, process = service.state()
+        if state == "down":
+            continue
+        supervisor = service.require(process)
+        found.append({
+            "queue_directory": work.directory,
+            "supervisor": supervisor.kind,
+            "service": supervisor.service,
+            "state_before": state,
+            "state_after": "down" if state == "stopping" else state,
+            "pid": None,
+            "killed": [],
+        })  # fmt: skip
+    return found
+
+
+def lock_all(works):
+    """Lock the quarantine of each queue that has one; several queues may share it."""
+    locked = set()
+    for work in works:
+        if work.quarantine is not None and work.quarantine.exists():
+            path = os.path.realpath(work.quarantine.path)
+            if path not in locked:
+                work.quarantine.lock()
+                locked.add(path)
+
+
+def warnings(works, held):
+    """Return what an operator must know and would not look for, as a list of sentences."""
+    return [
+        "qmail-send of %s is down. If the run that was cut off has stopped it, start it by qmail_send (state=started)."
+        % one.service.queue
+        for one, work in zip(held, works)
+        if one.found == "down" and work.recovered
+    ]

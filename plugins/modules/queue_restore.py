@@ -34,6 +34,13 @@ options:
     type: str
     choices: [exact, reinject]
     default: exact
+  unsure:
+    description:
+      - Whether to put back, too, messages that may have been delivered already. A delivery of them was in flight when
+        M(mailops.rescue.queue_purge) marked them, or a run that took, restored or injected them was
+        killed in between.
+    type: bool
+    default: false
   release:
     description:
       - "Postfix: put each message back into the queue that it was in, and not into C(hold), so that it is delivered."
@@ -252,6 +259,7 @@ def main():
             batch={"type": "str", "required": True},
             method={"type": "str", "choices": ["exact", "reinject"], "default": "exact"},
             release={"type": "bool", "default": False},
+            unsure={"type": "bool", "default": False},
             **dict(SELECTION, **QMAIL_SERVICE)
         ),
         supports_check_mode=True,

@@ -17,7 +17,7 @@ COMMON = {
 }  # fmt: skip
 PURGE = dict(COMMON, all=False, max_messages=None, mode="offline", watch_timeout=30, unprocessed=False, label=None,
              workers=1)  # fmt: skip
-RESTORE = dict(COMMON, batch="latest", method="exact", release=False)
+RESTORE = dict(COMMON, batch="latest", method="exact", release=False, unsure=False)
 KINDS = ("mess", "info", "local", "remote", "bounce", "todo", "intd")
 
 

@@ -20,7 +20,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge impor
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reinject import Injector
 from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
-_UNSURE = "a run was cut off while it injected it: it may have been injected already"
 _MAILDROP = "it was in maildrop, where nothing can be held: it can come back only with release"
 _COPY = "is a copy, with another inode number: it can only come back by method=reinject"
 _COMPARED = ("size", "mode", "uid", "gid", "mtime", "sha256")
@@ -41,7 +40,6 @@ class PostfixReturner:
         self._tree = Tree(queue_directory)
         self._hashing = find_hashing(queue_directory, self._running) if hashing is None else hashing
         self._deepest = {name: layout.existing_depth(queue_directory, name) for name in layout.QUEUES}
-        self._tried = None
         self._injector = None
 
     def problem(self, entry, method="exact"):
@@ -52,7 +50,7 @@ class PostfixReturner:
             if changed:
                 return "%s in the batch %s" % (record.path, changed)
         if method == "reinject":
-            return _UNSURE if entry.id in self._unsure() else None
+            return None
         if entry.queue == "maildrop" and not self._release:
             return _MAILDROP
         return self._in_the_way(entry)
@@ -60,12 +58,6 @@ class PostfixReturner:
     def queues(self, entry):
         """Return the names of the queues in which a message counts once it is back."""
         return (self._target(entry, entry.files[0]).partition("/")[0],)
-
-    def _unsure(self):
-        """Return the ids of messages that a run was injecting when it was killed."""
-        if self._tried is None:
-            self._tried = {one for line in self._batch.ledger() for one in line.get("unsure", ())}
-        return self._tried
 
     def _changed(self, record, method):
         place = self._batch.find(record.path)
@@ -90,10 +82,6 @@ class PostfixReturner:
                 path = layout.place(queue, entry.id, depth)
                 if self._tree.status(path) is not None:
                     return "%s is in the queue, of a message with the same id" % path
-        for record in entry.files:
-            path = self._target(entry, record)
-            if self._tree.status(path) is not None:
-                return "%s is in the queue already" % path
         return None
 
     def _target(self, entry, record):
@@ -144,6 +132,9 @@ class PostfixReturner:
             try:
                 files.move(place[0], place[1], name, self._tree.make(parent))
             except FileExistsError:
+                if record is not entry.files[0]:
+                    # No queue has this id: it is what qmgr logged when it missed the message, and ours is not needed.
+                    continue
                 self._take_back_logs(entry)
                 return "%s is in the queue already" % path
         return None

@@ -15,7 +15,13 @@ import stat
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import Entry, examine, from_line, to_line
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import (
+    RECIPIENTS,
+    Entry,
+    examine,
+    from_line,
+    to_line,
+)
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_locked, is_running, try_lock
@@ -91,7 +97,7 @@ class PostfixHand:
         records = [record] + [self._examine_log(log) for log, unused in self._logs.find(message.id, path)]
         records = [one for one in records if one is not None]
         self._changed[path] = before.st_ctime_ns
-        return Entry(message.id, message.queue, message.state, message.sender, message.recipients,
+        return Entry(message.id, message.queue, message.state, message.sender, message.recipients[:RECIPIENTS],
                      len(message.recipients), message.arrival, message.size, records)  # fmt: skip
 
     def _check_content(self, message, path, record, head):

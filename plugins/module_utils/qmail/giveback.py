@@ -7,11 +7,10 @@ __all__ = ["QmailReturner"]
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import examine, from_line
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, appearing
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import examine
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, decisive, others
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reinject import Injector
 
-_UNSURE = "a run was killed while it injected it: it may have been injected already"
 _COMPARED = ("size", "mode", "uid", "gid", "mtime", "sha256")
 
 
@@ -20,7 +19,6 @@ class QmailReturner:
 
     def __init__(self, queue_directory, batch):
         self._batch = batch
-        self._tried = None
         self._files = QueueFiles(queue_directory)
         self._same_split = batch.manifest.get("split") == self._files.split
 
@@ -31,7 +29,7 @@ class QmailReturner:
             if changed:
                 return "%s in the batch %s" % (record.path, changed)
         if method == "reinject":
-            return _UNSURE if entry.id in self._unsure() else None
+            return None
         for path in self._files.paths(entry.id, self._number(entry.files[0].path)).values():
             if self._files.status(path) is not None:
                 return "%s is in the queue, of a message with the same id" % path
@@ -44,12 +42,6 @@ class QmailReturner:
             return ("todo",)
         names = (record.path.partition("/")[0] for record in entry.files)
         return [name for name in names if name in ("local", "remote", "bounce")]
-
-    def _unsure(self):
-        """Return the ids of messages that a run was injecting when it was killed."""
-        if self._tried is None:
-            self._tried = {one for line in self._batch.ledger() for one in line.get("unsure", ())}
-        return self._tried
 
     def _changed(self, record, method):
         place = self._batch.find(record.path)
@@ -85,10 +77,15 @@ class QmailReturner:
             if reason is not None:
                 left[entry.id] = reason
         self._files.sync()
-        for entry in entries:
-            if entry.id not in left:
-                self._forget(entry)
-        self._batch.sync({record.path.rpartition("/")[0] for entry in entries for record in entry.files})
+        back = [entry for entry in entries if entry.id not in left]
+        for entry in back:
+            self._hand_over(entry)
+        self._files.sync()
+        touched = {record.path.rpartition("/")[0] for entry in back for record in entry.files}
+        self._batch.sync(touched)
+        for entry in back:
+            self._forget(entry)
+        self._batch.sync(touched)
         self._batch.end_return()
         for entry in entries:
             yield entry, left.get(entry.id)
@@ -99,17 +96,20 @@ class QmailReturner:
         for entry in entries:
             # Killed between this and its end, nobody can tell whether qmail-queue has it: it is not tried again.
             self._batch.begin_return([entry.id], "reinject")
-            reason = injector.inject(self._batch, entry)
+            reason, unsure = injector.inject(self._batch, entry)
             if reason is None:
                 self._forget(entry)
                 self._batch.sync({record.path.rpartition("/")[0] for record in entry.files})
+            elif unsure:
+                self._batch.append([{"unsure": [entry.id]}])
             self._batch.end_return()
             yield entry, reason
 
     def _link(self, entry):
-        paths = self._files.paths(entry.id, self._number(entry.files[0].path))
+        """Link a message's files into the queue, all but the decisive one; return why not, or None."""
+        paths = self._paths(entry)
         done = []
-        for record in appearing(entry.files, entry.state):
+        for record in reversed(others(entry)):
             target = self._target(record, paths)
             name, fd = self._files.place(target)
             try:
@@ -122,12 +122,19 @@ class QmailReturner:
             done.append((name, fd))
         return None
 
+    def _hand_over(self, entry):
+        """Move the decisive file: in this one step the message ceases to be the batch's and becomes the queue's."""
+        record = decisive(entry)
+        target = self._target(record, self._paths(entry))
+        files.move(*self._batch.find(record.path), *self._files.place(target))
+        self._files.note(target)
+
     def _forget(self, entry):
-        """Remove a message that is back in the queue from the batch; what made it valid there goes first."""
-        for record in reversed(appearing(entry.files, entry.state)):
-            place = self._batch.find(record.path)
+        """Remove a message that is back in the queue from the batch."""
+        # The text last: it tells what is in the batch.
+        for record in [decisive(entry)] + others(entry):
             if self._batch.status(record.path) is not None:
-                files.unlink(*place)
+                files.unlink(*self._batch.find(record.path))
 
     def recover(self):
         """Bring into order what a run that was killed while it gave back has left."""
@@ -140,9 +147,8 @@ class QmailReturner:
             return
         wanted = set(ids)
         touched = set()
-        for line in self._batch.ledger():
-            if line.get("id") in wanted and "files" in line:
-                entry = from_line(line)
+        for entry in self._batch.entries():
+            if entry.id in wanted:
                 self._recover(entry)
                 touched.update(record.path.rpartition("/")[0] for record in entry.files)
         self._files.sync()
@@ -150,41 +156,18 @@ class QmailReturner:
         self._batch.end_return()
 
     def _recover(self, entry):
-        inodes = {}
-        for record in entry.files:
+        if self._batch.status(decisive(entry).path) is None:
+            # The queue has it, or had it.
+            self._forget(entry)
+            return
+        paths = self._paths(entry)
+        for record in others(entry):
             found = self._batch.status(record.path)
             if found is not None:
-                inodes[record.path] = found.st_ino
-        if not inodes:
-            return
-        paths = self._files.paths(entry.id, self._number(entry.files[0].path))
-        last = "todo" if entry.state == "S4" else "info"
-        path = next(record.path for record in entry.files if record.path.startswith(last + "/"))
-        is_back = path not in inodes or self._files.is_same(paths[last], inodes[path])
-        if is_back:
-            self._forget(entry)
-        elif self._was_delivered(entry) or self._was_preprocessed(entry, inodes):
-            # It was whole in the queue, and whoever started qmail-send before us let it go its way from there.
-            self._forget(entry)
-        else:
-            for record in reversed(appearing(entry.files, entry.state)):
-                if record.path in inodes:
-                    self._files.remove(self._target(record, paths), inodes[record.path])
+                self._files.remove(self._target(record, paths), found.st_ino)
 
-    def _was_preprocessed(self, entry, inodes):
-        text = entry.files[0].path
-        return text in inodes and self._files.was_preprocessed(entry, inodes[text])
-
-    def _was_delivered(self, entry):
-        for record in entry.files:
-            if record.path.startswith(("local/", "remote/")) and self._batch.status(record.path) is not None:
-                try:
-                    found = examine(record.path, *self._batch.find(record.path))[0]
-                except (Damaged, Vanished):
-                    continue
-                if found.sha256 != record.sha256:
-                    return True
-        return False
+    def _paths(self, entry):
+        return self._files.paths(entry.id, self._number(entry.files[0].path))
 
     def finish(self):
         """Bring everything to the disk."""

@@ -6,6 +6,9 @@
 A message's text is linked into the batch, which keeps its id from being used again; its other files are copied, as they
 are about to change. Then the sender becomes that of a double bounce, whose failures qmail-send throws away, and each
 pending recipient is marked as done, one byte in place, as qmail-send does it.
+
+qmail-send may deliver it at any moment of this. What it has done until a recipient is marked, the copy is told; of what
+it was doing then, nobody can know the outcome, and the ledger says so ("unsure"): such a message does not come back.
 """
 
 __all__ = ["OnlineHand", "recover", "watch"]
@@ -16,17 +19,19 @@ from array import array
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import from_line, to_line
+from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import examine, to_line
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.deliveries import find_recipients
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.purge import QmailHand, roll_back
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, disappearing
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import IGNORED
 
 BUSY = "it is being delivered"
 _UNPROCESSED = "qmail-send has not preprocessed it yet; that takes a moment"
+_DELIVERED = "it was delivered while it was being taken"
 _CHANGED = "it changed while it was being taken"
 _DOUBLE_BOUNCE = b"F#@[]\0"
 _LIMIT = 1 << 26
@@ -34,6 +39,8 @@ _CHANNELS = ("local", "remote")
 # qmail-send retries all other mail too whenever it is told to.
 _NUDGES = (0, 3, 15, 60, 240)
 _POLL = 0.2
+# Few, as qmail-send goes on delivering between the copy and the mark.
+_AT_ONCE = 50
 
 
 class OnlineHand(QmailHand):
@@ -68,27 +75,45 @@ class OnlineHand(QmailHand):
         return entry._replace(files=[one._replace(copied=not one.path.startswith("mess/")) for one in entry.files])
 
     def take(self, entries, chunk):
-        busy = self._in_flight()
-        left = {}
+        for first in range(0, len(entries), _AT_ONCE):
+            yield from self._take(entries[first : first + _AT_ONCE], chunk)
+        self._busy = None
+
+    def _take(self, entries, chunk):
         self.batch.append([to_line(entry, chunk) for entry in entries])
+        left = {}
+        busy = self._in_flight()
         for entry in entries:
-            reason = BUSY if self._is_busy(entry, busy) else self._save(entry)
+            reason = self._save(entry, busy)
             if reason is not None:
                 left[entry.id] = reason
         files.sync_all()
-        self.batch.append([{"committed": chunk, "left": sorted(left)}])
+        taken = []
         for entry in entries:
             if entry.id not in left:
-                mark(self._files, self.batch, entry)
-            yield entry, left.get(entry.id)
+                if mark(self._files, self.batch, entry):
+                    taken.append(entry)
+                else:
+                    left[entry.id] = _DELIVERED
+                    roll_back(self.batch, entry)
+        busy = self._in_flight() if taken else ()
+        unsure = [entry.id for entry in taken if self._is_busy(entry, busy)]
         files.sync_all()
-        self._busy = None
+        self.batch.append([{"marked": [entry.id for entry in taken], "unsure": unsure}])
+        for entry in entries:
+            yield entry, left.get(entry.id)
 
-    @staticmethod
-    def _is_busy(entry, busy):
-        return any((one.channel, one.address) in busy for one in entry.recipients if not one.done)
+    def _is_busy(self, entry, busy):
+        """Tell whether one of the message's recipients, as they were saved, is being delivered."""
+        for record in entry.files:
+            channel = record.path.partition("/")[0]
+            if busy and _is_channel(record):
+                data = read_all(*self.batch.find(record.path), limit=_LIMIT)
+                if any((channel, one[1:]) in busy for one in data.split(b"\0") if one[:1] == b"T"):
+                    return True
+        return False
 
-    def _save(self, entry):
+    def _save(self, entry, busy):
         """Put a message into the batch; return why not, or None."""
         reason = None
         try:
@@ -101,6 +126,8 @@ class OnlineHand(QmailHand):
                     files.link(name, fd, name, there)
             if not self._is_as_examined(entry):
                 reason = _CHANGED
+            elif self._is_busy(entry, busy):
+                reason = BUSY
         except (Vanished, FileNotFoundError):
             reason = "it left the queue while it was being taken"
         except Damaged as error:
@@ -122,15 +149,23 @@ class OnlineHand(QmailHand):
 
 
 def mark(queue, batch, entry):
-    """Mark a message that is in the batch as done in the queue, if it still is there; ``queue``: its QueueFiles."""
+    """Mark a message that is in the batch as done in the queue; return False where it has left the queue.
+
+    ``queue``: its QueueFiles.
+    """
     text = entry.files[0]
-    found = batch.status(text.path)
-    if found is None or not queue.is_same(text.path, found.st_ino):
-        return
+    if not queue.is_same(text.path, text.inode):
+        return False
     paths = queue.paths(entry.id, int(text.path.split("/")[1]))
     _disown(queue, batch, paths["info"])
-    for channel in _CHANNELS:
-        _mark_channel(queue, paths[channel])
+    records = [_mark_channel(queue, batch, one) if _is_channel(one) else one for one in entry.files]
+    if records != entry.files:
+        batch.append([to_line(entry._replace(files=records), "changed")])
+    return True
+
+
+def _is_channel(record):
+    return record.path.partition("/")[0] in _CHANNELS
 
 
 def _disown(queue, batch, path):
@@ -156,21 +191,53 @@ def _clear(batch, queue_id):
     return temporary
 
 
-def _mark_channel(queue, path):
+def _mark_channel(queue, batch, record):
+    """Mark the pending recipients of a channel; return the FileRecord of the copy, which is told of the done ones."""
+    saved, there = batch.find(record.path)
+    copy = os.open(saved, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=there)
+    try:
+        kept = os.pread(copy, _LIMIT, 0)
+        # qmail-send removes it when all are done.
+        data = _mark_in_queue(queue, record.path)
+        pending = [at for at, one in _records(kept) if one[:1] == b"T"]
+        delivered = [at for at in pending if data is None or data[at : at + 1] == b"D"]
+        for at in delivered:
+            files.overwrite(copy, b"D", at)
+    finally:
+        os.close(copy)
+    if not delivered:
+        return record
+    files.set_times(saved, there, (record.atime, record.mtime))
+    return examine(record.path, saved, there)[0]._replace(inode=record.inode, copied=True)
+
+
+def _mark_in_queue(queue, path):
+    """Mark the pending recipients; return the file as it was before, or None where there is none."""
     name, place = queue.place(path)
     try:
         fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
     except FileNotFoundError:
-        return
+        return None
     try:
-        data = os.read(fd, _LIMIT)
-        position = 0
-        for record in data.split(b"\0")[:-1]:
-            if record[:1] == b"T":
-                files.overwrite(fd, b"D", position)
-            position += len(record) + 1
+        data = os.pread(fd, _LIMIT, 0)
+        _mark_pending(fd, data)
+        return data
     finally:
         os.close(fd)
+
+
+def _mark_pending(fd, data):
+    for at, record in _records(data):
+        if record[:1] == b"T":
+            files.overwrite(fd, b"D", at)
+
+
+def _records(data):
+    """Yield ``(offset, record)`` of a channel's file."""
+    position = 0
+    for record in data.split(b"\0")[:-1]:
+        yield position, record
+        position += len(record) + 1
 
 
 def watch(queue_directory, batch, flush, timeout):
@@ -220,34 +287,62 @@ def recover(queue_directory, batch, online):
     """
     queue = QueueFiles(queue_directory)
     try:
-        committed = {line["committed"]: set(line["left"]) for line in batch.ledger() if "committed" in line}
-        count = size = 0
+        marked = IdSet()
         for line in batch.ledger():
-            if "files" not in line:
-                continue
-            entry = from_line(line)
+            for one in line.get("marked", ()):
+                marked.add(one)
+        count = size = 0
+        for entry in batch.entries():
             _clear(batch, entry.id)
-            left = committed.get(line["chunk"])
-            if left is None or entry.id in left:
+            if entry.id not in marked and not _resume(queue, batch, entry):
                 roll_back(batch, entry)
-            elif batch.status(entry.files[0].path) is not None:
-                count += 1
-                size += entry.size or 0
-                if online:
-                    mark(queue, batch, entry)
-                else:
-                    _remove(queue, batch, entry)
+                continue
+            count += 1
+            size += entry.size or 0
+            if not online:
+                _remove(queue, batch, entry)
         files.sync_all()
         return count, size
     finally:
         queue.close()
 
 
+def _resume(queue, batch, entry):
+    """Go on with a message that was being taken when the run was killed; return False where it stays in the queue."""
+    text = entry.files[0]
+    paths = queue.paths(entry.id, int(text.path.split("/")[1]))
+    if queue.is_same(text.path, text.inode):
+        try:
+            if read_all(*queue.place(paths["info"]), limit=_LIMIT) != _DOUBLE_BOUNCE:
+                return False
+        except Vanished:
+            return False
+        if entry.sender == _DOUBLE_BOUNCE[1:-1] and not _is_marked(queue, entry):
+            return False
+        # Which of the marks in the queue are ours, and which are of deliveries, cannot be told.
+        batch.append([{"unsure": [entry.id]}])
+        return mark(queue, batch, entry)
+    if not all(batch.status(record.path) for record in entry.files):
+        return False
+    # It was dropped: because of our marks, or because all was delivered before.
+    batch.append([{"unsure": [entry.id]}])
+    return True
+
+
+def _is_marked(queue, entry):
+    for record in entry.files:
+        if _is_channel(record) and queue.status(record.path) is not None:
+            data = read_all(*queue.place(record.path), limit=_LIMIT)
+            if any(one[:1] == b"T" for unused, one in _records(data)):
+                return False
+    return True
+
+
 def _remove(queue, batch, entry):
     text = entry.files[0]
-    if queue.is_same(text.path, batch.status(text.path).st_ino):
+    if queue.is_same(text.path, text.inode):
         paths = queue.paths(entry.id, int(text.path.split("/")[1]))
-        for record in disappearing([text._replace(path=path) for path in paths.values()]):
-            found = queue.status(record.path)
+        for kind in ("info", "local", "remote", "bounce", "mess"):
+            found = queue.status(paths[kind])
             if found is not None:
-                queue.remove(record.path, found.st_ino)
+                queue.remove(paths[kind], found.st_ino)

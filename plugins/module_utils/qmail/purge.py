@@ -8,8 +8,8 @@ __all__ = ["QmailHand", "recover", "roll_back"]
 import os
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import Entry, examine, from_line, to_line
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, disappearing
+from ansible_collections.mailops.rescue.plugins.module_utils.ledger import RECIPIENTS, Entry, examine, to_line
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue_files import QueueFiles, decisive, others
 from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
 
 _UNPROCESSED = "qmail-send has not preprocessed it yet (unprocessed=true takes it too)"
@@ -54,31 +54,41 @@ class QmailHand:
         else:
             names += ["info"] + [name for name in ("local", "remote", "bounce") if name in message.queues]
         records = [examine(paths[name], *self._files.place(paths[name]))[0] for name in names]
-        return Entry(message.id, message.queue, message.state, message.sender, list(message.recipients),
+        return Entry(message.id, message.queue, message.state, message.sender, message.recipients[:RECIPIENTS],
                      len(message.recipients), message.arrival, message.size, records)  # fmt: skip
 
     def take(self, entries, chunk):
-        left = {}
-        if self.batch is not None:
-            self.batch.append([to_line(entry, chunk) for entry in entries])
+        if self.batch is None:
             for entry in entries:
-                reason = self._link(entry)
-                if reason is not None:
-                    left[entry.id] = reason
-            linked = [entry for entry in entries if entry.id not in left]
-            self.batch.sync({record.path.rpartition("/")[0] for entry in linked for record in entry.files})
-            self.batch.append([{"committed": chunk, "left": sorted(left)}])
+                self._disbelieve(entry)
+                for record in [decisive(entry)] + others(entry):
+                    self._files.remove(record.path, record.inode)
+                yield entry, None
+            return
+        self.batch.append([to_line(entry, chunk) for entry in entries])
+        left = {}
+        for entry in entries:
+            reason = self._link(entry)
+            if reason is not None:
+                left[entry.id] = reason
+        touched = {record.path.rpartition("/")[0] for entry in entries for record in entry.files}
+        self.batch.sync(touched)
         for entry in entries:
             if entry.id not in left:
-                for record in disappearing(entry.files):
+                self._take_over(entry)
+        self.batch.sync(touched)
+        self._files.sync()
+        for entry in entries:
+            if entry.id not in left:
+                for record in others(entry):
                     self._files.remove(record.path, record.inode)
             yield entry, left.get(entry.id)
 
     def _link(self, entry):
-        """Link all files of a message into the batch; return why not, or None."""
+        """Link a message's files into the batch, all but the decisive one; return why not, or None."""
         done = []
         reason = None
-        for record in entry.files:
+        for record in others(entry):
             name, fd = self._files.place(record.path)
             there = self.batch.directory(record.path.rpartition("/")[0])
             try:
@@ -90,10 +100,26 @@ class QmailHand:
             if os.stat(name, dir_fd=there, follow_symlinks=False).st_ino != record.inode:
                 reason = _REPLACED
                 break
+        if reason is None and not self._files.is_same(decisive(entry).path, decisive(entry).inode):
+            reason = _REPLACED
         if reason is not None:
             for name, there in done:
                 files.unlink(name, there)
         return reason
+
+    def _take_over(self, entry):
+        """Move the decisive file: in this one step the message ceases to be the queue's and becomes the batch's."""
+        self._disbelieve(entry)
+        record = decisive(entry)
+        name, fd = self._files.place(record.path)
+        files.move(name, fd, name, self.batch.directory(record.path.rpartition("/")[0]))
+        self._files.note(record.path)
+
+    def _disbelieve(self, entry):
+        """Remove the info file that a killed qmail-send left of a message in todo: without todo it would count."""
+        for record in others(entry):
+            if record.path.startswith("info/"):
+                self._files.remove(record.path, record.inode)
 
     def finish(self):
         self._files.sync()
@@ -103,51 +129,33 @@ class QmailHand:
 def recover(queue_directory, batch):
     """Bring a batch whose run was killed into order; qmail-send must be stopped. Return (messages, bytes) in it.
 
-    What was not yet wholly in the batch stays in the queue; of the rest, what is still in the queue leaves it.
+    What the batch has not taken over stays in the queue; of the rest, what is still in the queue leaves it.
     """
     queue = QueueFiles(queue_directory)
-    committed = {line["committed"]: set(line["left"]) for line in batch.ledger() if "committed" in line}
-    count = size = 0
-    for line in batch.ledger():
-        if "files" not in line:
-            continue
-        entry = from_line(line)
-        left = committed.get(line["chunk"])
-        if left is not None and entry.id not in left and not _was_preprocessed(queue, batch, entry):
-            _forward(queue, batch, entry)
-            # It may have been restored since.
-            if batch.status(entry.files[0].path) is not None:
+    try:
+        count = size = 0
+        touched = set()
+        for entry in batch.entries():
+            if batch.status(decisive(entry).path) is None:
+                roll_back(batch, entry)
+            else:
                 count += 1
                 size += entry.size or 0
-        else:
-            roll_back(batch, entry)
-    batch.sync(set(_directories(batch)))
-    queue.sync()
-    queue.close()
-    return count, size
-
-
-def _was_preprocessed(queue, batch, entry):
-    """Tell whether a qmail-send that somebody started since has made a message of todo its own."""
-    found = batch.status(entry.files[0].path)
-    return found is not None and queue.was_preprocessed(entry, found.st_ino)
-
-
-def _directories(batch):
-    for line in batch.ledger():
-        for one in line.get("files", ()):
-            yield one["path"].rpartition("/")[0]
-
-
-def _forward(queue, batch, entry):
-    for record in disappearing(entry.files):
-        found = batch.status(record.path)
-        if found is not None and not record.copied:
-            queue.remove(record.path, found.st_ino)
+                for record in others(entry):
+                    found = batch.status(record.path)
+                    if found is not None:
+                        queue.remove(record.path, found.st_ino)
+            touched.update(record.path.rpartition("/")[0] for record in entry.files)
+        batch.sync(touched)
+        queue.sync()
+        return count, size
+    finally:
+        queue.close()
 
 
 def roll_back(batch, entry):
     """Remove from the batch what there is of a message that stays in the queue."""
-    for record in disappearing(entry.files):
+    # The text last: it tells what is in the batch.
+    for record in [decisive(entry)] + others(entry):
         if batch.status(record.path) is not None:
             files.unlink(*batch.find(record.path))

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which files a message in a qmail queue consists of, and in which order they may come and go."""
 
-__all__ = ["QueueFiles", "appearing", "disappearing", "skeleton"]
+__all__ = ["QueueFiles", "decisive", "others", "skeleton"]
 
 import errno
 import os
@@ -12,25 +12,23 @@ from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.tree import Tree
 
-# qmail-send believes in a message as soon as info is there and todo is not; what lacks local and remote then is done.
-_REMOVAL = ("local", "remote", "bounce", "info", "todo", "intd", "mess")
-# As long as todo is there, local, remote and info mean nothing.
-_APPEARANCE = {
-    "S5": ("mess", "local", "remote", "bounce", "info"),
-    "S4": ("mess", "intd", "todo", "local", "remote", "bounce", "info"),
-}
+# qmail-send believes in a message as soon as info is there and todo is not: info (todo, while that is there) is what
+# makes a message the queue's. What is left of one without it, qmail-send does not look at.
+_DECISIVE = {"S5": "info", "S4": "todo"}
+# A message with info and without local and remote is done, and one of bounce is reported: so these go after info.
+_REMOVAL = ("info", "local", "remote", "bounce", "intd", "mess")
 _SPLIT = ("mess", "info", "local", "remote")
 
 
-def disappearing(records):
-    """Return FileRecords in an order in which they may be removed: each step leaves what qmail-send can clean up."""
-    return sorted(records, key=lambda one: _REMOVAL.index(_kind(one)))
+def decisive(entry):
+    """Return the FileRecord of the one file whose presence makes an Entry's message the queue's."""
+    return next(one for one in entry.files if _kind(one) == _DECISIVE[entry.state])
 
 
-def appearing(records, state):
-    """Return FileRecords in an order in which they may come back: qmail-send sees nothing before it may."""
-    order = _APPEARANCE["S4" if state == "S4" else "S5"]
-    return sorted((one for one in records if _kind(one) in order), key=lambda one: order.index(_kind(one)))
+def others(entry):
+    """Return the other FileRecords of an Entry, in an order in which they may go once the decisive one has gone."""
+    rest = [one for one in entry.files if _kind(one) != _DECISIVE[entry.state]]
+    return sorted(rest, key=lambda one: _REMOVAL.index(_kind(one)))
 
 
 def _kind(record):

@@ -25,13 +25,16 @@ class Injector:
             raise RescueError("method: reinject needs %s, which is not there." % self._program)
 
     def inject(self, batch, entry):
-        """Inject one message for its pending recipients; return why it could not be, as a phrase, or None."""
+        """Inject one message for its pending recipients.
+
+        Return ``(reason, unsure)``: why it was not injected, as a phrase, or None; and whether it may have been.
+        """
         try:
             envelope = self._envelope(batch, entry)
         except (Damaged, Vanished) as error:
-            return "its envelope cannot be read (%s)" % error
+            return "its envelope cannot be read (%s)" % error, False
         if not envelope.count(b"\0T"):
-            return "it has no pending recipient"
+            return "it has no pending recipient", False
         content = open_file(*batch.find(entry.files[0].path))
         try:
             return self._run(content, envelope)
@@ -75,5 +78,7 @@ class Injector:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            return "qmail-queue did not take it within %d s" % _TIMEOUT
-        return None if status == 0 else "qmail-queue refused it (exit status %d)" % status
+            return "qmail-queue did not take it within %d s" % _TIMEOUT, True
+        if status < 0:
+            return "qmail-queue was killed (signal %d)" % -status, True
+        return (None, False) if status == 0 else ("qmail-queue refused it (exit status %d)" % status, False)

@@ -288,3 +288,49 @@ def test_restore_in_check_mode_foresees_the_run_and_changes_nothing(queue):
     }
     assert (done["restored"], done["counts_after"]["by_queue"]["todo"]) == (4, 1)
     assert snapshot(queue.path) == before_all
+
+
+def test_several_queues_may_share_a_quarantine(tmp_path):
+    queues = [QmailQueue(tmp_path / ("queue%d" % number)) for number in (1, 2)]
+    for queue in queues:
+        fill(queue)
+    before = [snapshot(queue.path) for queue in queues]
+    shared = str(tmp_path / "shared")
+    result = queue_purge(tmp_path, select=SPAM, quarantine=shared)
+    assert result["purged"] == 6 and sorted(os.listdir(shared)) == [result["batch"], result["batch"] + ".2"]
+    assert queue_restore(tmp_path, quarantine=shared)["restored"] == 6
+    assert [snapshot(queue.path) for queue in queues] == before
+
+
+def test_what_may_have_been_delivered_comes_back_only_when_that_is_said(queue):
+    spam, _ = fill(queue)
+    batch = queue_purge(queue.path, select=SPAM)["batches"][0]["path"]
+    with open(batch + "/ledger.jsonl", "a") as file:
+        file.write(json.dumps({"unsure": [str(spam[0])]}) + "\n")
+    result = queue_restore(queue.path)
+    assert (result["restored"], result["remaining"]) == (2, 1)
+    assert [one["id"] for one in result["left"]] == [str(spam[0])] and "unsure" in result["left"][0]["reason"]
+    assert queue_restore(queue.path, unsure=True)["restored"] == 1
+
+
+def test_many_recipients_are_taken_in_small_chunks(queue, monkeypatch):
+    from ansible_collections.mailops.rescue.plugins.module_utils import taking
+
+    many = [b"r%d@example.org" % number for number in range(1500)]
+    for _ in range(30):
+        queue.add(b"Subject: spam\n\n", b"", remote=many)
+    sizes = []
+    original = taking.Taker._take
+
+    def take(taker, place):
+        sizes.append(len(taker._chunks[place]))
+        original(taker, place)
+
+    monkeypatch.setattr(taking.Taker, "_take", take)
+    before = snapshot(queue.path)
+    result = queue_purge(queue.path, select=SPAM)
+    assert sizes == [21, 9]
+    lines = [json.loads(line) for line in open(result["batches"][0]["path"] + "/ledger.jsonl") if line.strip()]
+    assert {(len(line["recipients"]), line["recipient_count"]) for line in lines} == {(1000, 1500)}
+    queue_restore(queue.path)
+    assert snapshot(queue.path) == before

@@ -203,7 +203,7 @@ def test_what_qmail_send_preprocessed_before_the_recovery_stays_with_it(states):
     todo = "%s/todo/%d" % (state.queue.path, number)
 
     def hook(function, *arguments, **keywords):
-        if function is os.unlink and arguments[0] == str(number):
+        if function is os.rename and arguments[0] == str(number):
             os._exit(3)
         return function(*arguments, **keywords)
 
