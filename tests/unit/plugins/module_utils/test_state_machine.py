@@ -26,7 +26,7 @@ from tests.support.repairing import queue_repair, with_owners
 
 THOROUGH = os.environ.get("RESCUE_FAULTS") == "all"
 SETTINGS = settings(
-    max_examples=400 if THOROUGH else 70, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
+    max_examples=400 if THOROUGH else 60, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
     database=None, suppress_health_check=list(HealthCheck), print_blob=False,
 )  # fmt: skip
 # On a disk, ids are used again; in memory it is quick.
@@ -372,7 +372,9 @@ class Postfix(Machine):
         return found is not None and found.get("message") == files["message"]
 
     def staying(self, name, release):
-        return set() if release else set(os.listdir(self.batches()[name] + "/maildrop"))
+        if release or name not in self.batches():
+            return set()
+        return set(os.listdir(self.batches()[name] + "/maildrop"))
 
     @rule(kind=KINDS, place=st.sampled_from(["deferred", "deferred", "hold", "active", "incoming", "maildrop"]),
           complete=st.sampled_from([True, True, True, False]), late=st.booleans(), logs=st.booleans())  # fmt: skip
