@@ -15,6 +15,7 @@ A batch is a directory of mode 0700::
 
 __all__ = ["FORMAT", "Batch", "is_name"]
 
+import fcntl
 import json
 import os
 import re
@@ -141,10 +142,14 @@ class Batch:
     def append(self, lines):
         """Add dicts to the ledger, and sync it."""
         if self._ledger is None:
-            # Processes that share the work append whole chunks, each in one go.
             self._ledger = os.open(_LEDGER, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
-        # A line that a full disk has cut off must not spoil the next one.
-        files.append(self._ledger, b"\n" + b"".join(map(dump, lines)))
+        # A write that falls short goes on where another process's may have come in between.
+        fcntl.flock(self._ledger, fcntl.LOCK_EX)
+        try:
+            # A line that a full disk has cut off must not spoil the next one.
+            files.append(self._ledger, b"\n" + b"".join(map(dump, lines)))
+        finally:
+            fcntl.flock(self._ledger, fcntl.LOCK_UN)
 
     def ledger(self):
         """Yield the dicts in the ledger; torn lines are passed over, as nothing was done yet for them."""

@@ -175,6 +175,7 @@ class _Run:
                 if any(work.recovered for work in self._works):
                     # Half of what a killed run took was still there to be counted.
                     self.survey()
+                    self._flush()
                 if self.chosen.count:
                     self._take()
         finally:
@@ -182,6 +183,12 @@ class _Run:
                 if work.quarantine is not None:
                     work.quarantine.__exit__()
         self._after = self._scan(lambda number: _Nothing()).summary
+
+    def _flush(self):
+        """Have qmail-send drop what a killed online run had marked, or was to mark."""
+        for work in self._works if self._online else ():
+            if work.recovered:
+                Service(work.directory, self._params["supervisor"], self._params["service"]).send("flushed")
 
     def _take(self):
         name = batch_name(self._started)

@@ -281,9 +281,9 @@ def test_workers_end_when_their_parent_is_killed(tmp_path, slow):
     queue = fill(QmailQueue(tmp_path / "queue", split=3), MANY, 10)
     before = whole(queue.path)
     process = slow(queue_directory=queue.path, select=SPAM, workers=3)
+    wait_for(lambda: len(slow.pids() - {process.pid}) > 1, 30)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert len(slow.pids() - {process.pid}) > 1
     wait_for(lambda: not any(is_running(pid) for pid in slow.pids()), 30)
     # They have not gone on to the end, unseen.
     assert len(messages(queue.path)) > 10
