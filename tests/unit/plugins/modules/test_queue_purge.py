@@ -197,8 +197,8 @@ def test_result_stays_small_whatever_is_left(tmp_path):
 
 
 MANY = 1500
-# So many have been made when the first chunks are taken, of three files for each message.
-LINKS = 3 * 50 * 4
+# So many have been made when the first chunks are taken, of two files for each message.
+LINKS = 2 * 50 * 4
 # Each taking of a chunk lasts long enough to be interrupted there.
 SLOW = """
 import os, sys, time
