@@ -19,6 +19,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.results import (
     check_timeout,
     counted,
     fitting,
+    noted,
 )
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
@@ -35,6 +36,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.working import (
 _CHUNK = 500
 _SHOWN = 48 * 1024
 _NAMED = 5
+_LISTED = 50
 _UNSURE = "it may have been delivered, or injected, already when an earlier run took it or was cut off (see unsure)"
 _BOUNDS = {"stop_timeout": (0, 86400, "seconds"), "start_timeout": (0, 86400, "seconds")}
 
@@ -113,6 +115,8 @@ class _Run:
         self._paths = []
         self._unsure = ()
         self._chunk = ()
+        # By queue; what is looked at twice counts once.
+        self._undecided = {}
         self._before = self._after = None
         self.name = None
         self.acted = False
@@ -242,7 +246,10 @@ class _Run:
         def tally(number):
             return Tally(Summary(self._started, reader.queues, 1, False), _Ids())
 
-        return scan(reader, self._selection, NAME, tally, self._params["timeout_per_message"]).collector.ids
+        whole = scan(reader, self._selection, NAME, tally, self._params["timeout_per_message"])
+        directory = batch.manifest["queue_directory"]
+        self._undecided[directory] = (noted(whole.summary, [directory])["undecided"], whole.summary.undecided_count)
+        return whole.collector.ids
 
     def _count(self):
         reader = type(self._target.reader)(self._target.reader.directories)
@@ -276,6 +283,8 @@ class _Run:
             "remaining": self._remaining,
             "left": fitting(left, _SHOWN),
             "left_count": self._left.count,
+            "undecided": [one for found, unused in self._undecided.values() for one in found][:_LISTED],
+            "undecided_count": sum(count for unused, count in self._undecided.values()),
             "recovered": recovered,
             "released": self._params["release"] and self._target.mta == "postfix",
             "counts_before": self._before,

@@ -154,6 +154,27 @@ left_count:
   type: int
   returned: success
   sample: 0
+undecided:
+  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They stay in the batch.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    id:
+      description: Queue id.
+      type: str
+    queue_directory:
+      description: The queue.
+      type: str
+    reason:
+      description: Which expression took too long.
+      type: str
+  sample: []
+undecided_count:
+  description: Number of such messages.
+  type: int
+  returned: success
+  sample: 0
 recovered:
   description: Batches of earlier runs that were killed, and were put in order; in check mode, those that would be.
   type: list

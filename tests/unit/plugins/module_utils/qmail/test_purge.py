@@ -334,3 +334,11 @@ def test_many_recipients_are_taken_in_small_chunks(queue, monkeypatch):
     assert {(len(line["recipients"]), line["recipient_count"]) for line in lines} == {(1000, 1500)}
     queue_restore(queue.path)
     assert snapshot(queue.path) == before
+
+
+def test_restore_names_what_takes_too_long_to_match(queue):
+    queue.add(b"Subject: x\n\n" + b"a" * 40 + b"!\n", b"", remote=[b"r@example.org"])
+    queue_purge(queue.path, all=True)
+    result = queue_restore(queue.path, select={"body": "^(a+)+$"}, timeout_per_message=0.05)
+    assert (result["restored"], result["undecided_count"], len(result["undecided"])) == (0, 1, 1)
+    assert result["undecided"][0]["queue_directory"] == os.path.realpath(queue.path)
