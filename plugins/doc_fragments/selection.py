@@ -15,8 +15,8 @@ options:
         characters are made visible.
       - Every value is checked before the queue is opened, and an error names the option.
       - "V(ids): queue ids, exactly as shown. These are no regular expressions."
-      - "V(queue): names of queues, exactly as in RV(ignore:counts.by_queue). A qmail message that has recipients in both
-        channels is in V(local) and in V(remote)."
+      - "V(queue): names of queues, exactly as in RV(ignore:counts.by_queue). A qmail message that has recipients in
+        both channels is in V(local) and in V(remote)."
       - "V(sender): regular expressions, searched for in the envelope sender. V(<>) is the null sender."
       - "V(recipient): regular expressions, searched for in each envelope recipient that is still to be delivered."
       - "V(subject): regular expressions, searched for in the decoded Subject."
@@ -42,7 +42,8 @@ options:
   timeout_per_message:
     description:
       - Seconds that matching the regular expressions may take on one message.
-      - A message on which they take longer is neither selected nor passed over in silence, but listed in RV(ignore:undecided).
+      - A message on which they take longer is neither selected nor passed over in silence, but listed in
+        RV(ignore:undecided).
     type: float
     default: 1.0
 """

@@ -155,7 +155,7 @@ left_count:
   returned: success
   sample: 0
 undecided:
-  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They stay in the batch.
+  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They were left.
   type: list
   elements: dict
   returned: success
