@@ -101,6 +101,8 @@ def _plan_host(page, host, plan, read, top):
             page.row("    %s  %s  %s" % (message["id"], age(message["age"]), sender))
             if message["subject"]:
                 page.row("      " + message["subject"])
+    if result.get("service"):
+        page.say("  qmail-send would be stopped meanwhile, and started again.", "    ")
     _left(page, result)
     for one in result.get("recovered") or []:
         page.say("  Batch %s, which a run that was cut off has left, would be put in order." % one["batch"], "    ")
@@ -157,6 +159,10 @@ def _service(page, one):
 
 
 def _left(page, result, prefix=""):
+    undecided = result.get("undecided_count") or 0
+    if undecided:
+        text = "  %s%s left, as matching took too long (timeout_per_message)."
+        page.say(text % (prefix, plural(undecided, "message")), "    ")
     count = result["left_count"] or 0
     if not count:
         return

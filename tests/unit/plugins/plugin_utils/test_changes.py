@@ -160,3 +160,11 @@ def test_many_hosts():
     text = show_done(Changes("purge", hosts), Invocation(), detail=2)
     assert text.count("ansible-playbook") == 50 and "and 49 more hosts" in text
     assert text.index("\nmx99\n") < text.index("\nmx98\n") < text.index("OTHER HOSTS") < text.index("97  mx97")
+
+
+def test_what_a_plan_says_of_time_and_of_the_service():
+    service = [{"queue_directory": "/q", "supervisor": "runit", "service": "/s", "state_before": "running",
+                "state_after": "running", "pid": None, "killed": []}]  # fmt: skip
+    text = show_plan(Changes("purge", {"mx1": dict(PLANNED, undecided_count=2, service=service)}), {}, False)
+    assert "2 messages left, as matching took too long" in " ".join(text.split())
+    assert "qmail-send would be stopped meanwhile" in text
