@@ -237,7 +237,7 @@ def scene_reinject():
             victim = [entry for entry in entries if entry.recipient_count == 300][0]
             batch.begin_return([victim.id], "reinject")
             returner.recover()
-            OUT["reinject"]["unsure"] = PostfixReturner(QUEUE, batch).problem(victim, "reinject")
+            OUT["reinject"]["unsure"] = batch.unsure() == {victim.id}
             OUT["reinject"]["reasons"] = sorted({str(reason) for unused, reason in returner.reinject(entries)})
             OUT["reinject"]["in batch"] = len(list(batch.entries()))
             returner.finish()
