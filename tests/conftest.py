@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,27 @@ def public_path():
     shutil.rmtree(path)
 
 
+# By the processes that share the tests.
+_tried = Counter()
+
+
 def _points():
     """Return how many points of tests/support/faults.py were tried; None where no test did."""
     faults = sys.modules.get("tests.support.faults")
-    return faults.tried if faults is not None and any(faults.tried.values()) else None
+    found = Counter(faults.tried if faults is not None else {}) + _tried
+    return {name: found[name] for name in ("kill", "fail")} if found else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    _tried.update(getattr(node, "workeroutput", {}).get("tried") or {})
 
 
 def pytest_sessionfinish(session, exitstatus):
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["tried"] = _points()
+        return
     least = int(os.environ.get("RESCUE_KILL_POINTS", "0"))
     if exitstatus == 0 and least and (_points() or {"kill": 0})["kill"] < least:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -88,7 +88,8 @@ class QmailHand:
         """Link a message's files into the batch, all but the decisive one; return why not, or None."""
         done = []
         reason = None
-        for record in others(entry):
+        # The text first: it tells what is in the batch.
+        for record in reversed(others(entry)):
             name, fd = self._files.place(record.path)
             there = self.batch.directory(record.path.rpartition("/")[0])
             try:

@@ -17,7 +17,7 @@ class Hand:
         return self.reasons.get(message.id)
 
     def examine(self, message, path):
-        return SimpleNamespace(id=message.id, size=message.size)
+        return SimpleNamespace(id=message.id, size=message.size, recipients=())
 
     def take(self, entries, chunk):
         for entry in entries:

@@ -222,3 +222,22 @@ def test_what_qmail_send_preprocessed_before_the_recovery_stays_with_it(states):
     queue_purge(state.queue.path, select={"ids": ["-"]})
     assert messages(state.queue.path)[str(number)] == expected
     assert [dict(one[1]) for one in whole(state.queue.path) if one[0] == str(number)] == [expected]
+
+
+def test_nothing_of_a_message_stays_in_a_batch_that_a_run_had_just_begun_to_fill(states):
+    def hook(function, *arguments, **keywords):
+        result = function(*arguments, **keywords)
+        if function is os.link:
+            os._exit(3)
+        return result
+
+    state = states()
+    pid = os.fork()
+    if pid == 0:
+        with hooked(hook):
+            state.purge()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] >> 8 == 3
+    assert queue_purge(state.queue.path, select={"ids": ["-"]})["recovered"][0]["messages"] == 0
+    assert snapshot(state.queue.path) == state.files
+    assert whole(state.queue.path) == state.messages
