@@ -13,6 +13,7 @@ from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import FileKind, open_file
+from ansible_collections.mailops.rescue.plugins.module_utils.records import Recipient
 
 # ``path`` is relative to the queue; times are in ns; ``copied``: the quarantine holds a copy, not the very inode.
 FileRecord = namedtuple("FileRecord", "path size mode uid gid atime mtime inode sha256 copied")
@@ -75,16 +76,20 @@ def to_line(entry, chunk):
 
 
 def from_line(line):
-    """Return the Entry in a dict of the ledger; its recipients stay as they stand there."""
+    """Return the Entry in a dict of the ledger."""
     files = [FileRecord(**one) for one in line["files"]]
-    sender = None if line["sender"] is None else line["sender"].encode("utf-8", "surrogateescape")
-    return Entry(line["id"], line["queue"], line["state"], sender, line["recipients"], line["recipient_count"],
+    recipients = [Recipient(_raw(address), done, channel) for address, done, channel in line["recipients"]]
+    return Entry(line["id"], line["queue"], line["state"], _raw(line["sender"]), recipients, line["recipient_count"],
                  line["arrival"], line["size"], files)  # fmt: skip
 
 
 def dump(line):
     """Return a dict as one line of bytes."""
     return json.dumps(line, sort_keys=True).encode("ascii") + b"\n"
+
+
+def _raw(text):
+    return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
 def _text(raw):

@@ -148,16 +148,21 @@ class OnlineHand(QmailHand):
         return self._files.status(paths["todo"]) is None
 
 
-def mark(queue, batch, entry):
+def mark(queue, batch, entry, again=False):
     """Mark a message that is in the batch as done in the queue; return False where it has left the queue.
 
-    ``queue``: its QueueFiles.
+    ``queue``: its QueueFiles. ``again``: whether a run that was killed may have marked some of it.
     """
     text = entry.files[0]
     if not queue.is_same(text.path, text.inode):
         return False
     paths = queue.paths(entry.id, int(text.path.split("/")[1]))
     _disown(queue, batch, paths["info"])
+    if again:
+        for record in entry.files:
+            if _is_channel(record):
+                _mark_in_queue(queue, record.path)
+        return True
     records = [_mark_channel(queue, batch, one) if _is_channel(one) else one for one in entry.files]
     if records != entry.files:
         batch.append([to_line(entry._replace(files=records), "changed")])
@@ -321,7 +326,7 @@ def _resume(queue, batch, entry):
             return False
         # Which of the marks in the queue are ours, and which are of deliveries, cannot be told.
         batch.append([{"unsure": [entry.id]}])
-        return mark(queue, batch, entry)
+        return mark(queue, batch, entry, again=True)
     if not all(batch.status(record.path) for record in entry.files):
         return False
     # It was dropped: because of our marks, or because all was delivered before.

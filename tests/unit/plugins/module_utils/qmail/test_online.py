@@ -282,8 +282,11 @@ def test_killed_then_put_in_order_with_qmail_send_stopped(states):
 
 def restored(state, point):
     for batch in state.batches():
-        if (batch.parent / "manifest.json").exists():
-            assert queue_restore(state.path, batch=batch.parent.name)["left"] == [], point
+        manifest = batch.parent / "manifest.json"
+        # It is written last: without it, or with an empty one, no message came in here yet.
+        if manifest.exists() and manifest.stat().st_size:
+            # Of what a killed run was marking, it is not known whether it was delivered; here it was not.
+            assert queue_restore(state.path, batch=batch.parent.name, unsure=True)["left"] == [], point
     assert state.shape() == state.files, point
     assert state.double.notices == [], point
 
