@@ -152,9 +152,12 @@ def on_a_terminal(play, answer, *arguments):
         os.chdir(directory)
         os.execve(str(PLAYER), [str(PLAYER), *arguments], environment)
     seen, end = b"", time.monotonic() + 90
+    # Not select(), which refuses descriptors above 1023.
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
     try:
         while time.monotonic() < end:
-            if select.select([fd], [], [], 0.5)[0]:
+            if poll.poll(500):
                 try:
                     piece = os.read(fd, 65536)
                 except OSError:
