@@ -186,7 +186,9 @@ def test_nothing_else_is_touched_while_it_injects_and_delivers(qmail, mode):
     assert undeliverable <= set(subjects)
     delivered = log(qmail).count("did_0+0+0")
     deliverable = injected.count(recipient)
-    taken = len(set(subjects) - undeliverable)
+    # A qmail-send that ends may leave a delivered message to be dropped at its next start: that may be in a batch too.
+    pending = {subject(one["mess"]) for one in kept if is_pending(one)}
+    taken = len(pending - undeliverable)
     assert delivered + taken == deliverable
     assert "trouble" not in log(qmail)
 
@@ -203,6 +205,11 @@ def queue_purge_again(qmail, mode, batches):
     batches += queue_purge(qmail.path, select=SPAM, mode=mode, watch_timeout=20)["batches"]
     if mode == "offline":
         qmail._process = qmail._start()
+
+
+def is_pending(files):
+    records = (files.get("local", b"") + files.get("remote", b"")).split(b"\0")
+    return any(one[:1] == b"T" for one in records)
 
 
 def subject(text):

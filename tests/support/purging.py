@@ -64,7 +64,12 @@ def messages(root):
     for kind in KINDS:
         for directory, _, names in os.walk(os.path.join(os.fspath(root), kind)):
             for name in names:
-                found.setdefault(name, {})[kind] = _read(os.path.join(directory, name))
+                try:
+                    data = _read(os.path.join(directory, name))
+                except FileNotFoundError:
+                    # A qmail that runs has dropped it.
+                    continue
+                found.setdefault(name, {})[kind] = data
     return found
 
 
