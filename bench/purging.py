@@ -13,6 +13,7 @@ __all__ = ["measure_postfix", "measure_qmail"]
 
 NO_MAILBOX = "no mailbox here by that name"
 # In a container: a live server that delivers nothing, then ours, the undoing of it, and postsuper from a list of ids.
+# What a module that fails has printed is judged by its reader; `set -e` would end before it is shown.
 SERVE = """set -e
 postconf -e 'inet_interfaces = loopback-only' \
   'defer_transports = smtp,local,relay' 'queue_run_delay = 30d' 'minimal_backoff_time = 30d' \

@@ -182,6 +182,14 @@ class Batch:
         """Return the ids of messages of which nobody knows whether they were delivered, or injected, already."""
         return {one for line in self.ledger() for one in line.get("unsure", ())}
 
+    def holds_mail(self):
+        """Tell whether it holds messages; what queue_repair sets aside never was a whole one."""
+        return self.manifest.get("kind", "purge") == "purge"
+
+    def is_in_order(self):
+        """Tell whether no run was cut off that took messages into it or gave them back."""
+        return self.is_complete and self.returning() is None
+
     def complete(self, totals):
         """Say that the run that made this batch is over; ``totals``: a dict."""
         if not self._has(_COMPLETE):

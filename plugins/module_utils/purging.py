@@ -5,9 +5,7 @@
 
 __all__ = ["purge"]
 
-import getpass
 import os
-import socket
 import time
 from functools import partial
 
@@ -17,19 +15,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import PostfixHand
+from ansible_collections.mailops.rescue.plugins.module_utils.provenance import check_label, provenance
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import splits
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.online import BUSY, OnlineHand, watch
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.purge import QmailHand
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import batch_name
 from ansible_collections.mailops.rescue.plugins.module_utils.records import STAT
-from ansible_collections.mailops.rescue.plugins.module_utils.results import (
-    check_bounds,
-    check_timeout,
-    counted,
-    fitting,
-    noted,
-)
+from ansible_collections.mailops.rescue.plugins.module_utils.results import check_bounds, check_timeout, counted, noted
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import process_count, scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
@@ -38,19 +31,19 @@ from ansible_collections.mailops.rescue.plugins.module_utils.working import (
     find_work,
     foreseen_services,
     held_queues,
+    left_results,
     lock_all,
+    recovered_results,
     service_results,
     warnings,
 )
 
-_LONGEST_LABEL = 200
 _BOUNDS = {
     "stop_timeout": (0, 86400, "seconds"),
     "start_timeout": (0, 86400, "seconds"),
     "watch_timeout": (0, 86400, "seconds"),
     "workers": (0, 64, "processes"),
 }
-_SHOWN = 48 * 1024
 _LATE = "it came after the messages were counted, and max_messages allows no more"
 _MARKED = "it is in the batch and marked as done, and qmail-send has not dropped it yet"
 _AGAIN = 1
@@ -94,8 +87,7 @@ def _check(params):
     check_bounds(params, _BOUNDS)
     if params["max_messages"] is not None and params["max_messages"] < 0:
         raise RescueError("max_messages: expected a number of messages, got %d." % params["max_messages"])
-    if params["label"] is not None and len(params["label"]) > _LONGEST_LABEL:
-        raise RescueError("label: expected at most %d characters, got %d." % (_LONGEST_LABEL, len(params["label"])))
+    check_label(params["label"])
     if params["mode"] == "online" and params["quarantine"] == "discard":
         raise RescueError("quarantine: expected a directory with mode=online, which needs one; got discard.")
     check_timeout(params["timeout_per_message"])
@@ -286,32 +278,22 @@ class _Run:
         return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
 
     def _manifest(self, work, name):
-        params = self._params
-        return {
-            "kind": "purge",
-            "batch": name,
-            "host": socket.gethostname(),
-            "mta": self._target.mta,
-            "version": self._target.version,
-            "instance": work.instance,
-            "split": len(splits(work.directory, "mess")) if self._target.mta == "qmail" else None,
-            "mode": params["mode"] if self._target.mta == "qmail" else None,
-            "select": params["select"],
-            "exclude": params["exclude"],
-            "all": params["all"],
-            "label": params["label"],
-            "created": self._started,
-            "user": _user(),
-        }
+        params, mta_name = self._params, self._target.mta
+        manifest = provenance("purge", name, mta_name, work.instance, params["label"], self._started)
+        manifest.update(
+            version=self._target.version,
+            split=len(splits(work.directory, "mess")) if mta_name == "qmail" else None,
+            mode=params["mode"] if mta_name == "qmail" else None,
+            select=params["select"],
+            exclude=params["exclude"],
+            all=params["all"],
+        )
+        return manifest
 
     def result(self, after=None):
         """Return the module's result; ``after``: the counts, where they are foreseen."""
         summary = self._before
-        recovered = [
-            {"batch": name, "queue_directory": work.directory, "messages": count}
-            for work in self._works
-            for name, count in work.recovered
-        ]
+        recovered = recovered_results(self._works)
         batches = [
             {
                 "queue_directory": work.directory,
@@ -338,13 +320,7 @@ class _Run:
             "discarded": self._params["quarantine"] == "discard",
             "counts_before": counted(summary)["counts"],
             "counts_after": after or (counted(self._after)["counts"] if self._after else None),
-            "left": fitting(
-                [
-                    {"id": one, "queue_directory": directories[place], "reason": why}
-                    for place, one, why in self._left.shown
-                ],
-                _SHOWN,
-            ),
+            "left": left_results(self._left, self._works),
             "left_count": self._left.count,
             "recovered": recovered,
             "service": service_results(self._held),
@@ -372,13 +348,3 @@ class _Nothing:
 
     def merge(self, state):
         pass
-
-
-def _user():
-    """Return who runs this, as far as the host knows."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        name = "uid %d" % os.geteuid()
-    real = os.environ.get("SUDO_USER")
-    return "%s (sudo from %s)" % (name, real) if real and real != name else name

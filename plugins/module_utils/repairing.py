@@ -5,9 +5,7 @@
 
 __all__ = ["repair"]
 
-import getpass
 import os
-import socket
 import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
@@ -17,6 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.faults import NONE,
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.repair import PostfixRepair
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
+from ansible_collections.mailops.rescue.plugins.module_utils.provenance import check_label, provenance
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair import QmailRepair
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_tree import find_broken_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import is_qmail_send
@@ -25,7 +24,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Q
 from ansible_collections.mailops.rescue.plugins.module_utils.results import check_bounds, fitting
 
 _BOUNDS = {"stop_timeout": (0, 86400, "seconds"), "start_timeout": (0, 86400, "seconds")}
-_LONGEST_LABEL = 200
 # In a live queue, what is half done at one look is done at the next.
 _MOMENT = 0.5
 _FAULTS = 130 * 1024
@@ -40,8 +38,7 @@ def repair(params, check_mode=False):
     """
     started = time.time()
     check_bounds(params, _BOUNDS)
-    if params["label"] is not None and len(params["label"]) > _LONGEST_LABEL:
-        raise RescueError("label: expected at most %d characters, got %d." % (_LONGEST_LABEL, len(params["label"])))
+    check_label(params["label"])
     kind, directories, instances = _find(params)
     if kind == "postfix" and params["split"] is not None:
         raise RescueError("split: it is for qmail; Postfix's queues are hashed by hash_queue_depth.")
@@ -154,8 +151,8 @@ class _Work:
             return
         self.quarantine.open()
         for batch in self.quarantine.batches():
-            if batch.manifest.get("kind") != "repair":
-                if not batch.is_complete or batch.returning() is not None:
+            if batch.holds_mail():
+                if not batch.is_in_order():
                     # Half of a message in the queue is no fault while the batch has the other half.
                     raise RescueError(
                         "quarantine: the run that worked on batch %s was cut off; run queue_purge or queue_restore on "
@@ -270,17 +267,11 @@ class _Run:
         return work.quarantine.new_batch(self._name + suffix, self._manifest(work), [])
 
     def _manifest(self, work):
-        return {
-            "kind": "repair",
-            "batch": self._name,
-            "host": socket.gethostname(),
-            "mta": self._kind,
-            "instance": work.instance,
-            "split": work.engine.split if self._kind == "qmail" else None,
-            "label": self._params["label"],
-            "created": self._started,
-            "user": _user(),
-        }
+        manifest = provenance(
+            "repair", self._name, self._kind, work.instance, self._params["label"], self._started
+        )
+        manifest["split"] = work.engine.split if self._kind == "qmail" else None
+        return manifest
 
     def result(self):
         """Return the module's result."""
@@ -336,13 +327,3 @@ def _notes(works):
         for name in work.settled:
             found.append("The batch %s of an interrupted repair was put in order." % name)
     return found
-
-
-def _user():
-    """Return who runs this, as far as the host knows."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        name = "uid %d" % os.geteuid()
-    real = os.environ.get("SUDO_USER")
-    return "%s (sudo from %s)" % (name, real) if real and real != name else name

@@ -14,13 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.idset import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.records import NAME
-from ansible_collections.mailops.rescue.plugins.module_utils.results import (
-    check_bounds,
-    check_timeout,
-    counted,
-    fitting,
-    noted,
-)
+from ansible_collections.mailops.rescue.plugins.module_utils.results import check_bounds, check_timeout, counted, noted
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
@@ -28,13 +22,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.taking import Left
 from ansible_collections.mailops.rescue.plugins.module_utils.working import (
     find_work,
     held_queues,
+    left_results,
     lock_all,
+    recovered_results,
     service_results,
     warnings,
 )
 
 _CHUNK = 500
-_SHOWN = 48 * 1024
 _NAMED = 5
 _LISTED = 50
 _UNSURE = "it may have been delivered, or injected, already when an earlier run took it or was cut off (see unsure)"
@@ -84,7 +79,7 @@ def find_batches(works, wanted):
     names = set()
     for work in works:
         for batch in work.quarantine.batches():
-            if batch.manifest.get("kind", "purge") == "purge":
+            if batch.holds_mail():
                 names.add(batch.manifest["batch"])
                 if batch.name == wanted:
                     wanted = batch.manifest["batch"]
@@ -226,7 +221,7 @@ class _Run:
         self._paths = []
         for place, work in enumerate(self._works):
             for batch in work.quarantine.batches():
-                if batch.manifest.get("batch") == self.name and batch.manifest.get("kind", "purge") == "purge":
+                if batch.manifest.get("batch") == self.name and batch.holds_mail():
                     self._paths.append({"queue_directory": work.directory, "path": batch.path})
                     yield place, batch
 
@@ -262,15 +257,7 @@ class _Run:
 
     def result(self):
         """Return the module's result."""
-        recovered = [
-            {"batch": name, "queue_directory": work.directory, "messages": count}
-            for work in self._works
-            for name, count in work.recovered
-        ]
-        left = [
-            {"id": one, "queue_directory": self._works[place].directory, "reason": why}
-            for place, one, why in self._left.shown
-        ]
+        recovered = recovered_results(self._works)
         return {
             "changed": bool(self._restored or recovered),
             "mta": self._target.mta,
@@ -281,7 +268,7 @@ class _Run:
             "restored": self._restored,
             "bytes": self._bytes,
             "remaining": self._remaining,
-            "left": fitting(left, _SHOWN),
+            "left": left_results(self._left, self._works),
             "left_count": self._left.count,
             "undecided": [one for found, unused in self._undecided.values() for one in found][:_LISTED],
             "undecided_count": sum(count for unused, count in self._undecided.values()),

@@ -4,7 +4,8 @@
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
 __all__ = [
-    "QueueWork", "find_work", "foreseen_services", "held_queues", "lock_all", "service_results", "warnings",
+    "QueueWork", "find_work", "foreseen_services", "held_queues", "left_results", "lock_all", "recovered_results",
+    "service_results", "warnings",
 ]  # fmt: skip
 
 import os
@@ -20,6 +21,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail import purge 
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import queue_files
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine, locate
+from ansible_collections.mailops.rescue.plugins.module_utils.results import fitting
+
+_LEFT = 48 * 1024
 
 
 class QueueWork:
@@ -52,7 +56,7 @@ class QueueWork:
         return [
             batch.name
             for batch in self.quarantine.batches()
-            if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None)
+            if batch.holds_mail() and not batch.is_in_order()
         ]
 
     def recover(self, offline=True, way="mode=offline"):
@@ -61,7 +65,7 @@ class QueueWork:
         ``offline``: whether the queue's MTA is held; ``way``: how it would be, for the sentence where it must be.
         """
         for batch in self.quarantine.batches():
-            if _is_ours(batch) and (not batch.is_complete or batch.returning() is not None):
+            if batch.holds_mail() and not batch.is_in_order():
                 if self.mta == "qmail" and not offline and self._needs_stop(batch):
                     raise RescueError(
                         "quarantine: the run that worked on batch %s was cut off while qmail-send was stopped; run "
@@ -103,11 +107,6 @@ class QueueWork:
         return postfix_giveback.PostfixReturner(self.directory, batch, release)
 
 
-def _is_ours(batch):
-    # What queue_repair sets aside never was a whole message.
-    return batch.manifest.get("kind", "purge") == "purge"
-
-
 def find_work(target, option):
     """Return a list of QueueWork for a Target; ``option``: the option ``quarantine``. Nothing is made or changed."""
     if option is not None and option.lower() == "none":
@@ -139,6 +138,21 @@ def held_queues(works, params, offline=True):
             timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
             held.append(stack.enter_context(stopped(service, *timeouts)))
         yield held
+
+
+def recovered_results(works):
+    """Return the list of dicts, for a result, of the batches that were put in order."""
+    return [
+        {"batch": name, "queue_directory": work.directory, "messages": count}
+        for work in works
+        for name, count in work.recovered
+    ]
+
+
+def left_results(left, works):
+    """Return the list of dicts, for a result, of a Left; no more than fit."""
+    shown = [{"id": one, "queue_directory": works[at].directory, "reason": why} for at, one, why in left.shown]
+    return fitting(shown, _LEFT)
 
 
 def service_results(held):

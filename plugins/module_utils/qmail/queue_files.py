@@ -88,14 +88,6 @@ class QueueFiles:
         found = self.status(path)
         return found is not None and found.st_ino == inode
 
-    def was_preprocessed(self, entry, inode):
-        """Tell whether qmail-send has made a message its own that is in todo as of its Entry; ``inode``: its text's."""
-        text = entry.files[0].path
-        if entry.state != "S4" or not self.is_same(text, inode):
-            return False
-        paths = self.paths(entry.id, int(text.split("/")[1]))
-        return self.status(paths["todo"]) is None and self.status(paths["info"]) is not None
-
     def remove(self, path, inode):
         """Remove a file if it is this inode; tell whether it was."""
         if not self.is_same(path, inode):

@@ -12,7 +12,7 @@ import time
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.aside import Group
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.faults import NONE, QUARANTINE
+from ansible_collections.mailops.rescue.plugins.module_utils.faults import QUARANTINE
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_find import Finder
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_move import Mover
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_split import find_split, is_prime
@@ -241,10 +241,6 @@ class QmailRepair:
         by_path = {one.path: one for one in faults if one.repair == "rename"}
         for message, reason in mover.move([one.what for one in by_path.values()]):
             yield by_path[message.path], reason
-
-    def has_repairable(self, wait=0):
-        """Tell whether there is a fault that can be repaired; looks no further than the first one."""
-        return any(fault.repair != NONE for fault in self.find(wait))
 
 
 class _Opened:
