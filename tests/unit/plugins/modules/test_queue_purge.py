@@ -278,7 +278,8 @@ def test_asked_to_end_it_brings_things_in_order_and_says_so(tmp_path, slow, work
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path, slow):
-    queue = fill(QmailQueue(tmp_path / "queue", split=3), MANY, 10)
+    # Three files are made for each message: with a split of 3, inodes in sequence would all be in one directory.
+    queue = fill(QmailQueue(tmp_path / "queue", split=7), MANY, 10)
     before = whole(queue.path)
     process = slow(queue_directory=queue.path, select=SPAM, workers=3)
     wait_for(lambda: len(slow.pids() - {process.pid}) > 1, 30)

@@ -91,8 +91,9 @@ def test_the_ledger_has_every_file(small):
     entry = from_line(lines[0])
     assert (entry.id, entry.queue, entry.state, entry.sender) == (ids["second"], "deferred", "ready",
                                                                   b"spam2@example.net")
-    assert entry.recipients == [["a@example.org", False, None], ["b@example.org", True, None],
-                                ["c@example.org", False, None]]
+    assert [(one.address, one.done, one.channel) for one in entry.recipients] == [
+        (b"a@example.org", False, None), (b"b@example.org", True, None), (b"c@example.org", False, None)
+    ]  # fmt: skip
     assert [one.path.split("/")[0] for one in entry.files] == ["deferred", "defer", "bounce", "trace"]
     for one in entry.files:
         kind, mode, uid, gid, inode, size, digest, mtime = before[one.path]
