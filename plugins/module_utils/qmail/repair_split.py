@@ -8,14 +8,12 @@ __all__ = ["compiled_split", "find_split", "is_prime"]
 import itertools
 import os
 import re
-import stat
-import subprocess
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.showctl import showctl
 
 _PARTS = ("mess", "info", "local", "remote")
-_TIMEOUT = 30
 _LARGEST = 99999
 _SAMPLE = 2000
 # With fewer files than these, where they are may be chance.
@@ -37,36 +35,9 @@ def find_split(directory, given=None):
 
 def compiled_split(directory):
     """Return the number compiled into the qmail that this queue belongs to, or None where it is not installed."""
-    home = os.path.dirname(os.path.realpath(directory))
-    program = os.path.join(home, "bin", "qmail-showctl")
-    if not _is_trusted(program):
-        return None
-    try:
-        done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              timeout=_TIMEOUT, env={"PATH": os.defpath, "LC_ALL": "C"}, check=False)  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    text = done.stdout.decode("utf-8", "replace")
-    # It tells of the home that was compiled in, wherever it was copied to.
-    there = re.search(r"^qmail home directory: (.*)\.$", text, re.MULTILINE)
+    text = showctl(os.path.dirname(os.path.realpath(directory)))
     split = re.search(r"^subdirectory split: ([0-9]{1,5})\.$", text, re.MULTILINE)
-    if split is None or there is None or os.path.realpath(there.group(1)) != home:
-        return None
-    return int(split.group(1)) or None
-
-
-def _is_trusted(program):
-    """Tell whether only root can have put this program there; it is run as root."""
-    path = program
-    for _unused in range(3):
-        try:
-            found = os.stat(path, follow_symlinks=False)
-        except OSError:
-            return False
-        if found.st_uid != 0 or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or stat.S_ISLNK(found.st_mode):
-            return False
-        path = os.path.dirname(path)
-    return True
+    return (int(split.group(1)) or None) if split is not None else None
 
 
 def _as_it_is(directory):
