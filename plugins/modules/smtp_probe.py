@@ -1,0 +1,413 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: smtp_probe
+short_description: Ask a mail server over SMTP what it accepts, without sending a message
+version_added: 0.1.0
+description:
+  - Holds one short SMTP session, up to C(RCPT) and never to C(DATA), and returns what the server said. No message is
+    sent.
+  - Tells whether unknown recipients are accepted, C(postmaster) is, and relaying is refused; on which port C(AUTH) is
+    offered, and whether before TLS; whether STARTTLS works and how long its certificate is valid; and how long all that
+    took.
+  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most.
+  - It never fails because of what a server refuses, or where nobody listens, unless O(expect) says so.
+  - It can be run on the host itself, or with C(delegate_to) from anywhere else. That makes a difference for relaying.
+options:
+  host:
+    description:
+      - Host name or address to connect to.
+      - Without it, V(127.0.0.1), or V(::1) with O(family=ipv6).
+    type: str
+  port:
+    description: TCP port.
+    type: int
+    default: 25
+  family:
+    description: Whether to connect over IPv4 or IPv6. With V(auto), the addresses of O(host) are tried in turn.
+    type: str
+    choices: [auto, ipv4, ipv6]
+    default: auto
+  timeout:
+    description: Seconds that the whole probe may take, from 0.1 to 600.
+    type: float
+    default: 10
+  tls:
+    description:
+      - V(auto) uses STARTTLS where it is offered. Where the handshake fails, the rest is asked in a second session
+        without TLS, as a mail server would do.
+      - V(required) goes no further without STARTTLS, V(none) does not use it.
+      - V(implicit) begins with TLS at once. It is the default for port 465; for all others it is V(auto).
+    type: str
+    choices: [auto, none, required, implicit]
+  verify_name:
+    description:
+      - A host name. The certificate is then checked as a client would do that wants a valid one for this name, with the
+        authorities that the probing host trusts.
+      - This takes a second session, which ends after the TLS handshake.
+    type: str
+  helo:
+    description:
+      - What to say in C(EHLO).
+      - Without it, the full name of the probing host, or its address in brackets where it has none.
+    type: str
+  sender:
+    description: Envelope sender. Without it, the null sender.
+    type: str
+    default: ''
+  unknown_domain:
+    description: A domain in which a recipient is tried that nobody has, made up for each run.
+    type: str
+  postmaster:
+    description:
+      - A domain whose C(postmaster) is tried.
+      - With V(true), it is the one in O(unknown_domain), else C(postmaster) without a domain.
+    type: raw
+    default: false
+  relay:
+    description:
+      - Whether to try a recipient in C(example.net), a domain that is no server's own.
+      - Servers relay for those whom they trust, which mostly includes the host itself when it connects to 127.0.0.1.
+        For what strangers may do, probe from elsewhere.
+    type: bool
+    default: false
+  recipients:
+    description: Further recipients to try, 50 at most. An address without a domain is tried as it is.
+    type: list
+    elements: str
+    default: []
+  expect:
+    description: What must be found. Where something differs, the module fails with one sentence that names it.
+    type: dict
+    suboptions:
+      connected:
+        description: Whether the server accepts connections.
+        type: bool
+      unknown_recipient:
+        description: Verdicts that are good for the recipient of O(unknown_domain).
+        type: list
+        elements: str
+        choices: [accepted, refused, deferred, untried]
+      postmaster:
+        description: Verdicts that are good for O(postmaster).
+        type: list
+        elements: str
+        choices: [accepted, refused, deferred, untried]
+      relay:
+        description: Verdicts that are good for O(relay). Postfix can be set to defer instead of refusing.
+        type: list
+        elements: str
+        choices: [accepted, refused, deferred, untried]
+      recipients:
+        description: Verdicts that are good for each of O(recipients).
+        type: list
+        elements: str
+        choices: [accepted, refused, deferred, untried]
+      starttls:
+        description: Whether TLS works.
+        type: bool
+      auth_before_tls:
+        description: Whether C(AUTH) is offered before TLS.
+        type: bool
+      auth_after_tls:
+        description: Whether C(AUTH) is offered after TLS has begun.
+        type: bool
+      days_left:
+        description: How many days at least the certificate is still to be valid.
+        type: int
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same result.
+    support: full
+    details: It changes nothing, so it does the same in check mode.
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  platform:
+    description: Systems that the module runs on.
+    platforms: posix
+    support: full
+    details: Needs Python 3.6 or later on the probing host, and nothing else.
+author:
+  - mailops.rescue maintainers (@mailops)
+seealso:
+  - module: mailops.rescue.queue_info
+notes:
+  - That a recipient is accepted does not say what becomes of its mail. It may be delivered, discarded, or returned
+    later.
+  - A server may refuse the null sender or slow down clients that try many recipients; what was not tried is
+    V(untried), with the reason.
+  - Text from the server is a stranger's. It is cut and made harmless to show.
+"""
+
+EXAMPLES = r"""
+- name: Ask the server on this host
+  mailops.rescue.smtp_probe:
+    unknown_domain: mail.example.com
+    postmaster: true
+  register: probe
+
+- name: Make sure from outside that nobody can relay, and that no password is asked for in clear
+  mailops.rescue.smtp_probe:
+    host: "{{ ansible_host | default(inventory_hostname) }}"
+    relay: true
+    expect:
+      relay: [refused, deferred]
+      auth_before_tls: false
+  delegate_to: localhost
+  become: false
+
+- name: Make sure that the certificate for submission is good for two more weeks
+  mailops.rescue.smtp_probe:
+    port: 587
+    family: ipv6
+    tls: required
+    expect:
+      days_left: 14
+"""
+
+RETURN = r"""
+connected:
+  description: Whether a connection was accepted.
+  type: bool
+  returned: success
+  sample: true
+address:
+  description: The address that accepted it; null where none did.
+  type: str
+  returned: success
+  sample: 127.0.0.1
+family:
+  description: V(ipv4) or V(ipv6); null where no connection was accepted.
+  type: str
+  returned: success
+  sample: ipv4
+port:
+  description: As in O(port).
+  type: int
+  returned: success
+  sample: 25
+banner:
+  description: Text of the greeting, at most 300 characters.
+  type: str
+  returned: success
+  sample: mail.example.com ESMTP Postfix (Debian)
+banner_code:
+  description: Code of the greeting; V(220) from a server that serves.
+  type: int
+  returned: success
+  sample: 220
+helo_code:
+  description: Code of the answer to the last C(EHLO) or C(HELO).
+  type: int
+  returned: success
+  sample: 250
+extensions:
+  description: What the server said that it can do, in its answer to the last C(EHLO), which is the one after TLS has
+    begun where it has.
+  type: list
+  elements: str
+  returned: success
+  sample: [PIPELINING, SIZE 10240000, ENHANCEDSTATUSCODES, 8BITMIME, DSN, SMTPUTF8, CHUNKING]
+pipelining:
+  description: Whether pipelining is one of them. It is not used.
+  type: bool
+  returned: success
+  sample: true
+starttls:
+  description: What is known about TLS.
+  type: dict
+  returned: success
+  contains:
+    offered:
+      description: Whether STARTTLS was offered; null where the session did not get so far, or began with TLS.
+      type: bool
+    ok:
+      description: Whether the handshake succeeded.
+      type: bool
+    version:
+      description: Version of TLS.
+      type: str
+    cipher:
+      description: Name of the cipher suite.
+      type: str
+    certificate:
+      description: The server's certificate; null where there was no handshake. What cannot be read in it is null.
+      type: dict
+      contains:
+        subject:
+          description: Whose it is.
+          type: str
+        issuer:
+          description: Who signed it.
+          type: str
+        names:
+          description: Host names that it is valid for, the first 20.
+          type: list
+          elements: str
+        not_before:
+          description: Valid from.
+          type: str
+        not_after:
+          description: Valid until.
+          type: str
+        days_left:
+          description: Whole days until then; negative once it is over.
+          type: int
+        verified:
+          description: Whether it is valid for O(verify_name); null where that was not asked.
+          type: bool
+        error:
+          description: Why it is not, or why it cannot be read.
+          type: str
+    error:
+      description: Why there was no handshake, where one was tried.
+      type: str
+  sample:
+    offered: true
+    ok: true
+    version: TLSv1.3
+    cipher: TLS_AES_256_GCM_SHA384
+    certificate:
+      subject: CN=mail.example.com
+      issuer: CN=mail.example.com
+      names: [mail.example.com]
+      not_before: "2026-11-21T20:19:02Z"
+      not_after: "2036-11-18T20:19:02Z"
+      days_left: 3649
+      verified: null
+      error: null
+    error: null
+auth:
+  description: Mechanisms of C(AUTH) that were offered.
+  type: dict
+  returned: success
+  contains:
+    before_tls:
+      description: Those before TLS; null where the session began with TLS or did not get so far.
+      type: list
+      elements: str
+    after_tls:
+      description: Those after TLS had begun; null where it had not.
+      type: list
+      elements: str
+  sample:
+    before_tls: []
+    after_tls: [LOGIN, PLAIN]
+unknown_recipient:
+  description: What was said to the recipient of O(unknown_domain); null without that.
+  type: dict
+  returned: success
+  contains: &verdict
+    address:
+      description: The recipient.
+      type: str
+    verdict:
+      description: V(accepted), V(refused), V(deferred) or V(untried).
+      type: str
+    code:
+      description: Code of the answer, or of the one that refused the sender; null where there was none.
+      type: int
+    text:
+      description: Text of the answer, at most 300 characters; or why it was not tried.
+      type: str
+  sample:
+    address: mailops-probe-0f3a56a1c9b2@mail.example.com
+    verdict: refused
+    code: 550
+    text: "5.1.1 <mailops-probe-0f3a56a1c9b2@mail.example.com>: Recipient address rejected: User unknown in local
+      recipient table"
+postmaster:
+  description: What was said to O(postmaster); null without that.
+  type: dict
+  returned: success
+  contains: *verdict
+  sample: {address: postmaster@mail.example.com, verdict: accepted, code: 250, text: 2.1.5 Ok}
+relay:
+  description: What was said to a recipient elsewhere; null without O(relay).
+  type: dict
+  returned: success
+  contains: *verdict
+  sample:
+    address: mailops-probe@example.net
+    verdict: refused
+    code: 554
+    text: "5.7.1 <mailops-probe@example.net>: Relay access denied"
+recipients:
+  description: What was said to each of O(recipients).
+  type: list
+  elements: dict
+  returned: success
+  contains: *verdict
+  sample:
+    - {address: info@mail.example.com, verdict: accepted, code: 250, text: 2.1.5 Ok}
+seconds:
+  description: Seconds since the begin of the probe, when something was done.
+  type: dict
+  returned: success
+  contains:
+    connect:
+      description: When the connection was there.
+      type: float
+    banner:
+      description: When the greeting was.
+      type: float
+    total:
+      description: When all was done.
+      type: float
+  sample: {connect: 0.001, banner: 0.02, total: 0.061}
+error:
+  description: Why the probe ended before everything was asked; null where it did not.
+  type: str
+  returned: success
+  sample: "connecting: 127.0.0.1: connection refused"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.probing import probe
+
+VERDICTS = {"type": "list", "elements": "str", "choices": ["accepted", "refused", "deferred", "untried"]}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str"},
+            "port": {"type": "int", "default": 25},
+            "family": {"type": "str", "choices": ["auto", "ipv4", "ipv6"], "default": "auto"},
+            "timeout": {"type": "float", "default": 10},
+            "tls": {"type": "str", "choices": ["auto", "none", "required", "implicit"]},
+            "verify_name": {"type": "str"},
+            "helo": {"type": "str"},
+            "sender": {"type": "str", "default": ""},
+            "unknown_domain": {"type": "str"},
+            "postmaster": {"type": "raw", "default": False},
+            "relay": {"type": "bool", "default": False},
+            "recipients": {"type": "list", "elements": "str", "default": []},
+            "expect": {
+                "type": "dict",
+                "options": {
+                    "connected": {"type": "bool"},
+                    "unknown_recipient": VERDICTS,
+                    "postmaster": VERDICTS,
+                    "relay": VERDICTS,
+                    "recipients": VERDICTS,
+                    "starttls": {"type": "bool"},
+                    "auth_before_tls": {"type": "bool"},
+                    "auth_after_tls": {"type": "bool"},
+                    "days_left": {"type": "int"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, probe)
+
+
+if __name__ == "__main__":
+    main()
