@@ -16,6 +16,8 @@ from tests.support.waiting import wait_for
 
 OPTIONS = {"queue_directory": None, "supervisor": "auto", "service": None, "stop_timeout": 20, "start_timeout": 20,
            "on_timeout": "fail"}  # fmt: skip
+# A script neither keeps a service up nor knows of its state.
+WATCHED = pytest.mark.parametrize("kind", SUPERVISORS, indirect=True)
 
 
 @pytest.fixture(scope="module", params=[*SUPERVISORS, "sysv"])
@@ -116,9 +118,8 @@ def test_comes_back_after_a_failure(qmail, kind):
     assert qmail.pid() not in (None, before)
 
 
+@WATCHED
 def test_once_is_once_again(qmail, kind):
-    if kind == "sysv":
-        pytest.skip("a script keeps nothing")
     qmail_send(qmail, kind, "stopped")
     # What is told between qmail-send's end and its being reaped starts nothing.
     wait_for(lambda: "down" in qmail.status())
@@ -184,9 +185,8 @@ def test_kill(qmail, kind):
     assert "deferral: qmail-remote_crashed" in qmail.log.read_text()
 
 
+@WATCHED
 def test_supervisor_says_the_same(qmail, kind):
-    if kind == "sysv" or (kind == "runit" and shutil.which("sv") is None):
-        pytest.skip("a script says nothing")
     assert "%d" % qmail.pid() in qmail.status()
     qmail_send(qmail, kind, "stopped")
     wait_for(lambda: "down" in qmail.status())
