@@ -9,8 +9,8 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 
 __all__ = [
     "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "move", "overwrite", "remove_directory",
-    "replace", "scratch_file", "set_mode", "set_owner", "set_times", "sync_all", "sync_directory", "unlink",
-    "write_new",
+    "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times", "sync_all", "sync_directory",
+    "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -18,6 +18,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
@@ -215,3 +216,13 @@ class NewFile:
 def scratch_file(directory=None, buffering=1 << 18):
     """Return a binary file without a name in ``directory`` (None: in the usual place); it is gone when it is closed."""
     return tempfile.TemporaryFile(dir=directory, buffering=buffering)
+
+
+@contextmanager
+def scratch_directory():
+    """A directory of mode 0700 in the usual place, which is gone afterwards with all that is in it."""
+    path = tempfile.mkdtemp(prefix="mailops-rescue-")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
