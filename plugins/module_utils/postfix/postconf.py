@@ -1,0 +1,157 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Postfix itself says of a configuration: postconf, postmap, postalias, postfix."""
+
+__all__ = ["Postfix", "find_directory"]
+
+import os
+import re
+import shutil
+import subprocess
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import PATH
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
+from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+
+_TIMEOUT = 60
+_ELSEWHERE = "the mail log has the reason"
+_UNUSED = re.compile(r"unused parameter: ([^=\s]+)")
+# Blanks at its beginning make Postfix ignore a line, and with the first line all that follow it.
+_SPOILT = re.compile(r"logical line must not start with whitespace")
+
+
+def find_directory(config_directory=None, instance=None):
+    """Return (configuration directory, name of the instance) by what the options say. Raises RescueError."""
+    if config_directory and instance:
+        raise RescueError("config_directory: expected either it or instance, got both.")
+    if shutil.which("postconf", path=PATH) is None:
+        raise RescueError("config_directory: Postfix's postconf is not installed here.")
+    names, failure = _instances()
+    if instance:
+        if failure:
+            raise RescueError("instance: postmulti -l fails: %s." % failure)
+        if instance not in names.values():
+            raise RescueError(
+                "instance: expected a name that postmulti -l lists (%s), got %s."
+                % (", ".join(sorted(set(names.values()) - {"-"})) or "it lists none", visible(shorten(instance, 80)))
+            )
+        return [(path, name) for path, name in names.items() if name == instance][0]
+    path = os.path.normpath(config_directory or _run("postconf", "-d", "-h", "config_directory").stdout.strip())
+    if not os.path.isfile(os.path.join(path, "main.cf")):
+        raise RescueError("config_directory: %s has no main.cf." % path)
+    return path, names.get(path, names.get(os.path.realpath(path), "-"))
+
+
+class Postfix:
+    """The programs, told to use the configuration in ``directory``."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def complaint(self):
+        """Return why Postfix cannot use this configuration, as a phrase, or None."""
+        warnings, spoilt = self._read()
+        if spoilt:
+            return spoilt
+        found = [one for one in warnings if _SPOILT.search(one)]
+        if found:
+            return found[0]
+        # postconf takes "abc" for a number; programs that read the parameters at their start do not.
+        done = self._run("postmap", "-q", "x", "static:x")
+        return None if done.returncode == 0 else self._reason(done.stderr)
+
+    def warnings(self):
+        """Return the set of what postconf warns of."""
+        return self._read()[0]
+
+    def unused(self):
+        """Return the names of the parameters that are set and that nothing in Postfix uses."""
+        return {name for one in self.warnings() for name in _UNUSED.findall(one)}
+
+    def values(self, names, expanded=False):
+        """Return a dict of the values that hold, given or by default; names that are unknown are left out."""
+        found = {}
+        if names:
+            done = self._run("postconf", *((["-x"] if expanded else []) + sorted(names)))
+            if done.returncode:
+                raise RescueError("postconf failed: %s." % self._reason(done.stderr))
+            for line in done.stdout.splitlines():
+                name, unused, value = line.partition("=")
+                found[name.strip()] = value.strip()
+        return found
+
+    def check(self):
+        """Return why postfix check refuses it, or None."""
+        done = self._run("postfix", "check")
+        return None if done.returncode == 0 else self._reason(done.stderr) or _ELSEWHERE
+
+    def is_running(self):
+        return is_running(self.values(["queue_directory"])["queue_directory"])
+
+    def reload(self):
+        done = self._run("postfix", "reload")
+        if done.returncode:
+            raise RescueError("postfix reload failed: %s." % (self._reason(done.stderr) or _ELSEWHERE))
+
+    def alias(self, name, maps):
+        """Return what maps such as hash:/etc/aliases, looked up in turn, have for a name; None where none has it."""
+        if not maps:
+            return None
+        done = self._run("postalias", "-q", name, *maps)
+        return done.stdout.rstrip("\n") if done.returncode == 0 else None
+
+    def build_aliases(self, table):
+        """Make the index of an alias file anew."""
+        done = self._run("postalias", table)
+        if done.returncode:
+            raise RescueError("postalias %s failed: %s." % (table, self._reason(done.stderr)))
+
+    def _read(self):
+        done = self._run("postconf", "-n")
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        warnings = {self._plain(line) for line in lines if "warning:" in line}
+        return warnings, None if done.returncode == 0 else self._reason(done.stderr)
+
+    def _plain(self, line):
+        line = line.split("warning:")[-1].split("fatal:")[-1].strip().replace(self.directory + "/", "")
+        return visible(shorten(line, 300))
+
+    def _reason(self, errors):
+        lines = [line for line in errors.splitlines() if line.strip()]
+        fatal = [line for line in lines if "fatal:" in line] or lines[-1:]
+        return self._plain(fatal[0]).rstrip(".") if fatal else ""
+
+    def _run(self, program, *arguments):
+        return _run(program, "-c", self.directory, *arguments)
+
+
+def _instances():
+    """Return {configuration directory: name} (the name is "-" where it has none), and why that fails, or None."""
+    if shutil.which("postmulti", path=PATH) is None:
+        return {}, "it is not installed"
+    done = _run("postmulti", "-l")
+    found = {}
+    for line in done.stdout.splitlines():
+        fields = line.split(None, 3)
+        if len(fields) == 4:
+            found[os.path.normpath(fields[3].strip())] = fields[0]
+    return found, None if done.returncode == 0 else visible(shorten(done.stderr.strip().split("\n")[0], 300)).rstrip(".")
+
+
+def _run(program, *arguments):
+    environment = dict(os.environ, LC_ALL="C", PATH=PATH)
+    # It would be another instance than the one that is asked for.
+    environment.pop("MAIL_CONFIG", None)
+    command = [shutil.which(program, path=PATH) or program] + list(arguments)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=_TIMEOUT, env=environment, check=False)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise RescueError("%s did not answer within %d seconds." % (program, _TIMEOUT)) from None
+    except OSError as error:
+        raise RescueError("%s cannot be run: %s." % (program, error.strerror)) from None
+    done.stdout = done.stdout.decode("utf-8", "surrogateescape")
+    done.stderr = done.stderr.decode("utf-8", "replace")
+    return done
