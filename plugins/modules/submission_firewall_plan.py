@@ -1,0 +1,232 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: submission_firewall_plan
+short_description: Work out what restricts who reaches the submission ports
+version_added: 0.1.0
+description:
+  - Checks the options of the role P(mailops.rescue.submission_firewall#role), finds out which firewall a host has, and
+    returns what the role has to add, change and remove there. It never changes anything.
+  - Refuses to lock out the address that the run itself comes from.
+options:
+  state:
+    description: Whether access is to be restricted; V(absent) plans to remove every trace of it.
+    type: str
+    choices: [present, absent]
+    default: present
+  ports:
+    description: TCP ports, 15 at most.
+    type: list
+    elements: int
+    default: [587, 465]
+  allowed_networks:
+    description:
+      - Networks and addresses of IPv4 and IPv6 that may reach the ports. A network must be written without bits beyond
+        its prefix, and IPv4 not as IPv6.
+    type: list
+    elements: str
+    default: []
+  allow_nobody:
+    description: Whether O(allowed_networks) may be empty.
+    type: bool
+    default: false
+  action:
+    description: What happens to packets of all others.
+    type: str
+    choices: [drop, reject]
+    default: drop
+  rate_limit:
+    description:
+      - How many new connections are let in, such as V(20/minute); empty for any number.
+      - With nftables it holds for each address (of IPv6, each /64), with firewalld for each network and port as a
+        whole. With ufw it must be V(12/minute), the only rate that ufw has, and holds for each address.
+    type: str
+    default: ""
+  backend:
+    description: The firewall to use; V(auto) takes firewalld where it runs, ufw where it is active, else nftables.
+    type: str
+    choices: [auto, nftables, firewalld, ufw]
+    default: auto
+  ssh_port:
+    description:
+      - Port that the run comes by, as far as the controller knows. Where the host does not tell, and it is among
+        O(ports), the module fails.
+    type: int
+attributes:
+  check_mode:
+    description: Never changes anything.
+    support: full
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  platform:
+    description: Systems that the module runs on.
+    platforms: posix
+    support: full
+    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+author:
+  - mailops.rescue maintainers (@mailops)
+notes:
+  - Needs root; use C(become).
+"""
+
+EXAMPLES = r"""
+- name: See what would be done
+  mailops.rescue.submission_firewall_plan:
+    allowed_networks:
+      - 192.0.2.0/24
+      - 2001:db8:25::/48
+  become: true
+  register: plan
+"""
+
+RETURN = r"""
+backend:
+  description: The firewall that is used; null for O(state=absent).
+  type: str
+  returned: success
+  sample: nftables
+ports:
+  description: The ports, sorted.
+  type: list
+  elements: int
+  returned: success
+  sample: [465, 587]
+allowed_networks:
+  description: The networks, sorted.
+  type: list
+  elements: str
+  returned: success
+  sample: [192.0.2.0/24, "2001:db8:25::/48"]
+session:
+  description: The SSH session that the run comes by; null where there is none.
+  type: dict
+  returned: success
+  contains:
+    address:
+      description: Where it comes from.
+      type: str
+    port:
+      description: The port of the host.
+      type: int
+  sample:
+    address: 192.0.2.7
+    port: 22
+notes:
+  description: What else is to be known.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+nftables:
+  description: What is to be done with nftables.
+  type: dict
+  returned: success
+  contains:
+    installed:
+      description: Whether there is C(nft).
+      type: bool
+    found:
+      description: Whether anything of ours is there, be it a file or the table.
+      type: bool
+    live:
+      description: Whether our table is loaded.
+      type: bool
+    load:
+      description: Whether the table has to be loaded.
+      type: bool
+    table:
+      description: Text of RV(nftables.file); null where it is to go.
+      type: str
+    file:
+      description: The file with the table.
+      type: str
+    unit:
+      description: Name of the unit that loads it.
+      type: str
+    unit_file:
+      description: File of the unit.
+      type: str
+    unit_text:
+      description: Text of that file; null where it is to go.
+      type: str
+    unit_present:
+      description: Whether that file is there.
+      type: bool
+firewalld:
+  description: What is to be done with firewalld.
+  type: dict
+  returned: success
+  contains:
+    running:
+      description: Whether it runs.
+      type: bool
+    add:
+      description: Rich rules to add, in this order.
+      type: list
+      elements: dict
+      contains:
+        zone:
+          description: The zone.
+          type: str
+        rule:
+          description: The rule.
+          type: str
+    remove:
+      description: Rich rules to remove after that, as RV(firewalld.add).
+      type: list
+      elements: dict
+    leftovers:
+      description: Files that firewalld made for our rules and that hold nothing else.
+      type: list
+      elements: str
+ufw:
+  description: What is to be done with ufw.
+  type: dict
+  returned: success
+  contains:
+    active:
+      description: Whether it is active.
+      type: bool
+    reset:
+      description: Rules to remove first, since they are in a wrong order, as options of M(community.general.ufw).
+      type: list
+      elements: dict
+    add:
+      description: Rules to add, as options of M(community.general.ufw), in this order.
+      type: list
+      elements: dict
+    remove:
+      description: Rules to remove after that.
+      type: list
+      elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.plan import make_plan
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "ports": {"type": "list", "elements": "int", "default": [587, 465]},
+            "allowed_networks": {"type": "list", "elements": "str", "default": []},
+            "allow_nobody": {"type": "bool", "default": False},
+            "action": {"type": "str", "choices": ["drop", "reject"], "default": "drop"},
+            "rate_limit": {"type": "str", "default": ""},
+            "backend": {"type": "str", "choices": ["auto", "nftables", "firewalld", "ufw"], "default": "auto"},
+            "ssh_port": {"type": "int"},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, make_plan)
+
+
+if __name__ == "__main__":
+    main()
