@@ -231,7 +231,7 @@ def test_drops_what_is_done(tmp_path):
                     real._process.send_signal(signal.SIGALRM)
                     return not {numbers[name] for name in expected[0]} & there(real)
 
-                wait_for(is_drained, 20)
+                wait_for(is_drained)
                 return len(there(real) - set(numbers.values()))
 
             assert dropped_by(real, drain_real) == expected

@@ -56,9 +56,9 @@ def test_online_drops_what_is_selected(qmail):
 
 def test_online_sends_no_failure_notice(qmail):
     number = inject(qmail, b"spam", recipients=[b"r@example.org", b"nobody-here@" + me(qmail)])
-    wait_for(lambda: "bounce" in messages(qmail.path).get(str(number), {}) or "did_" in log(qmail), 20)
+    wait_for(lambda: "bounce" in messages(qmail.path).get(str(number), {}) or "did_" in log(qmail))
     # One recipient has failed for good, and the notice waits for the other one.
-    wait_for(lambda: messages(qmail.path)[str(number)].get("bounce"), 20)
+    wait_for(lambda: messages(qmail.path)[str(number)].get("bounce"))
     before = log(qmail).count("new msg")
     result = queue_purge(qmail.path, select=SPAM, mode="online", watch_timeout=60)
     assert result["purged"] == 1 and result["left"] == []
@@ -92,12 +92,12 @@ def test_online_then_restored_is_delivered_once(qmail):
     queue_purge(qmail.path, select=SPAM, mode="online", watch_timeout=3)
     # No local slot is free, so it is marked and still there; it goes when qmail-send is started anew.
     restart(qmail)
-    wait_for(lambda: not there(qmail), 20)
+    wait_for(lambda: not there(qmail))
     stop(qmail)
     assert queue_restore(qmail.path)["restored"] == 1
     assert messages(qmail.path)[str(number)] == before
     qmail._process = qmail._start()
-    wait_for(lambda: "did_0+0+0" in log(qmail), 20)
+    wait_for(lambda: "did_0+0+0" in log(qmail))
     time.sleep(0.5)
     assert log(qmail).count("did_0+0+0") == 1
 
@@ -123,7 +123,7 @@ def test_offline_and_back_is_exact_and_delivered_once(qmail):
     assert queue_restore(qmail.path)["restored"] == 30
     assert snapshot(qmail.path) == before
     qmail._process = qmail._start()
-    wait_for(lambda: not there(qmail), 30)
+    wait_for(lambda: not there(qmail))
     assert log(qmail).count("did_0+0+0") == 60
 
 
@@ -135,8 +135,8 @@ def test_reinjected_is_delivered_once(qmail):
     result = queue_restore(qmail.path, method="reinject")
     assert (result["restored"], result["remaining"], result["left"]) == (1, 0, [])
     qmail._process = qmail._start()
-    wait_for(lambda: "did_0+0+0" in log(qmail), 20)
-    wait_for(lambda: not there(qmail), 20)
+    wait_for(lambda: "did_0+0+0" in log(qmail))
+    wait_for(lambda: not there(qmail))
     assert log(qmail).count("did_0+0+0") == 1
 
 

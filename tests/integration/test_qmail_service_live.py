@@ -55,6 +55,12 @@ def qmail_send(qmail, kind, state, check_mode=False, **given):
     return control(dict(options(qmail, kind, state=state), **given), check_mode)
 
 
+def _tell_once(qmail):
+    # What is told between qmail-send's end and its being reaped starts nothing.
+    wait_for(lambda: "down" in qmail.status())
+    qmail.tell("o")
+
+
 def service(qmail, kind):
     given = options(qmail, kind)
     return Service(qmail.path, given["supervisor"], given["service"])
@@ -105,7 +111,7 @@ def test_nothing_starts_it_while_the_lock_is_held(qmail, kind):
         if kind == "sysv":
             os.spawnl(os.P_WAIT, str(qmail.script), str(qmail.script), "start")
         else:
-            qmail.tell("o")
+            _tell_once(qmail)
         wait_for(lambda: "already running" in qmail.log.read_text())
         assert qmail.pid() == os.getpid()
     assert held.process.pid == qmail.pid() != before
@@ -121,9 +127,7 @@ def test_comes_back_after_a_failure(qmail, kind):
 @WATCHED
 def test_once_is_once_again(qmail, kind):
     qmail_send(qmail, kind, "stopped")
-    # What is told between qmail-send's end and its being reaped starts nothing.
-    wait_for(lambda: "down" in qmail.status())
-    qmail.tell("o")
+    _tell_once(qmail)
     wait_for(qmail.pid)
     for _ in range(3):
         result = qmail_send(qmail, kind, "restarted")

@@ -5,7 +5,7 @@ import time
 __all__ = ["wait_for"]
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=60):
     """Return what `condition()` returns once that is true; RuntimeError after `seconds`."""
     end = time.monotonic() + seconds
     while True:

@@ -282,10 +282,10 @@ def test_workers_end_when_their_parent_is_killed(tmp_path, slow):
     queue = fill(QmailQueue(tmp_path / "queue", split=7), MANY, 10)
     before = whole(queue.path)
     process = slow(queue_directory=queue.path, select=SPAM, workers=3)
-    wait_for(lambda: len(slow.pids() - {process.pid}) > 1, 30)
+    wait_for(lambda: len(slow.pids() - {process.pid}) > 1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    wait_for(lambda: not any(is_running(pid) for pid in slow.pids()), 30)
+    wait_for(lambda: not any(is_running(pid) for pid in slow.pids()))
     # They have not gone on to the end, unseen.
     assert len(messages(queue.path)) > 10
     status, result = run(queue_directory=queue.path, select=SPAM, workers=3)
