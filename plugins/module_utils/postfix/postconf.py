@@ -38,10 +38,15 @@ def find_directory(config_directory=None, instance=None):
                 % (", ".join(sorted(set(names.values()) - {"-"})) or "it lists none", visible(shorten(instance, 80)))
             )
         return [(path, name) for path, name in names.items() if name == instance][0]
-    path = os.path.normpath(config_directory or _run("postconf", "-d", "-h", "config_directory").stdout.strip())
+    path = os.path.normpath(config_directory or _default_directory())
     if not os.path.isfile(os.path.join(path, "main.cf")):
         raise RescueError("config_directory: %s has no main.cf." % path)
     return path, names.get(path, names.get(os.path.realpath(path), "-"))
+
+
+def _default_directory():
+    # A master.cf that does not parse makes even this fail.
+    return _run("postconf", "-d", "-h", "config_directory").stdout.strip() or "/etc/postfix"
 
 
 class Postfix:
@@ -137,7 +142,8 @@ def _instances():
         fields = line.split(None, 3)
         if len(fields) == 4:
             found[os.path.normpath(fields[3].strip())] = fields[0]
-    return found, None if done.returncode == 0 else visible(shorten(done.stderr.strip().split("\n")[0], 300)).rstrip(".")
+    said = visible(shorten(done.stderr.strip().split("\n")[0], 300)).rstrip(".")
+    return found, None if done.returncode == 0 else said
 
 
 def _run(program, *arguments):
