@@ -145,6 +145,9 @@ catchalls:
     in_force:
       description: The file that got the mail before, which can be that of a shorter address; null where there was none.
       type: str
+    in_force_after:
+      description: The file that gets it afterwards; null where there is none.
+      type: str
     does:
       description: >-
         What happened to the mail before: V(discards), V(bounces), V(defers) (every message is put off, as by a line
@@ -173,6 +176,7 @@ catchalls:
       exists: true
       ours: false
       in_force: /home/joe/.qmail-default
+      in_force_after: /home/joe/.qmail-default
       does: bounces
       wanted: discards
       changed: true

@@ -11,8 +11,8 @@ description:
   - A double bounce is a failure notice that could not be delivered, as when the sender of spam was forged. qmail sends
     them to C(postmaster) of its own name.
   - Sets C(control/doublebounceto) and C(control/doublebouncehost), so that they are discarded or go to one mailbox.
-  - To discard them it makes an address of the user C(alias), C(mailops_double_bounces), whose C(.qmail) file holds only
-    a comment. An empty C(doublebounceto) discards with some versions of qmail only.
+  - To discard them it makes an address, C(mailops_double_bounces) in a local domain (or else a virtual one), whose
+    C(.qmail) file holds only a comment. An empty C(doublebounceto) discards with some versions of qmail only.
   - What was there before is kept beside it, and is put back as it was by O(state=absent). A run that was killed is
     finished, or undone, by the next.
   - C(qmail-send) reads these files when it starts, and not upon SIGHUP; restart it where RV(restart_needed) says so.
@@ -23,7 +23,7 @@ options:
   to:
     description:
       - V(discard), or the address of the mailbox.
-      - V(discard) needs a domain in C(control/locals).
+      - V(discard) needs a domain that qmail delivers for.
       - Needed with O(state=present).
     type: str
   state:

@@ -76,8 +76,8 @@ class Catchall:
 
     ``domains``, ``chosen``: lists of Domain: all that it serves, and those that were asked for. ``kept``: a Kept, or
     None where ``problem`` says in words why it cannot be touched. ``force``: the name of the file that gets the mail
-    now, or None; ``effect``: what that does; ``fallback``: what happened to it without the domain's own. ``notes``: a
-    list of sentences.
+    now, or None; ``effect``: what that does; ``fallback`` and ``fallback_effect``: the same without the domain's own.
+    ``notes``: a list of sentences.
     """
 
     def __init__(self, controller, names, forbidden):
@@ -85,8 +85,8 @@ class Catchall:
         self.names = names
         self.domains = []
         self.chosen = []
-        self.kept = self.problem = self.force = None
-        self.effect = self.fallback = dotqmail.BOUNCES
+        self.kept = self.problem = self.force = self.fallback = None
+        self.effect = self.fallback_effect = dotqmail.BOUNCES
         self.force_is_ours = False
         self.home_owner = None
         self.notes = []
@@ -154,7 +154,7 @@ class Catchall:
         for name in reversed(self.names):
             kept = self.kept if name == self.name else Kept(fd, name, dotqmail.LARGEST)
             if name == self.name:
-                self.fallback = self.effect
+                self.fallback, self.fallback_effect = self.force, self.effect
             if kept.now is not None:
                 self.force = name
                 self.force_is_ours = is_ours(kept.now, kept)

@@ -160,7 +160,7 @@ def _absent(one, existing):
 
 def _before(one):
     before = one.kept.before
-    return (one.fallback if before is None else one.effect_of(before)).does
+    return (one.fallback_effect if before is None else one.effect_of(before)).does
 
 
 def _suspended(one, existing):
@@ -252,13 +252,26 @@ def _entry(one, plan):
         "path": visible(one.path) if one.path else None,
         "exists": one.kept is not None and one.kept.now is not None,
         "ours": one.is_ours,
-        "in_force": visible(os.path.join(one.controller.home, one.force)) if one.force else None,
+        "in_force": _path(one, one.force),
+        "in_force_after": _path(one, _force_after(one, plan.action)),
         "does": one.effect.does,
         "wanted": plan.wanted,
         "changed": plan.action is not None,
         "kept": one.kept.kept_name if _is_kept(one.kept, plan) else None,
         "reason": visible(plan.reason) if plan.reason else None,
     }
+
+
+def _path(one, name):
+    return visible(os.path.join(one.controller.home, name)) if name else None
+
+
+def _force_after(one, action):
+    if action in ("put", "resume"):
+        return one.name
+    if action in ("take_back", "hold"):
+        return one.fallback if one.kept.before is None else one.name
+    return one.force
 
 
 def _is_kept(kept, plan):
@@ -284,6 +297,9 @@ def _difference(one, plan):
     now = one.kept.now if one.kept is not None else None
     if plan.action == "put":
         after = plan.data
+    elif plan.action == "tidy" and one.kept.held is not None and not one.is_ours:
+        # Nobody was shown when it was taken away for a while, which is for good now.
+        after, now = b"" if now is None else now.data, one.kept.held
     elif plan.action in ("take_back", "hold"):
         after = b"" if one.kept.before is None else one.kept.before.data
     elif plan.action == "resume":

@@ -14,6 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept, kept_name
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains import ANY_DOMAIN
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import open_home
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
@@ -88,15 +89,24 @@ def _wanted(qmail, params):
     if state == "absent":
         return [("doublebounceto", None), ("doublebouncehost", None)]
     if to == _DISCARD:
-        if not qmail.domains.local:
-            raise RescueError("to: discard needs a local domain, and control/locals has none; name a mailbox instead.")
-        me = os.fsdecode(qmail.control.line("me")).lower()
-        user, host = _ALIAS, me if me in qmail.domains.local else qmail.domains.local[0]
+        user, host = _ALIAS, _alias_domain(qmail).name
     elif to and _ADDRESS.match(to):
         user, unused, host = to.rpartition("@")
     else:
         raise RescueError("to: expected discard or an address such as bounces@example.com, got %r." % to)
     return [("doublebouncehost", os.fsencode(host)), ("doublebounceto", os.fsencode(user))]
+
+
+def _alias_domain(qmail):
+    """Return the Domain that the address is in to which double bounces are sent to be discarded."""
+    served = {domain.name: domain for domain in qmail.domains.all() if domain.name[:1] not in (".", ANY_DOMAIN)}
+    names = [os.fsdecode(name).lower() for name in (qmail.control.line("me"),) if name] + list(served)
+    if qmail.control.line("doublebounceto") == _ALIAS.encode():
+        names.insert(0, os.fsdecode(qmail.control.line("doublebouncehost") or b"").lower())
+    for name in names:
+        if name in served:
+            return served[name]
+    raise RescueError("to: discard needs a domain in control/locals or control/virtualdomains; name a mailbox instead.")
 
 
 class Step:
@@ -196,12 +206,16 @@ def _control_step(control, qmail, name, value):
 def _alias_step(stack, qmail, params):
     """Return the Step of the .qmail file that discards; None where there is none and none is needed."""
     is_wanted = params["state"] == "present" and params["to"] == _DISCARD
-    controller = qmail.users.controller(_ALIAS.encode())
+    try:
+        domain = _alias_domain(qmail)
+    except RescueError:
+        return None
+    controller = qmail.users.controller(domain.prefix + _ALIAS.encode())
     if controller is None or not controller.dash:
         if is_wanted:
-            raise RescueError("to: discard needs qmail's user alias, and that does not get mail for %s." % _ALIAS)
+            raise RescueError("to: discard needs qmail's user alias, who does not get mail for %s." % _ALIAS)
         return None
-    name = os.fsdecode(b".qmail" + controller.dash + controller.extension)
+    name = os.fsdecode(b".qmail" + controller.dash + controller.extension.lower().replace(b".", b":"))
     path = os.path.join(controller.home, name)
     try:
         fd = open_home(controller.home)

@@ -210,7 +210,11 @@ def test_a_catch_all_that_a_shorter_address_has(tmp_path):
     run(home, state="absent")
     assert run(home)["changed_count"] == 2
     foreseen = run(home, True, state="absent")
-    assert by_domain(foreseen, "wanted") == {"mail.example.com": ("bounces",), "example.com": ("discards",)}
+    path = str(home.path) + "/alias/.qmail-"
+    assert by_domain(foreseen, "wanted", "in_force", "in_force_after") == {
+        "mail.example.com": ("bounces", path + "default", path + "default"),
+        "example.com": ("discards", path + "shop-default", path + "default"),
+    }
 
 
 def test_one_catch_all_of_several_domains(tmp_path):
@@ -291,6 +295,15 @@ def test_a_suspension_ends(home, state):
         assert snapshot(home) == first
     else:
         assert {path: one[1:-1] for path, one in snapshot(home).items()} == ours
+
+
+def test_what_is_shown_of_a_suspension_that_became_for_good(home):
+    run(home)
+    expected = run(home, True, True, state="absent")["diff"]
+    run(home, state="suspended")
+    found = run(home, with_diff=True, state="absent")["diff"]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert len(found) == 3
 
 
 def test_changed_while_suspended(home):

@@ -88,10 +88,25 @@ def test_no_address(home, to):
     assert files(home) == before
 
 
-def test_discarding_needs_a_local_domain(home):
+def test_discarding_needs_a_domain(home):
     home.control("locals")
-    with pytest.raises(RescueError, match="^to: discard needs a local domain"):
+    home.control("virtualdomains", ".example.net:n", "a.example.org:")
+    before = files(home)
+    with pytest.raises(RescueError, match="^to: discard needs a domain"):
         run(home)
+    assert files(home) == before
+    home.control("virtualdomains", ".example.net:n", "Lists.example.org:lists.example.org")
+    home.assign("+lists.example.org-", "alias", home.path / "alias")
+    before = files(home)
+    assert run(home)["address"] == "mailops_double_bounces@lists.example.org"
+    assert (home.path / ALIAS).exists()
+    assert not run(home)["changed"]
+    # It stays where it is when there are local domains again.
+    home.control("locals", "localhost")
+    assert not run(home)["changed"]
+    home.control("locals")
+    run(home, state="absent")
+    assert {path: one[:2] for path, one in files(home).items()} == {path: one[:2] for path, one in before.items()}
 
 
 def test_an_alias_of_somebody_else(home):
