@@ -53,7 +53,10 @@ class ActionModule(ActionBase):
         task = self._task_vars.get("ansible_failed_task")
         name = plain(task.get("name")) if hasattr(task, "get") else None
         failed = plain(self._task_vars.get("ansible_failed_result") or {})
-        return {"task": str(name or "a task"), "reason": reason(failed)}
+        # Of a loop, what Ansible says is only that one of them failed.
+        items = failed.get("results")
+        bad = [one for one in items if isinstance(one, dict) and one.get("failed")] if isinstance(items, list) else []
+        return {"task": str(name or "a task"), "reason": reason(bad[0] if bad else failed)}
 
     def _holding(self, hosts, width):
         evidences = {host: self._evidence(host) for host in hosts if self._results(host, "mailops_probes")}
@@ -70,7 +73,12 @@ class ActionModule(ActionBase):
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
             firewall=_done(self._registered(host, "__submission_firewall_plan")),
             checking=bool(self._task.check_mode),
+            port=self._port(host),
         )
+
+    def _port(self, host):
+        """The port for mail from strangers: the first one that was asked."""
+        return next((one["port"] for one in self._results(host, "mailops_probes") if "port" in one), None)
 
     def _results(self, host, name):
         """The results of a loop that was registered, without those that failed."""

@@ -371,10 +371,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
 from ansible_collections.mailops.rescue.plugins.module_utils.probing import probe
 
-VERDICTS = {"type": "list", "elements": "str", "choices": ["accepted", "refused", "deferred", "untried"]}
-
 
 def main():
+    verdicts = {"type": "list", "elements": "str", "choices": ["accepted", "refused", "deferred", "untried"]}
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str"},
@@ -393,10 +392,10 @@ def main():
                 "type": "dict",
                 "options": {
                     "connected": {"type": "bool"},
-                    "unknown_recipient": VERDICTS,
-                    "postmaster": VERDICTS,
-                    "relay": VERDICTS,
-                    "recipients": VERDICTS,
+                    "unknown_recipient": verdicts,
+                    "postmaster": verdicts,
+                    "relay": verdicts,
+                    "recipients": verdicts,
                     "starttls": {"type": "bool"},
                     "auth_before_tls": {"type": "bool"},
                     "auth_after_tls": {"type": "bool"},

@@ -17,12 +17,12 @@ Statement = namedtuple("Statement", "label text bad")
 
 # `probes`: results of smtp_probe on the host; `outside`: those from the controller; `settings`: what postconf said, by
 # name, or None; `aliases`: what postalias said of luser_relay; `catchalls`: those of qmail_catchall in check mode, or
-# None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried out.
-Evidence = namedtuple("Evidence", "probes outside settings aliases catchalls firewall checking")
+# None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried out; `port`: the
+# one for mail from strangers, where the other ports are for submission.
+Evidence = namedtuple("Evidence", "probes outside settings aliases catchalls firewall checking port")
 
 FATES = {"discards": "discarded", "bounces": "BOUNCED to the sender", "defers": "PUT OFF, and bounced in the end"}
 BAD = ("bounces", "defers", "vdelivermail bounce-no-mailbox")
-SMTP = 25
 SOON = 14
 
 
@@ -45,19 +45,16 @@ def discards(evidence):
     return any(_vanishes(one["does"]) for one in evidence.catchalls or ())
 
 
-def _on(probes, port):
-    return [one for one in probes if one["port"] == port and one["connected"]]
-
-
-def _all_on(evidence, port):
-    return _on(evidence.probes, port) + _on(evidence.outside, port)
+def _by_strangers(evidence):
+    probes = evidence.probes + evidence.outside
+    return [one for one in probes if one["port"] == evidence.port and one["connected"]]
 
 
 def _unknown(evidence):
     label = "unknown"
-    probes = _all_on(evidence, SMTP)
+    probes = _by_strangers(evidence)
     if not probes:
-        return Statement(label, "not asked: nobody answers on port 25", False)
+        return Statement(label, "not asked: nobody answers on port %d" % evidence.port, False)
     asked = [one["unknown_recipient"] for one in probes if one["unknown_recipient"]]
     tried = [one for one in asked if one["verdict"] != "untried"]
     if not tried:
@@ -114,7 +111,7 @@ def _vanishes(does):
 
 
 def _postmaster(evidence):
-    tried = [one["postmaster"] for one in _all_on(evidence, SMTP) if one["postmaster"]]
+    tried = [one["postmaster"] for one in _by_strangers(evidence) if one["postmaster"]]
     tried = [one for one in tried if one["verdict"] != "untried"]
     if not tried:
         return []
@@ -204,7 +201,7 @@ def _certificates(evidence):
 
 def _firewall(evidence):
     plan = evidence.firewall
-    listening = sorted({one["port"] for one in evidence.probes if one["connected"] and one["port"] != SMTP})
+    listening = sorted({one["port"] for one in evidence.probes if one["connected"] and one["port"] != evidence.port})
     found = "submission listens on %s (measured)" % _ports(listening) if listening else "no submission (measured)"
     if plan is None:
         found += "; who may reach it was not looked at"
