@@ -25,6 +25,13 @@ _MOST_NAMES = 20
 _LOCK_TIMEOUT = 30
 _MODE = 0o644
 
+_DISCARDING = (dotqmail.DISCARDS.does, "vdelivermail delete")
+_MEANING = (
+    "Mail to a mistyped address vanishes, and its sender is not told.",
+    "A catch-all makes every address exist, so that a qmail-smtpd with realrcptto or the like refuses no unknown "
+    "recipient of its domains any more.",
+)
+
 # What is to be done to one file. ``action``: put, take_back, hold, resume, tidy or None; put has ``data``, ``mode``,
 # ``owner`` and ``keep``. ``wanted``: what it does afterwards; ``reason``: why nothing is done, where one may ask.
 _Plan = namedtuple("_Plan", "action wanted reason data mode owner keep")
@@ -49,10 +56,11 @@ def manage(params, check_mode, with_diff=False):
         plans = [(one, _PLANS[params["state"]](one, params["existing"])) for one in catchalls]
         if not check_mode:
             plans = _apply_all(plans)
-    for one, plan in plans:
-        notes += one.notes
-        if params["state"] == "present" and (plan.action == "put" or one.is_ours):
-            notes += _said_of(one, qmail.users)
+    if params["state"] == "present":
+        notes += _said_of_all(plans, qmail.users)
+    notes += ["%s: left as it is (%s): %s." % (one.chosen[0].name, one.path or "no file", plan.reason)
+              for one, plan in plans if plan.reason is not None]  # fmt: skip
+    notes += [note for one, unused in plans for note in one.notes]
     result = {
         "changed": any(plan.action for unused, plan in plans),
         "home": qmail.home,
@@ -281,6 +289,17 @@ def _is_kept(kept, plan):
     if plan.action == "resume":
         return kept.now is not None
     return plan.keep or (kept.before is not None and not kept.is_half_kept)
+
+
+def _said_of_all(plans, users):
+    """Yield what new catch-alls mean."""
+    if any(plan.wanted in _DISCARDING for unused, plan in plans):
+        for sentence in _MEANING:
+            yield sentence
+    for one, plan in plans:
+        if plan.action == "put" or one.is_ours:
+            for sentence in _said_of(one, users):
+                yield sentence
 
 
 def _said_of(one, users):
