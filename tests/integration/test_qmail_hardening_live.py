@@ -274,7 +274,7 @@ def test_a_recipe_that_does_not_work(hardened):
 
 def _double_bounces(hardened, **given):
     params = {"home": str(hardened.qmail.home), "to": None, "state": "present"}
-    return double_bounces.manage(dict(params, **given), False)
+    return double_bounces.manage(dict(params, **given), False, run=str(hardened.home))
 
 
 def _restart(hardened):

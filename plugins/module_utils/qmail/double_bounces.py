@@ -31,14 +31,15 @@ _ALIAS_TEXT = b"# mailops.rescue: double bounces are discarded.\n"
 # qmail-send reads the first line of such a file.
 _SIGNED = b"%s\n# Set to %s by mailops.rescue; before, there was %s.\n"
 _IS_SIGNED = re.compile(rb"([^\n]*)\n# Set to \1 by mailops\.rescue; before, there was ([^\n]*)\.\n\Z")
-# Names the qmail-send that has not read what was changed.
-_RESTART = ".mailops-rescue.restart"
+# Names the qmail-send that has not read what was changed. It goes with a reboot, as that qmail-send does.
+_RUN = "/run"
+_RESTART = "mailops-rescue.restart-qmail"
 
 
-def manage(params, check_mode, with_diff=False, running=None):
+def manage(params, check_mode, with_diff=False, running=None, run=_RUN):
     """Do what qmail_double_bounces' options say; return its result. Raises RescueError.
 
-    ``running()`` returns the Process of qmail-send, or None.
+    ``running()`` returns the Process of qmail-send, or None. ``run``: a directory for what a reboot makes void.
     """
     qmail = Qmail(params["home"])
     queue = os.path.join(qmail.home, "queue")
@@ -54,7 +55,9 @@ def manage(params, check_mode, with_diff=False, running=None):
             # What the address leads to is there before anything can be sent to it, and goes after it.
             steps = [alias] + steps if alias.data is not None else steps + [alias]
         changing = [step for step in steps if step.action]
-        marker = Marker(control, proc)
+        volatile = open_directory(os.path.realpath(run))
+        stack.callback(os.close, volatile)
+        marker = Marker(volatile, _RESTART + qmail.home.replace("/", "-"), proc)
         if not check_mode:
             try:
                 marker.forget()
@@ -247,16 +250,16 @@ def _address(qmail, steps):
 
 
 class Marker:
-    """A note in ``control`` of which qmail-send runs with the old values: a run may be killed before it restarts it."""
+    """A note of which qmail-send runs with the old values: a run may be killed before that is restarted."""
 
-    def __init__(self, dir_fd, proc):
+    def __init__(self, dir_fd, name, proc):
         self._dir_fd = dir_fd
+        self._name = name
         self._proc = proc
-        self._found = None
         try:
-            self._found = Kept(dir_fd, _RESTART, _LARGEST).now
+            self._found = Kept(dir_fd, name, _LARGEST).now
         except Damaged as error:
-            raise RescueError("control: %s." % error) from None
+            raise RescueError("%s: %s." % (_RUN, error)) from None
 
     def names_living(self):
         """Tell whether the qmail-send that it names still runs."""
@@ -269,11 +272,11 @@ class Marker:
     def forget(self):
         """Remove it where that qmail-send has ended."""
         if self._found is not None and not self.names_living():
-            files.unlink(_RESTART, self._dir_fd)
+            files.unlink(self._name, self._dir_fd)
             files.sync_directory(self._dir_fd)
             self._found = None
 
     def write(self, process):
         if self._found is None:
-            files.write_new(_RESTART, self._dir_fd, b"%d %d\n" % (process.pid, process.start))
+            files.write_new(self._name, self._dir_fd, b"%d %d\n" % (process.pid, process.start))
             files.sync_directory(self._dir_fd)

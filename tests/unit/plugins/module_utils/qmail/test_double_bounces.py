@@ -16,12 +16,13 @@ ALIAS = "alias/.qmail-mailops_double_bounces"
 
 def run(home, to="discard", state="present", check_mode=False, running=lambda: None):
     params = {"home": str(home.path), "to": to if state == "present" else None, "state": state}
-    return manage(params, check_mode, True, running)
+    return manage(params, check_mode, True, running, str(home.path / "run"))
 
 
 def prepared(path):
     home = QmailHome(path, ("localhost", "mail.example.com"))
     home.control("doublebounceto", "root")
+    (home.path / "run").mkdir()
     os.utime(str(home.path / "control/doublebounceto"), (1000, 1000))
     return home
 
@@ -140,7 +141,7 @@ def test_restart_is_needed_until_it_was_restarted(home):
     again = run(home, running=lambda: me)
     assert (again["changed"], again["restart_needed"]) == (False, True)
     other = me._replace(start=me.start - 1)
-    note = home.path / "control/.mailops-rescue.restart"
+    (note,) = (home.path / "run").iterdir()
     note.write_text("%d %d\n" % (other.pid, other.start))
     assert not run(home, running=lambda: me)["restart_needed"]
     assert not note.exists()
@@ -175,7 +176,6 @@ def _verify(after):
             assert first_line(home, "doublebounceto") == "mailops_double_bounces", point
             assert run(home, running=lambda: me)["changed"] is False, point
             run(home, state="absent", running=lambda: me)
-        (home.path / "control/.mailops-rescue.restart").unlink(missing_ok=True)
         assert files(home) == home.files, point
 
     return verify
