@@ -13,7 +13,7 @@ description:
   - Tells whether unknown recipients are accepted, C(postmaster) is, and relaying is refused; on which port C(AUTH) is
     offered, and whether before TLS; whether STARTTLS works and how long its certificate is valid; and how long all that
     took.
-  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most.
+  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most of each session.
   - It never fails because of what a server refuses, or where nobody listens, unless O(expect) says so.
   - It can be run on the host itself, or with C(delegate_to) from anywhere else. That makes a difference for relaying.
 options:
