@@ -87,6 +87,14 @@ class Postfix:
                 found[name.strip()] = value.strip()
         return found
 
+    def service_values(self):
+        """Return what services set for themselves, by service/type/parameter, expanded."""
+        found = {}
+        for line in self._run("postconf", "-x", "-P").stdout.splitlines():
+            name, unused, value = line.partition("=")
+            found[name.strip()] = value.strip()
+        return found
+
     def check(self):
         """Return why postfix check refuses it, or None."""
         done = self._run("postfix", "check")
@@ -106,6 +114,10 @@ class Postfix:
             return None
         done = self._run("postalias", "-q", name, *maps)
         return done.stdout.rstrip("\n") if done.returncode == 0 else None
+
+    def lookup(self, table, name):
+        """Tell whether a table such as hash:/etc/postfix/domains has a name."""
+        return self._run("postmap", "-q", name, table).returncode == 0
 
     def build_aliases(self, table):
         """Make the index of an alias file anew."""
