@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -52,15 +53,14 @@ class Real:
         subprocess.run(command, input=b"Subject: x\n\nbody\n", check=True)
 
         def is_done():
+            # A failure notice is in todo before its reason ends; notices of notices are waited for in the same way.
             said = self.log()[start:]
-            begun = said.count("\nstarting delivery ") + said.startswith("starting delivery ")
-            ended = said.count("\ndelivery ") + said.startswith("delivery ")
-            return begun == ended >= len(recipients) and not self._files("todo") and not self._files("bounce")
+            begun = set(re.findall(r"(?m)^new msg (\d+)$", said))
+            waiting = set(re.findall(r"(?m)^starting delivery \d+: msg (\d+) to remote ", said))
+            ended = set(re.findall(r"(?m)^end msg (\d+)$", said))
+            return begun and begun <= ended | waiting and not self._files("todo") and not self._files("bounce")
 
-        wait("deliveries of %s" % recipients, is_done)
-        # A notice is queued before its reason is gone, and may be on its way into todo.
-        time.sleep(0.5)
-        wait("deliveries of %s" % recipients, is_done)
+        wait("end of messages to %s" % recipients, is_done)
         return self.log()[start:]
 
     def _files(self, directory):
