@@ -4,6 +4,7 @@ looks for a catch-all as qmail-smtpd with realrcptto does, or does not."""
 import os
 import socketserver
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ PLAY = """
   roles:
     - role: mailops.rescue.qmail_hardening
 """
+README = Path(__file__).resolve().parents[2] / "roles" / "qmail_hardening" / "README.md"
 ALIAS = "alias/.qmail-default"
 MAILBOX = "mailnames/example.net/.qmail-default"
 
@@ -63,8 +65,8 @@ def smtp(home):
 
 @pytest.fixture
 def harden(play, home, smtp):
-    def harden(*arguments, **variables):
-        (play.directory / "play.yml").write_text(PLAY)
+    def harden(*arguments, text=PLAY, **variables):
+        (play.directory / "play.yml").write_text(text)
         given = {"qmail_hardening_" + name: value for name, value in variables.items()}
         given.update(qmail_hardening_home=str(home.path), qmail_hardening_probe_port=smtp.server_address[1])
         (play.directory / "given.yml").write_text(yaml.safe_dump(given))
@@ -190,3 +192,15 @@ def test_a_narrower_choice_puts_the_others_back(harden, home):
     after = files(home)
     assert {path for path in before if after[path] != before[path]} == set()
     assert set(after) - set(before) == {ALIAS}
+
+
+def test_the_example_in_the_readme(harden, home):
+    example, shown = README.read_text().split("```")[1:4:2]
+    home.control("locals", "mail.example.com")
+    made = harden(text=example.partition("\n")[2])
+    assert made.status == 0, made.text
+    said = [line.strip().rstrip("* ") for line in made.text.splitlines()]
+    assert len(shown.splitlines()) > 5
+    for line in shown.splitlines():
+        assert line.strip() in said, line
+    assert (home.path / "control/doublebouncehost").read_text().startswith("mail.example.com\n")
