@@ -55,10 +55,9 @@ class Real:
         def is_done():
             # A failure notice is in todo before its reason ends; notices of notices are waited for in the same way.
             said = self.log()[start:]
-            begun = set(re.findall(r"(?m)^new msg (\d+)$", said))
-            waiting = set(re.findall(r"(?m)^starting delivery \d+: msg (\d+) to remote ", said))
-            ended = set(re.findall(r"(?m)^end msg (\d+)$", said))
-            return begun and begun <= ended | waiting and not self._files("todo") and not self._files("bounce")
+            begun, ended = len(re.findall("(?m)^new msg ", said)), len(re.findall("(?m)^end msg ", said))
+            waiting = len(set(re.findall(r"(?m)^starting delivery \d+: msg (\d+) to remote ", said)))
+            return begun and begun <= ended + waiting and not self._files("todo") and not self._files("bounce")
 
         wait("end of messages to %s" % recipients, is_done)
         return self.log()[start:]
