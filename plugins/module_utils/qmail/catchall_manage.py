@@ -129,7 +129,9 @@ def _replacing(one, existing, tidy):
         return _plan(tidy, does)
     if one.effect.useful and existing == "spare":
         return _plan(tidy, does, _spared(does))
-    if kept.before is not None and not kept.is_half_kept:
+    # As where vpopmail's or Plesk's own tools wrote it anew.
+    is_kept = _is_as_before(kept)
+    if kept.before is not None and not kept.is_half_kept and not is_kept:
         return _plan(tidy, does, "somebody changed it since; what was there first is kept as %s: move that away"
                      % kept.kept_name)  # fmt: skip
     if dotqmail.runs_vdelivermail(kept.now.data):
@@ -138,8 +140,15 @@ def _replacing(one, existing, tidy):
             return _plan(tidy, does, "vdelivermail is called in a way that has to be changed by hand")
         status = kept.now.status
         return _plan("put", "vdelivermail delete", None, data, status.st_mode & 0o7777, (status.st_uid, status.st_gid),
-                     True)  # fmt: skip
-    return _putting(one, discarding(one.name), keep=True)
+                     not is_kept)  # fmt: skip
+    return _putting(one, discarding(one.name), keep=not is_kept)
+
+
+def _is_as_before(kept):
+    """Tell whether somebody else put there what is kept, once more."""
+    if kept.now is None or kept.before is None or kept.is_half_kept:
+        return False
+    return kept.now.data == kept.before.data
 
 
 def _spared(does):
@@ -160,6 +169,8 @@ def _absent(one, existing):
         if kept.before is None and kept.now.data == discarding(one.name):
             return _plan(tidy, does, "what was there before is gone: %s is missing" % kept.kept_name)
         return _plan("take_back", _before(one))
+    if _is_as_before(kept):
+        return _plan("take_back", does)
     if kept.before is not None and not kept.is_half_kept:
         what = "somebody removed it" if kept.now is None else "somebody changed it since"
         return _plan(tidy, does, "%s; what was there first is kept as %s" % (what, kept.kept_name))
@@ -174,7 +185,7 @@ def _before(one):
 def _suspended(one, existing):
     """Return the _Plan by which ours is away for a while."""
     plan = _absent(one, existing)
-    if plan.action == "take_back":
+    if plan.action == "take_back" and one.is_ours:
         return plan._replace(action="hold")
     return plan._replace(action=None)
 

@@ -253,6 +253,26 @@ def test_what_somebody_changed_since_is_left(home, now):
     assert snapshot(home)["mailnames/example.net/" + KEPT] == before["mailnames/example.net/" + KEPT]
 
 
+@pytest.mark.parametrize("path", ["mailnames/example.net/", "vpopmail/domains/example.com/"])
+def test_written_anew_as_it_was_before(home, path):
+    """As vpopmail's and Plesk's tools do when settings of a domain change."""
+    first = snapshot(home)
+    run(home)
+    ours = {name: one[1] for name, one in snapshot(home).items()}
+    file = home.path / path / ".qmail-default"
+    for state, wanted in (("suspended", first), ("absent", first)):
+        file.unlink()
+        file.write_bytes(first[path + ".qmail-default"][1])
+        run(home, state=state)
+        assert file.read_bytes() == wanted[path + ".qmail-default"][1]
+        if state == "suspended":
+            run(home, state="resumed")
+            assert run(home, True)["changed_count"] == 1
+            run(home)
+            assert {name: one[1] for name, one in snapshot(home).items()} == ours
+    assert snapshot(home) == first
+
+
 def test_what_was_kept_is_gone(home):
     run(home)
     (home.path / "mailnames/example.net" / KEPT).unlink()
