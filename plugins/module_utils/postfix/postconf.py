@@ -54,6 +54,7 @@ class Postfix:
 
     def __init__(self, directory):
         self.directory = directory
+        self._said = None
 
     def complaint(self):
         """Return why Postfix cannot use this configuration, as a phrase, or None."""
@@ -126,6 +127,12 @@ class Postfix:
             raise RescueError("postalias %s failed: %s." % (table, self._reason(done.stderr)))
 
     def _read(self):
+        """Return (warnings, why it cannot be read or None), as they were when first asked for."""
+        if self._said is None:
+            self._said = self._ask()
+        return self._said
+
+    def _ask(self):
         done = self._run("postconf", "-n")
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         warnings = {self._plain(line) for line in lines if "warning:" in line}
