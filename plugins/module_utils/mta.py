@@ -6,9 +6,8 @@
 __all__ = ["Target", "find"]
 
 import os
-import shutil
-import subprocess
 
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout as postfix_layout
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader
@@ -17,8 +16,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reader import
 
 # netqmail and notqmail; old Debian; indimail with its several queues.
 _QMAIL_QUEUES = ("/var/qmail/queue", "/var/lib/qmail/queue", "/var/qmail", "/var/indimail/queue", "/var/indimail")
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"))
-_TIMEOUT = 30
 
 
 class Target:
@@ -46,7 +43,7 @@ def find(mta="auto", queue_directory=None, config_directory=None):
         directories = _installed_qmail()
         if directories:
             found["qmail"] = directories
-    if mta in ("auto", "postfix") and _which("postconf"):
+    if mta in ("auto", "postfix") and commands.which("postconf"):
         found["postfix"] = _instances()
     if not found:
         raise RescueError(
@@ -103,37 +100,11 @@ def _installed_qmail():
     return []
 
 
-def _which(name):
-    return shutil.which(name, path=_PATH)
-
-
-def _output(*command):
-    """Return what ``command`` prints, as text."""
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=_TIMEOUT,
-            env=dict(os.environ, LC_ALL="C"),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise RescueError("%s did not answer within %d seconds." % (" ".join(command), _TIMEOUT)) from None
-    except OSError as error:
-        raise RescueError("%s cannot be run: %s." % (command[0], error.strerror)) from None
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise RescueError("%s failed: %s." % (" ".join(command), lines[-1].rstrip(".")))
-    return done.stdout.decode("utf-8", "surrogateescape")
-
-
 def _parameters(config_directory):
     """Return ``(queue_directory, mail_version)`` of a Postfix instance."""
     option = ["-c", config_directory] if config_directory else []
     values = {}
-    for line in _output(_which("postconf"), *(option + ["queue_directory", "mail_version"])).splitlines():
+    for line in commands.output("postconf", *(option + ["queue_directory", "mail_version"])).splitlines():
         name, unused, value = line.partition(" = ")
         values[name.strip()] = value.strip()
     if not values.get("queue_directory"):
@@ -143,10 +114,9 @@ def _parameters(config_directory):
 
 def _instances():
     """Return ``(name, config_directory)`` of all Postfix instances, the first one first."""
-    postmulti = _which("postmulti")
     found = []
-    if postmulti:
-        for line in _output(postmulti, "-l").splitlines():
+    if commands.which("postmulti"):
+        for line in commands.output("postmulti", "-l").splitlines():
             fields = line.split(None, 3)
             if len(fields) == 4:
                 found.append((fields[0], fields[3]))
@@ -154,7 +124,7 @@ def _instances():
 
 
 def _postfix(instances):
-    if not _which("postconf"):
+    if not commands.which("postconf"):
         raise RescueError("config_directory: Postfix's postconf is not installed here; give queue_directory instead.")
     directories, names, version = [], [], None
     for name, config_directory in instances:

@@ -10,6 +10,7 @@ import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.aside import Aside, settle
+from ansible_collections.mailops.rescue.plugins.module_utils.commands import which
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.faults import NONE, QUARANTINE, FaultList
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
@@ -78,7 +79,7 @@ def _find(params):
             raise
         for place in [os.path.abspath(directory)] if directory else mta._QMAIL_QUEUES:
             found = find_broken_queues(place)
-            if found and (directory or kind == "qmail" or mta._which("postconf") is None):
+            if found and (directory or kind == "qmail" or which("postconf") is None):
                 return "qmail", found, [None] * len(found)
         raise
     return target.mta, target.reader.directories, target.instances

@@ -6,12 +6,9 @@
 __all__ = ["Host"]
 
 import os
-import shutil
-import subprocess
 
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"))
 _TIMEOUT = 60
 
 
@@ -38,21 +35,12 @@ class Host:
 
     def has(self, command):
         """Tell whether a command is installed."""
-        return shutil.which(command, path=_PATH) is not None
+        return commands.which(command) is not None
 
-    def run(self, *command, **keywords):
-        """Return (exit status, output, errors) of a command; ``data`` is its input."""
-        try:
-            done = subprocess.run(
-                (shutil.which(command[0], path=_PATH) or command[0],) + command[1:],
-                input=keywords.get("data", "").encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                timeout=_TIMEOUT, env=dict(os.environ, LC_ALL="C", PATH=_PATH), check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise RescueError("%s did not answer within %d seconds." % (" ".join(command), _TIMEOUT)) from None
-        except OSError as error:
-            raise RescueError("%s cannot be run: %s." % (command[0], error.strerror)) from None
-        return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    @staticmethod
+    def run(*command, **keywords):
+        """As commands.run."""
+        return commands.run(*command, timeout=_TIMEOUT, **keywords)
 
     def _below(self, path):
         return os.path.join(self._root, path.lstrip("/"))

@@ -127,7 +127,7 @@ def _live(host):
 
 
 def _check(host, text):
-    status, unused, errors = host.run("nft", "-c", "-f", "-", data=text)
+    status, unused, errors = host.run("nft", "-c", "-f", "-", data=text.encode())
     if status != 0:
         first = (errors.strip().splitlines() or ["no reason given"])[0]
         raise RescueError("nft refuses the table, so that nothing was changed: %s." % first.rstrip("."))

@@ -3,18 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a Postfix queue is hashed: into which subdirectories its files go."""
 
-__all__ = ["Hashing", "PATH", "find_configuration", "find_hashing"]
+__all__ = ["Hashing", "find_configuration", "find_hashing"]
 
 import os
 import re
-import shutil
-import subprocess
 
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout
 
-PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"))
-_TIMEOUT = 30
 _NAMES = ("config_directory", "queue_directory", "hash_queue_names", "hash_queue_depth")
 
 
@@ -70,33 +67,16 @@ def _configured(values):
 def _configurations():
     """Yield the values of each Postfix instance here, as a dict."""
     directories = [None]
-    postmulti = shutil.which("postmulti", path=PATH)
-    if postmulti:
-        listed = [line.split(None, 3) for line in _output(postmulti, "-l").splitlines()]
+    if commands.which("postmulti"):
+        listed = [line.split(None, 3) for line in commands.output("postmulti", "-l").splitlines()]
         directories = [fields[3].strip() for fields in listed if len(fields) == 4] or directories
-    postconf = shutil.which("postconf", path=PATH)
-    if postconf is None:
+    if commands.which("postconf") is None:
         return
     for directory in directories:
         option = ("-c", directory) if directory else ()
         values = {}
-        for line in _output(postconf, *(option + _NAMES)).splitlines():
+        for line in commands.output("postconf", *(option + _NAMES)).splitlines():
             name, unused, value = line.partition("=")
             values[name.strip()] = value.strip()
         if all(name in values for name in _NAMES):
             yield values
-
-
-def _output(*command):
-    """Return what a command prints, as text."""
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=_TIMEOUT, env=dict(os.environ, LC_ALL="C"), check=False)  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise RescueError("%s did not answer within %d seconds." % (" ".join(command), _TIMEOUT)) from None
-    except OSError as error:
-        raise RescueError("%s cannot be run: %s." % (command[0], error.strerror)) from None
-    if done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise RescueError("%s failed: %s." % (" ".join(command), lines[-1].rstrip(".")))
-    return done.stdout.decode("utf-8", "surrogateescape")

@@ -7,11 +7,9 @@ __all__ = ["Postfix", "find_directory"]
 
 import os
 import re
-import shutil
-import subprocess
 
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import PATH
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
@@ -26,7 +24,7 @@ def find_directory(config_directory=None, instance=None):
     """Return (configuration directory, name of the instance) by what the options say. Raises RescueError."""
     if config_directory and instance:
         raise RescueError("config_directory: expected either it or instance, got both.")
-    if shutil.which("postconf", path=PATH) is None:
+    if commands.which("postconf") is None:
         raise RescueError("config_directory: Postfix's postconf is not installed here.")
     names, failure = _instances()
     if instance:
@@ -153,7 +151,7 @@ class Postfix:
 
 def _instances():
     """Return {configuration directory: name} (the name is "-" where it has none), and why that fails, or None."""
-    if shutil.which("postmulti", path=PATH) is None:
+    if commands.which("postmulti") is None:
         return {}, "it is not installed"
     done = _run("postmulti", "-l")
     found = {}
@@ -166,17 +164,6 @@ def _instances():
 
 
 def _run(program, *arguments):
-    environment = dict(os.environ, LC_ALL="C", PATH=PATH)
     # It would be another instance than the one that is asked for.
-    environment.pop("MAIL_CONFIG", None)
-    command = [shutil.which(program, path=PATH) or program] + list(arguments)
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=_TIMEOUT, env=environment, check=False)  # fmt: skip
-    except subprocess.TimeoutExpired:
-        raise RescueError("%s did not answer within %d seconds." % (program, _TIMEOUT)) from None
-    except OSError as error:
-        raise RescueError("%s cannot be run: %s." % (program, error.strerror)) from None
-    done.stdout = done.stdout.decode("utf-8", "surrogateescape")
-    done.stderr = done.stderr.decode("utf-8", "replace")
-    return done
+    environment = {name: value for name, value in os.environ.items() if name != "MAIL_CONFIG"}
+    return commands.run(program, *arguments, timeout=_TIMEOUT, environment=environment)

@@ -7,12 +7,12 @@ __all__ = ["Injector", "quote"]
 
 import os
 import re
-import shutil
 import subprocess
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.commands import which
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import PATH, find_configuration
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import find_configuration
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
     TooShort,
     parse_content,
@@ -50,7 +50,7 @@ class Injector:
     """Runs sendmail(1), for the Postfix instance whose queue is at ``queue_directory``, or for the first one."""
 
     def __init__(self, queue_directory):
-        program = shutil.which("sendmail", path=PATH)
+        program = which("sendmail")
         if program is None:
             raise RescueError("method: reinject needs sendmail, which is not here.")
         configuration = find_configuration(queue_directory)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils import commands, mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from tests.support.inspecting import as_nobody, queue_info
 from tests.support.postfix_queue import PostfixQueue
@@ -20,7 +20,7 @@ class Machine:
         self.bin = path / "bin"
         self.bin.mkdir()
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(mta, "_PATH", str(self.bin))
+        monkeypatch.setattr(commands, "PATH", str(self.bin))
         monkeypatch.setattr(mta, "_QMAIL_QUEUES", (str(path / "absent"), str(path / "qmail")))
         monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
 
@@ -161,7 +161,7 @@ def test_postfix_that_is_broken(machine, script, pattern):
 
 
 def test_postfix_that_hangs(machine, monkeypatch):
-    monkeypatch.setattr(mta, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(commands, "_TIMEOUT", 0.2)
     machine.program("postconf", "exec sleep 30\n")
     assert "did not answer within" in refused()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils import commands, mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import repair_tree
 from tests.support.fake_service import FakeService
@@ -140,7 +140,7 @@ def test_several_queues(tmp_path):
 def test_a_queue_that_lacks_parts_is_found(queue, tmp_path, monkeypatch):
     for name in ("todo", "bounce"):
         os.rmdir(os.path.join(queue.path, name))
-    monkeypatch.setattr(mta, "_PATH", str(tmp_path))
+    monkeypatch.setattr(commands, "PATH", str(tmp_path))
     monkeypatch.setattr(mta, "_QMAIL_QUEUES", (str(tmp_path / "absent"), queue.path))
     for options in ({}, {"mta": "qmail"}):
         result = queue_repair(queue.path, True, **options)

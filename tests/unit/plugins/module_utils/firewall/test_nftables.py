@@ -79,7 +79,7 @@ def test_nothing_is_loaded_twice():
     host = FakeHost({}, {CHECK: (0, ""), LIST: (0, "table {\n drop %s\n}" % mark)}, ["nft"])
     plan = nftables.plan(host, what)
     assert (plan["load"], plan["live"], plan["table"]) == (False, True, text)
-    assert host.inputs == [None, text]
+    assert host.inputs == [None, text.encode()]
     assert nftables.plan(host, wanted("192.0.2.0/25"))["load"]
     # Somebody flushed all tables.
     host.answers[LIST] = (1, "")

@@ -3,6 +3,7 @@ import stat
 
 import pytest
 
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import config, layout
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_locked, is_running
@@ -14,7 +15,7 @@ def postfix(tmp_path, monkeypatch):
     """Return a function that puts a postconf, and a postmulti, in place of those that are installed."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    monkeypatch.setattr(config, "PATH", str(programs))
+    monkeypatch.setattr(commands, "PATH", str(programs))
 
     def write(name, text):
         path = programs / name
@@ -81,7 +82,7 @@ def test_a_copy_tells_by_its_directories(postfix, tmp_path, depth, shown):
 
 
 def test_where_no_postfix_is_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(config, "PATH", str(tmp_path))
+    monkeypatch.setattr(commands, "PATH", str(tmp_path))
     assert config.find_configuration(str(tmp_path)) is None
     assert config.find_hashing(str(tmp_path), True).place("hold", "AB123") == "hold/AB123"
 

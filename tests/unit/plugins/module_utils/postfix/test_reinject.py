@@ -3,6 +3,7 @@ import stat
 
 import pytest
 
+from ansible_collections.mailops.rescue.plugins.module_utils import commands
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import reinject
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.giveback import PostfixReturner
@@ -43,7 +44,7 @@ def sendmail(tmp_path, monkeypatch):
                        'for one; do printf "%%s\\n" "$one"; done >%(d)s/args.$n\n'
                        'cat >%(d)s/text.$n\n[ ! -e %(d)s/fail.$n ] || exit 75\n' % {"d": path})
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(reinject, "PATH", "%s:%s" % (path, os.environ["PATH"]))
+    monkeypatch.setattr(commands, "PATH", "%s:%s" % (path, os.environ["PATH"]))
     monkeypatch.setattr(reinject, "find_configuration", lambda directory: None)
     return path
 
@@ -130,6 +131,6 @@ def test_nobody_left_to_get_it(tmp_path, sendmail):
 
 
 def test_without_a_sendmail(tmp_path, monkeypatch):
-    monkeypatch.setattr(reinject, "PATH", str(tmp_path))
+    monkeypatch.setattr(commands, "PATH", str(tmp_path))
     with pytest.raises(RescueError, match="needs sendmail"):
         reinject.Injector(str(tmp_path))

@@ -1,0 +1,52 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running programs of the host."""
+
+__all__ = ["PATH", "output", "run", "which"]
+
+import os
+import shutil
+import subprocess
+from collections import namedtuple
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"))
+_TIMEOUT = 30
+
+_Done = namedtuple("_Done", "returncode stdout stderr")
+
+
+def which(name):
+    """Return the path of a program, or None where it is not installed."""
+    return shutil.which(name, path=PATH)
+
+
+def run(*command, **options):
+    """Run a program; return (returncode, stdout, stderr), the last two as text.
+
+    ``data``: its input, in bytes; ``timeout``: in seconds, 30 by default; ``environment``: a dict instead of ours.
+    Raises RescueError where it cannot be run, or does not end in time.
+    """
+    timeout = options.get("timeout", _TIMEOUT)
+    environment = dict(options.get("environment", os.environ), LC_ALL="C", PATH=os.pathsep.join((PATH, os.defpath)))
+    program = which(command[0]) or command[0]
+    try:
+        done = subprocess.run((program,) + command[1:], input=options.get("data", b""), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=timeout, env=environment, check=False)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise RescueError("%s did not answer within %g seconds." % (" ".join(command), timeout)) from None
+    except OSError as error:
+        raise RescueError("%s cannot be run: %s." % (command[0], error.strerror)) from None
+    return _Done(done.returncode, done.stdout.decode("utf-8", "surrogateescape"),
+                 done.stderr.decode("utf-8", "replace"))  # fmt: skip
+
+
+def output(*command):
+    """Return what a program prints. Raises RescueError where it fails, too."""
+    done = run(*command)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise RescueError("%s failed: %s." % (" ".join(command), lines[-1].rstrip(".")))
+    return done.stdout
