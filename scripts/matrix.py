@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 from tests.support.postfix_queue import PostfixQueue  # noqa: E402
 from tests.support.purging import snapshot  # noqa: E402
 from tests.support.qmail_queue import QmailQueue, failure_notice  # noqa: E402
+from tests.support.smtp_server import Script, certificate, serving  # noqa: E402
 
 CONTENT = "From: a@example.net\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= %d\n\nHello\n"
 ARGUMENTS = {
@@ -32,6 +33,9 @@ ARGUMENTS = {
 }
 PURGE = {"select": ARGUMENTS["select"], "label": "Gr\u00fc\u00dfe"}
 RESTORE = {"batch": "latest", "release": True}
+PROBE = {"unknown_domain": "example.com", "recipients": ["info@example.com"], "relay": True, "timeout": 60}
+# What the libraries of these Pythons make of one handshake may differ.
+UNLIKE = {"version", "cipher"}
 
 
 def build(directory):
@@ -72,7 +76,7 @@ for name in sys.argv[1:]:
 """
 
 
-def examine(python, queues):
+def examine(python, queues, server):
     sources = [str(path) for folder in ON_HOSTS for path in sorted((ROOT / folder).rglob("*.py"))]
     done = run(python, "-c", COMPILE, *sources)
     if done.returncode != 0:
@@ -99,6 +103,7 @@ def examine(python, queues):
         if found["counts"]["matched"] < 20:
             raise ValueError("%s: selects %r" % (mta, found["counts"]))
         results[mta, "purge"], results[mta, "restore"] = there_and_back(python, queue)
+    results["probe"] = probe(python, server)
     return results
 
 
@@ -122,6 +127,18 @@ def there_and_back(python, queue):
     return purge, restore
 
 
+def probe(python, server):
+    """Ask a server with a certificate; return the result without what chance or a library has a part in."""
+    with serving(server) as port:
+        found = call(python, "smtp_probe", dict(PROBE, port=port))
+    if not found["starttls"]["ok"] or not found["starttls"]["certificate"]["not_after"]:
+        raise ValueError("no TLS: %r" % found)
+    for name in UNLIKE:
+        del found["starttls"][name]
+    del found["port"], found["unknown_recipient"]["address"]
+    return found
+
+
 def main():
     get_core()
     found = subprocess.run(
@@ -130,11 +147,12 @@ def main():
     status, reference, seen = 0, None, set()
     with tempfile.TemporaryDirectory() as directory:
         queues = build(Path(directory))
+        server = Script(context=certificate(Path(directory))[0])
         for python in [sys.executable, *found]:
             version = run(python, "-c", "import platform; print(platform.python_version())").stdout.strip()
             seen.add(int(version.split(".")[1]))
             try:
-                result = examine(python, queues)
+                result = examine(python, queues, server)
             except ValueError as error:
                 print("Python %s: FAILED\n%s" % (version, error))
                 status = 1
