@@ -315,7 +315,6 @@ def _change(kind, name, before, after):
     return {"kind": SINGULAR[kind], "name": name, "before": before, "after": after}
 
 
-
 def _previous(changes):
     found = {kind: {} for kind in KINDS}
     for kind, name, before, _unused in changes:

@@ -111,7 +111,6 @@ class Plan:
         return self._after[kind].names()
 
 
-
 def _editors(texts):
     services = Services(texts["master"])
     return {

@@ -305,12 +305,10 @@ def _is_kept(kept, plan):
 def _said_of_all(plans, users):
     """Yield what new catch-alls mean."""
     if any(plan.wanted in _DISCARDING for unused, plan in plans):
-        for sentence in _MEANING:
-            yield sentence
+        yield from _MEANING
     for one, plan in plans:
         if plan.action == "put" or one.is_ours:
-            for sentence in _said_of(one, users):
-                yield sentence
+            yield from _said_of(one, users)
 
 
 def _said_of(one, users):
