@@ -164,7 +164,7 @@ class _Run:
 
     def _require_sound(self, new, plan):
         changed = {name for unused, name, was, now in plan.changes()} & set(self._wanted["parameters"])
-        unused = sorted((new.unused() - self._postfix.unused()) | (new.unused() & changed))
+        unused = sorted((new.unused() - self._postfix.unused() - self._put_back(plan)) | (new.unused() & changed))
         if unused:
             version = self._postfix.values(["mail_version"]).get("mail_version")
             raise RescueError(
@@ -173,7 +173,10 @@ class _Run:
                    ", ".join(unused))
             )  # fmt: skip
         complaint = new.complaint()
-        fresh = sorted(new.warnings() - self._postfix.warnings() - self._harmless(new))
+        fresh = []
+        # What was borne before the label's first change is borne again.
+        if self._params["state"] == "present":
+            fresh = sorted(new.warnings() - self._postfix.warnings() - self._harmless(new))
         # It makes directories that are missing, so that a run in check mode would change something.
         if not complaint and not fresh and not self._check_mode:
             complaint = new.check()
@@ -181,6 +184,10 @@ class _Run:
             raise RescueError(
                 "parameters: Postfix refuses the configuration as it would be: %s." % (complaint or fresh[0])
             )
+
+    def _put_back(self, plan):
+        """Return the names of parameters that become again as they were, known to Postfix or not."""
+        return {name.rpartition("/")[2] for kind, name, was, now in plan.changes() if name not in self._wanted[kind]}
 
     @staticmethod
     def _harmless(new):

@@ -5,8 +5,8 @@ import pytest
 from tests.support.postfix_container import in_container
 
 SCENES = ("round_trip", "previous", "bad_input", "a_configuration_that_does_not_parse",
-          "what_stands_there_already_is_borne", "read_as_postfix_reads", "stopped", "killed", "instances",
-          "mail_flows_afterwards")  # fmt: skip
+          "what_stands_there_already_is_borne", "what_postfix_warned_of_before_comes_back",
+          "read_as_postfix_reads", "stopped", "killed", "instances", "mail_flows_afterwards")  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["bullseye", "bookworm", "trixie"])

@@ -152,6 +152,23 @@ def scene_what_stands_there_already_is_borne():
     MAIN.write_bytes(before)
 
 
+def scene_what_postfix_warned_of_before_comes_back():
+    before = texts()
+    MAIN.write_bytes(before[0] + b"nobody_knows_it = 1\nmailbox_command = $undefined_here\n")
+    MASTER.write_bytes(before[1] + b"2527 inet n - n - - smtpd\n  -o nobody_else_does=1\n")
+    odd = texts()
+    removed = {"parameters": {"nobody_knows_it": None, "mailbox_command": ""},
+               "service_parameters": {"2527/inet/nobody_else_does": None}}  # fmt: skip
+    for undone in (ABSENT, {"remember": "scene", "parameters": {"biff": False}}):
+        assert configure(**dict(removed, remember="scene"))["changed"]
+        assert configure(True, **undone)["status"] == 0
+        assert configure(**undone)["status"] == 0
+        configure(**ABSENT)
+        assert texts() == odd
+    MAIN.write_bytes(before[0])
+    MASTER.write_bytes(before[1])
+
+
 def scene_read_as_postfix_reads():
     before = texts()
     MASTER.write_bytes(before[1] + ODD.encode())
