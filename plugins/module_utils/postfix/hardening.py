@@ -15,12 +15,12 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 READ = (
-    "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps", "local_recipient_maps",
-    "local_transport", "luser_relay", "mailbox_transport", "master_service_disable", "mydestination", "myhostname",
-    "mynetworks", "relay_domains", "relay_transport", "smtpd_recipient_restrictions",
-    "smtpd_reject_unlisted_recipient", "smtpd_relay_restrictions", "smtpd_sasl_auth_enable", "smtpd_tls_auth_only",
-    "smtpd_tls_security_level", "soft_bounce", "unknown_local_recipient_reject_code", "virtual_alias_domains",
-    "virtual_mailbox_domains",
+    "allow_mail_to_files", "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps",
+    "local_recipient_maps", "local_transport", "luser_relay", "mailbox_transport", "mailbox_transport_maps",
+    "master_service_disable", "mydestination", "myhostname", "mynetworks", "relay_domains", "relay_transport",
+    "smtpd_enforce_tls", "smtpd_recipient_restrictions", "smtpd_reject_unlisted_recipient", "smtpd_relay_restrictions",
+    "smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_security_level", "smtpd_use_tls", "soft_bounce",
+    "unknown_local_recipient_reject_code", "virtual_alias_domains", "virtual_mailbox_domains",
 )  # fmt: skip
 _SAFE = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 # One of these, with nothing in front of it that lets all pass, keeps strangers from relaying.
@@ -104,11 +104,18 @@ class Hardening:
                     "does, got %s; its users may be real, so remove it yourself, or choose reject."
                     % (name, _shown(value))
                 )
-        maps = self._now.get("fallback_transport_maps", "")
-        if maps and self._knows(maps, "no-such-user-here"):
+        for name in ("mailbox_transport_maps", "fallback_transport_maps"):
+            maps = self._now.get(name, "")
+            if maps and self._knows(maps, "no-such-user-here"):
+                raise RescueError(
+                    "unknown_recipients: expected %s to name single users, but %s has an entry for everyone."
+                    % (name, _shown(maps))
+                )
+        files = self._now.get("allow_mail_to_files", "alias")
+        if "alias" not in re.split(r"[,\s]+", files.lower()):
             raise RescueError(
-                "unknown_recipients: expected fallback_transport_maps to name single users, but %s has an entry for "
-                "everyone." % _shown(maps)
+                "unknown_recipients: expected allow_mail_to_files to have alias, as mail to an alias of /dev/null "
+                "bounces otherwise, got %s." % (_shown(files) or "nothing")
             )
 
     def _find_domain(self):
@@ -147,19 +154,25 @@ class Hardening:
             self.parameters["local_recipient_maps"] = None
         if self._now.get("unknown_local_recipient_reject_code") != "550":
             self.parameters["unknown_local_recipient_reject_code"] = "550"
-        if self._now.get("smtpd_reject_unlisted_recipient") == "no":
+        if _is(self._now.get("smtpd_reject_unlisted_recipient"), "no"):
             self.parameters["smtpd_reject_unlisted_recipient"] = "yes"
 
     def _hide_auth(self):
         self.parameters["smtpd_tls_auth_only"] = "yes"
         for name, value in self._overrides.items():
-            if name.endswith("/smtpd_tls_auth_only") and value != "yes":
+            if name.endswith("/smtpd_tls_auth_only") and not _is(value, "yes"):
                 self.service_parameters[name] = "yes"
-        if self._now.get("smtpd_sasl_auth_enable") == "yes" and not self._now.get("smtpd_tls_security_level"):
+        offers = [self._now.get("smtpd_sasl_auth_enable")]
+        offers += [value for name, value in self._overrides.items() if name.endswith("/smtpd_sasl_auth_enable")]
+        if any(_is(value, "yes") for value in offers) and not self._has_tls():
             self.notes.append("main.cf sets up no TLS, so services that do not either offer no AUTH any more.")
 
+    def _has_tls(self):
+        legacy = [self._now.get(name) for name in ("smtpd_use_tls", "smtpd_enforce_tls")]
+        return self._now.get("smtpd_tls_security_level") or any(_is(value, "yes") for value in legacy)
+
     def _keep_auth_off_25(self):
-        by_main = self._now.get("smtpd_sasl_auth_enable") == "yes"
+        by_main = _is(self._now.get("smtpd_sasl_auth_enable"), "yes")
         if by_main:
             self.parameters["smtpd_sasl_auth_enable"] = "no"
         kept = []
@@ -167,9 +180,9 @@ class Hardening:
             name = service + "/smtpd_sasl_auth_enable"
             own = self._overrides.get(name)
             if _is_port_25(service):
-                if own is not None and own != "no":
+                if own is not None and not _is(own, "no"):
                     self.service_parameters[name] = "no"
-            elif own == "yes" or (own is None and by_main):
+            elif _is(own, "yes") or (own is None and by_main):
                 kept.append(service)
                 if own is None:
                     self.service_parameters[name] = "yes"
@@ -182,17 +195,22 @@ class Hardening:
         if not self._stops_relaying("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
             self.parameters["smtpd_relay_restrictions"] = _SAFE
         for service in self._smtpd_services():
-            names = [service + "/smtpd_relay_restrictions", service + "/smtpd_recipient_restrictions"]
-            if names[0] not in self._overrides:
+            own = []
+            for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+                full = service + "/" + name
+                if full in self._overrides:
+                    own.append(self._expanded.get(full, self._overrides[full]))
+            if not own:
                 # What main.cf says holds, now at the latest.
                 continue
-            own = [self._expanded.get(name, self._overrides.get(name)) for name in names]
-            if own[1] is None:
-                own[1] = self._now.get("smtpd_recipient_restrictions", "")
-            if not any(_stops(value) for value in own):
+            shown, holding = own[0], list(own)
+            for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+                if service + "/" + name not in self._overrides:
+                    holding.append(self.parameters.get(name, self._now.get(name, "")))
+            if not any(_stops(value) for value in holding):
                 self.notes.append(
                     "%s bypasses the relay restrictions of main.cf: its own are %s."
-                    % (service, _shown(own[0]) or "empty")
+                    % (service, _shown(shown) or "empty")
                 )
         networks = set(re.split(r"[,\s]+", self._now.get("mynetworks", "")))
         everyone = networks & {"0.0.0.0/0", "[::]/0", "::/0"}
@@ -213,7 +231,7 @@ class Hardening:
                 )
 
     def _name_leftovers(self):
-        if self._now.get("soft_bounce") == "yes":
+        if _is(self._now.get("soft_bounce"), "yes"):
             self.leftovers.append("soft_bounce = yes: what should be refused is put off, and tried again for days.")
         for name in ("defer_transports", "master_service_disable"):
             if self._now.get(name):
@@ -258,12 +276,20 @@ def _is_port_25(service):
     return kind == "pass" or name.rpartition(":")[2] in ("smtp", "25")
 
 
+def _is(value, wanted):
+    """Tell whether a value is ``wanted`` (yes or no), as Postfix reads it."""
+    return value is not None and value.lower() == wanted
+
+
 def _stops(restrictions):
-    for word in re.split(r"[,\s]+", restrictions):
-        if word in _STOPS:
-            return True
-        if word.lower() in _PASSES:
-            return False
+    former = None
+    for word in re.split(r"[,\s]+", restrictions.lower()):
+        if former != "warn_if_reject":
+            if word in _STOPS:
+                return True
+            if word in _PASSES:
+                return False
+        former = word
     return False
 
 

@@ -77,6 +77,8 @@ def test_the_domain(options, now, domain):
         ({}, {"local_transport": "lmtp:unix:private/dovecot"}, "unknown_recipients: expected local_transport"),
         ({}, {"mailbox_transport": "lmtp:x"}, "unknown_recipients: expected no mailbox_transport"),
         ({}, {"fallback_transport": "lmtp:x"}, "unknown_recipients: expected no fallback_transport"),
+        ({"catch_all": True}, {"mailbox_transport_maps": "static:x"}, "unknown_recipients: expected mailbox_"),
+        ({}, {"allow_mail_to_files": "forward"}, "unknown_recipients: expected allow_mail_to_files to have alias"),
         ({"catch_all": True}, {"fallback_transport_maps": "static:x"}, "unknown_recipients: expected fallback_"),
         ({"rate_limits": {"biff": 1}}, {}, "rate_limits: "),
         ({"rate_limits": {"smtpd_client_message_rate_limit": -1}}, {}, "rate_limits.smtpd_client_message_rate_limit: "),
@@ -123,6 +125,18 @@ def test_auth_leaves_port_25_and_stays_on_submission():
     assert done.service_parameters == {"submission/inet/smtpd_sasl_auth_enable": "yes"} and not done.notes
 
 
+def test_yes_and_no_are_read_in_any_case():
+    done = harden({"smtpd_sasl_auth_enable": "YES", "soft_bounce": "Yes"}, {"smtp/inet/smtpd_sasl_auth_enable": "Yes"},
+                  auth_on_port_25=False, unknown_recipients="unchanged")  # fmt: skip
+    assert done.parameters == {"smtpd_sasl_auth_enable": "no"}
+    assert done.service_parameters == {
+        "smtp/inet/smtpd_sasl_auth_enable": "no", "submission/inet/smtpd_sasl_auth_enable": "yes",
+    }  # fmt: skip
+    assert [one.split(" ")[0] for one in done.leftovers] == ["soft_bounce"]
+    rejecting = harden({"smtpd_reject_unlisted_recipient": "NO"}, unknown_recipients="reject")
+    assert rejecting.parameters == {"smtpd_reject_unlisted_recipient": "yes"}
+
+
 def test_auth_that_only_services_set():
     overrides = {"smtp/inet/smtpd_sasl_auth_enable": "yes", "submission/inet/smtpd_sasl_auth_enable": "yes"}
     done = harden({}, overrides, auth_on_port_25=False, unknown_recipients="unchanged")
@@ -140,6 +154,10 @@ def test_auth_without_tls():
     done = harden({}, {"submission/inet/smtpd_tls_auth_only": "no"}, tls_auth_only=True, unknown_recipients="unchanged")
     assert done.parameters == {"smtpd_tls_auth_only": "yes"}
     assert done.service_parameters == {"submission/inet/smtpd_tls_auth_only": "yes"}
+    own = {"submission/inet/smtpd_sasl_auth_enable": "yes"}
+    for now, said in (({}, 0), ({"smtpd_tls_security_level": ""}, 1),
+                      ({"smtpd_tls_security_level": "", "smtpd_use_tls": "Yes"}, 0)):  # fmt: skip
+        assert len(harden(now, own, tls_auth_only=True, unknown_recipients="unchanged").notes) == said
 
 
 @pytest.mark.parametrize(
@@ -152,6 +170,8 @@ def test_auth_without_tls():
         ("permit_mynetworks", "reject_unknown_sender_domain", True),
         ("permit_mynetworks, check_client_access static:OK, reject_unauth_destination", "", True),
         ("permit, reject_unauth_destination", "permit", True),
+        ("warn_if_reject reject_unauth_destination", "Warn_If_Reject, reject", True),
+        ("warn_if_reject permit, Reject_Unauth_Destination", "", False),
     ],
 )
 def test_relay_restrictions(relay, recipient, set_):
@@ -167,6 +187,15 @@ def test_bypasses_are_named():
     assert [note.split(" ")[0] for note in notes[1:]] == ["submission/inet", "mynetworks", "smtp/inet"]
     safe = {"submission/inet/smtpd_relay_restrictions": "permit_sasl_authenticated, reject"}
     assert harden({}, safe, relay_restrictions=True, unknown_recipients="unchanged").notes == []
+
+
+def test_a_service_with_recipient_restrictions_of_its_own_where_those_of_main_cf_stop_relaying():
+    now = {"smtpd_relay_restrictions": "", "smtpd_recipient_restrictions": "permit_mynetworks, reject"}
+    own = {"submission/inet/smtpd_recipient_restrictions": "permit_mynetworks"}
+    (note,) = harden(now, own, relay_restrictions=True, unknown_recipients="unchanged").notes
+    assert note.startswith("submission/inet bypasses the relay restrictions") and note.endswith("permit_mynetworks.")
+    for safe in ({"smtpd_relay_restrictions": "reject"}, {"smtpd_recipient_restrictions": "permit"}):
+        assert harden(dict(now, **safe), own, relay_restrictions=True, unknown_recipients="unchanged").notes == []
 
 
 def test_leftovers_are_named_and_stay():
