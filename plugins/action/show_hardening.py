@@ -72,7 +72,8 @@ class ActionModule(ActionBase):
             aliases=[line for one in self._results(host, "mailops_aliases") for line in one.get("stdout_lines") or ()],
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
             firewall=_done(self._registered(host, "__submission_firewall_plan")),
-            checking=bool(self._task.check_mode),
+            # What failed may have failed before or while the firewall changed.
+            checking=bool(self._task.check_mode) or self._registered(host, "mailops_failure") is not None,
             port=self._port(host),
         )
 

@@ -62,12 +62,28 @@ def _unknown(evidence):
         return Statement(label, "not asked: %s" % why, True)
     verdicts = {one["verdict"] for one in tried}
     if verdicts == {"refused"}:
-        return Statement(label, "refused in the session (measured)", False)
+        return Statement(label, *_refused(evidence, probes, tried))
     if verdicts != {"accepted"}:
+        # One that is deferred may be accepted later: greylisting asks for no more than patience.
         texts = sorted({"%s (%s %s)" % (one["verdict"], one["code"], one["text"]) for one in tried})
-        return Statement(label, "%s (measured)" % "; ".join(texts), "accepted" in verdicts)
+        return Statement(label, "%s (measured)" % "; ".join(texts), True)
     fate, well = _fate(evidence)
     return Statement(label, "accepted (measured), then %s" % fate, not well)
+
+
+def _refused(evidence, probes, tried):
+    """What the refusal of an unknown recipient proves, and whether that is not enough."""
+    alike = [one for one in probes if one["unknown_recipient"] and one["unknown_recipient"]["verdict"] == "refused"
+             and one["postmaster"] and one["postmaster"]["verdict"] in ("refused", "deferred")]  # fmt: skip
+    if alike:
+        return "refused, but so is postmaster, so that this proves nothing (measured)", True
+    asked = {one["address"].rpartition("@")[2].lower() for one in tried}
+    others = [one["domain"] for one in evidence.catchalls or ()
+              if one["does"] in BAD and not asked & {one["domain"], *one.get("domains", ())}]  # fmt: skip
+    if others:
+        names = ", ".join(others[:3]) + (" and %d more" % (len(others) - 3) if len(others) > 3 else "")
+        return "refused in the session for %s (measured); NOT ASKED for %s" % (", ".join(sorted(asked)), names), True
+    return "refused in the session (measured)", False
 
 
 def _fate(evidence):
@@ -82,13 +98,21 @@ def _fate(evidence):
 def _by_luser_relay(evidence):
     settings = evidence.settings
     relay = settings.get("luser_relay", "")
-    for name in ("fallback_transport", "fallback_transport_maps"):
+    if settings.get("local_transport", "local").partition(":")[0] != "local":
+        return "given to %s (read: local_transport, which luser_relay is not for)" % settings["local_transport"], False
+    for name in ("mailbox_transport", "mailbox_transport_maps", "fallback_transport", "fallback_transport_maps"):
         if settings.get(name):
             return "given to %s (read: %s comes before luser_relay)" % (settings[name], name), False
     if not relay:
         return "BOUNCED to the sender (read: luser_relay is empty)", False
     if settings.get("local_recipient_maps"):
         return "not sent to luser_relay = %s (read: local_recipient_maps is not empty)" % relay, False
+    domain, destinations = relay.partition("@")[2].lower(), settings.get("mydestination", "").lower()
+    # What a table has is not known here.
+    if domain and domain not in destinations.replace(",", " ").split() and not set(destinations) & set(":/"):
+        return "sent to %s (read: luser_relay, whose domain is not in mydestination)" % relay, False
+    if "alias" not in settings.get("allow_mail_to_files", "alias").lower().replace(",", " ").split():
+        return "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)", False
     targets = [line.strip() for line in evidence.aliases if line.strip()]
     if targets == ["/dev/null"]:
         return "discarded (read: luser_relay = %s, an alias to /dev/null)" % relay, True
@@ -163,6 +187,8 @@ def _auth(evidence):
             continue
         before, after = one["auth"]["before_tls"], one["auth"]["after_tls"]
         offer = "BEFORE TLS" if before else "over TLS only" if after else "not offered"
+        if after is None and not before and one["starttls"]["error"]:
+            offer = "not offered before TLS, which failed"
         offers.setdefault(one["port"], set()).add(offer)
     found = []
     for port in sorted(offers):
@@ -226,7 +252,7 @@ def _leftovers(evidence):
     if settings is None:
         return []
     found = []
-    if settings.get("soft_bounce") == "yes":
+    if settings.get("soft_bounce", "").lower() == "yes":
         found.append("soft_bounce = yes: nothing is ever refused for good")
     if settings.get("defer_transports"):
         found.append("defer_transports = %s: that mail waits in the queue" % settings["defer_transports"])

@@ -47,6 +47,16 @@ def test_a_wave_shows_its_own_hosts(run):
     assert "leftovers   none (read)" in text
 
 
+def test_a_firewall_that_failed_is_not_said_to_hold(run):
+    idle = {"add": [], "remove": []}
+    plan = {"backend": "nftables", "allowed_networks": ["192.0.2.0/24"], "ports": [587], "firewalld": idle, "ufw": idle,
+            "nftables": {"table": "table", "load": True, "found": False}}  # fmt: skip
+    host = {"mailops_probes": {"results": [probe()]}, "__submission_firewall_plan": plan}
+    assert "1 network allowed on 587" in run({"a": host}, view="holding")[1]
+    failed = dict(host, mailops_failure={"task": "Load the table", "reason": "no"})
+    assert "1 network would be allowed on 587" in " ".join(run({"a": failed}, view="holding")[1].split())
+
+
 def test_results_that_failed_or_were_skipped_say_nothing(run):
     hosts = {"a": {"mailops_probes": {"failed": True, "msg": "x"}}, "b": {"mailops_probes": {"results": "x"}},
              "c": {"mailops_probes": {"results": [{"failed": True}, {"skipped": True}, 7]}}, "d": {}}  # fmt: skip

@@ -55,6 +55,22 @@ def said(label, *probes, **more):
             dict(DISCARDING, fallback_transport="lmtp:x"), ["/dev/null"],
             "given to lmtp:x (read: fallback_transport comes before luser_relay)", True,
         ),
+        (
+            dict(DISCARDING, mailbox_transport="lmtp:x"), ["/dev/null"],
+            "given to lmtp:x (read: mailbox_transport comes before luser_relay)", True,
+        ),
+        (
+            dict(DISCARDING, local_transport="lmtp:x"), ["/dev/null"],
+            "given to lmtp:x (read: local_transport, which luser_relay is not for)", True,
+        ),
+        (
+            dict(DISCARDING, local_transport="local:mail.example.com", luser_relay="boss@else.example"), ["/dev/null"],
+            "sent to boss@else.example (read: luser_relay, whose domain is not in mydestination)", True,
+        ),
+        (
+            dict(DISCARDING, allow_mail_to_files="forward"), ["/dev/null"],
+            "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)", True,
+        ),
     ],
 )  # fmt: skip
 def test_what_postfix_does_with_what_it_accepted(settings, aliases, fate, bad):
@@ -82,6 +98,15 @@ def test_what_the_session_itself_says():
     # Deferred for the one, accepted for the other: both are said.
     text, bad = said("unknown", probe(unknown="accepted"), probe(unknown="deferred"))
     assert (text, bad) == ("accepted (250 Ok); deferred (250 Ok) (measured)", True)
+    assert said("unknown", probe(unknown="deferred"))[1] is True
+    alike = "refused, but so is postmaster, so that this proves nothing (measured)"
+    assert said("unknown", probe(unknown="refused", postmaster="refused")) == (alike, True)
+    catchalls = [{"domain": "example.com", "does": "bounces"}, {"domain": "b.example", "does": "discards"}]
+    assert said("unknown", probe(unknown="refused"), catchalls=catchalls)[1] is False
+    catchalls.append({"domain": "c.example", "domains": ["c.example", "d.example"], "does": "bounces"})
+    assert said("unknown", probe(unknown="refused"), catchalls=catchalls) == (
+        "refused in the session for example.com (measured); NOT ASKED for c.example", True,
+    )  # fmt: skip
     assert said("unknown") == ("not asked: nobody answers on port 25", False)
     assert said("unknown", probe())[0].endswith("set mailops_probe_domain")
     assert said("unknown", probe(unknown="untried")) == ("not asked: Ok", True)
@@ -111,6 +136,8 @@ def test_auth():
     assert said("AUTH", probe(), probe(587, after=["PLAIN"])) == (
         "25: not offered; 587: over TLS only (measured)", False,
     )  # fmt: skip
+    failing = {"offered": True, "certificate": None, "error": "wrong version number"}
+    assert said("AUTH", probe(starttls=failing))[0] == "25: not offered before TLS, which failed (measured)"
     assert said("AUTH", probe(), probe(before=["LOGIN"])) == ("25: BEFORE TLS (measured)", True)
 
 
