@@ -52,11 +52,13 @@ def smtp(home):
         if smtp.code:
             return b"%d not now\r\n" % smtp.code
         domain = line.partition(b"@")[2].partition(b">")[0]
+        if b"<postmaster@" in line and smtp.postmaster:
+            return b"250 ok\r\n"
         return b"250 ok\r\n" if not smtp.looks or catchalls[domain].exists() else b"550 sorry, no mailbox\r\n"
 
     smtp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp)
     smtp.daemon_threads = True
-    smtp.asked, smtp.answer, smtp.looks, smtp.code = [], answer, True, None
+    smtp.asked, smtp.answer, smtp.looks, smtp.code, smtp.postmaster = [], answer, True, None, True
     threading.Thread(target=smtp.serve_forever, daemon=True).start()
     yield smtp
     smtp.shutdown()
@@ -115,7 +117,8 @@ def test_discard_reject_and_back(harden, home, smtp):
     made = harden(**rejecting)
     assert made.status == 0, made.text
     assert changed(made)
-    (asked,) = smtp.asked
+    asked, postmaster = smtp.asked
+    assert postmaster == "postmaster@mail.example.com"
     assert asked.endswith("@mail.example.com")
     assert not (home.path / ALIAS).exists()
     assert os.listdir(str(home.path / "alias")) == [".qmail-mailops_double_bounces"]
@@ -142,6 +145,16 @@ def test_a_server_that_cannot(harden, home, smtp, was_discarding):
         "reject it: set qmail_hardening_unknown_recipients to discard. Nothing was changed."
     ) in " ".join(made.text.split())
     assert not changed(made)
+    assert files(home) == before
+
+
+def test_a_server_that_refuses_everything(harden, home, smtp):
+    harden(double_bounces="unchanged")
+    smtp.postmaster = False
+    before = files(home)
+    made = harden(unknown_recipients="reject", domains=["mail.example.com"])
+    assert made.status == 2
+    assert "mail.example.com: postmaster is refused as well as an address that nobody has" in " ".join(made.text.split())
     assert files(home) == before
 
 
