@@ -10,6 +10,7 @@ import time
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.interruption import interruptible
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.restarting import RestartNote
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, as_dict, stopped
 
 _SHOWN_DELIVERIES = 100
@@ -32,7 +33,7 @@ def control(params, check_mode):
             service.require(process)
         if not check_mode:
             with interruptible():
-                process = _act(service, params, before)
+                process = _noted(service, params, before)
         elif before != after or params["state"] == "restarted":
             process = None
     supervisor = service.find(process)[0]
@@ -71,6 +72,17 @@ def _expect(state, before):
     if state == "stopped":
         return before != "down", "down"
     return before != "running" or state == "restarted", "running"
+
+
+def _noted(service, params, before):
+    """As ``_act``; a run that is killed between stop and start leaves a note of it."""
+    note = RestartNote(service.queue)
+    if params["state"] == "restarted" and before == "running":
+        note.write()
+    try:
+        return _act(service, params, before)
+    finally:
+        note.forget()
 
 
 def _act(service, params, before):

@@ -16,6 +16,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procf
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains import ANY_DOMAIN
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import open_home
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.restarting import RUN, RestartNote
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
@@ -32,11 +33,10 @@ _ALIAS_TEXT = b"# mailops.rescue: double bounces are discarded.\n"
 _SIGNED = b"%s\n# Set to %s by mailops.rescue; before, there was %s.\n"
 _IS_SIGNED = re.compile(rb"([^\n]*)\n# Set to \1 by mailops\.rescue; before, there was ([^\n]*)\.\n\Z")
 # Names the qmail-send that has not read what was changed. It goes with a reboot, as that qmail-send does.
-_RUN = "/run"
 _RESTART = "mailops-rescue.restart-qmail"
 
 
-def manage(params, check_mode, with_diff=False, running=None, run=_RUN):
+def manage(params, check_mode, with_diff=False, running=None, run=RUN):
     """Do what qmail_double_bounces' options say; return its result. Raises RescueError.
 
     ``running()`` returns the Process of qmail-send, or None. ``run``: a directory for what a reboot makes void.
@@ -69,12 +69,17 @@ def manage(params, check_mode, with_diff=False, running=None, run=_RUN):
                 why = disk_failed(error) if isinstance(error, OSError) else str(error)
                 raise RescueError("%s: %s; run it again to finish." % (qmail.control.path, why)) from None
     will_matter = any(step.matters for step in changing) and process is not None
+    note = RestartNote(queue, run)
+    # A qmail-send that is down is left down, unless it was one of our own restarts that was killed half way.
+    is_cut_off = process is None and note.exists()
+    if process is not None and not check_mode:
+        note.forget()
     result = {
         "changed": bool(changing),
         "home": qmail.home,
         "address": _address(qmail, steps),
         "files": [step.entry() for step in steps],
-        "restart_needed": marker.names_living() or will_matter,
+        "restart_needed": marker.names_living() or will_matter or is_cut_off,
         "notes": qmail.notes,
     }
     if with_diff:
@@ -259,7 +264,7 @@ class Marker:
         try:
             self._found = Kept(dir_fd, name, _LARGEST).now
         except Damaged as error:
-            raise RescueError("%s: %s." % (_RUN, error)) from None
+            raise RescueError("%s: %s." % (RUN, error)) from None
 
     def names_living(self):
         """Tell whether the qmail-send that it names still runs."""

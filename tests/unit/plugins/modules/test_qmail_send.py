@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.restarting import RestartNote
 from tests.support.documents import documents
 from tests.support.fake_service import FakeService
+from tests.support.modules import start_module
 from tests.support.qmail_queue import QmailQueue
 from tests.support.waiting import wait_for
 
@@ -93,6 +95,24 @@ def test_every_state(fake):
     assert fake.pid() != first
     assert fake.letters() == "dududu"
     assert fake.signals() == ["SIGALRM", "SIGHUP"]
+
+
+def test_a_restart_that_is_killed_leaves_a_note(fake):
+    if os.getuid() != 0:
+        pytest.skip("NOT TESTED: only root can leave a note in /run")
+    fake.hold_up(1)
+    fake.supervise()
+    wait_for(fake.deliveries)
+    note = RestartNote(fake.queue)
+    process = start_module("qmail_send", state="restarted", queue_directory=fake.queue)
+    wait_for(note.exists)
+    process.kill()
+    process.communicate()
+    assert note.exists()
+    run(state="stopped", queue_directory=fake.queue, stop_timeout=0, on_timeout="kill")
+    assert not note.exists()
+    assert run(state="restarted", queue_directory=fake.queue)[0] == 0
+    assert not note.exists()
 
 
 @pytest.mark.parametrize("state", ["flushed", "reloaded"])

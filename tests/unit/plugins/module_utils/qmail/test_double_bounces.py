@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.double_bounces import manage
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.restarting import RestartNote
 from tests.support.faults import fail_points, kill_points
 from tests.support.qmail_home import QmailHome
 
@@ -146,6 +147,19 @@ def test_restart_is_needed_until_it_was_restarted(home):
     note.write_text("%d %d\n" % (other.pid, other.start))
     assert not run(home, running=lambda: me)["restart_needed"]
     assert not note.exists()
+
+
+def test_a_restart_that_was_killed_is_finished(home):
+    run(home)
+    note = RestartNote(home.path / "queue", str(home.path / "run"))
+    note.write()
+    assert run(home, check_mode=True)["restart_needed"]
+    assert run(home)["restart_needed"]
+    # It was started meanwhile; what stops it later is somebody else.
+    me = Procfs().process(os.getpid())
+    assert not run(home, running=lambda: me)["restart_needed"]
+    assert not note.exists()
+    assert not run(home)["restart_needed"]
 
 
 def test_no_restart_where_it_is_down(home):
