@@ -13,9 +13,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 ADDRESSES = {
-    "nftables": ("192.0.2.11", "2001:db8:587::11"),
-    "firewalld": ("192.0.2.12", "2001:db8:587::12"),
-    "ufw": ("192.0.2.13", "2001:db8:587::13"),
+    "nftables": ("198.18.87.11", "2001:db8:587::11"),
+    "firewalld": ("198.18.87.12", "2001:db8:587::12"),
+    "ufw": ("198.18.87.13", "2001:db8:587::13"),
 }
 UNTOUCHED = (22, 25)
 SUBMISSION = (587, 465)

@@ -87,7 +87,7 @@ def firewalld():
 def ufw():
     for port in ("22", "25", "587", "465,587"):
         run("ufw", "allow", "%s/tcp" % port)
-    run("ufw", "limit", "from", "192.0.2.128/25", "to", "any", "port", "23", "proto", "tcp", "comment", "by hand")
+    run("ufw", "limit", "from", "198.18.87.128/25", "to", "any", "port", "23", "proto", "tcp", "comment", "by hand")
     run("ufw", "--force", "enable")
     run("systemctl", "enable", "ufw")
 
