@@ -15,13 +15,14 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plai
 __all__ = ["CONDITIONS", "OPTIONS", "SEVERITIES", "STATUSES", "TEXTS", "judge", "unusable"]
 
 SEVERITIES = ("low", "medium", "high", "critical")
-STATUSES = ("pass", "fail", "waived", "error", "not_applicable")
+STATUSES = ("fail", "error", "waived", "pass", "not_applicable")
 CONDITIONS = ("that", "applicable", "unknown")
 TEXTS = ("title", "severity", "expected", "observed", "rationale", "remedy", "references", "unknown_reason",
          "not_applicable_reason")  # fmt: skip
 OPTIONS = ("id", *CONDITIONS, *TEXTS)
 
 MAX_ID = 100
+MAX_TITLE = 200
 MAX_TEXT = 1000
 MAX_REFERENCES = 10
 
@@ -104,7 +105,9 @@ def _texts(definition, evaluator, templated):
 def _shown(texts):
     shown = {name: _safe(texts[name]) for name in ("title", "expected", "observed", "rationale", "remedy")
              if name in texts}  # fmt: skip
-    if not shown.get("title"):
+    if shown.get("title"):
+        shown["title"] = shorten(" ".join(shown["title"].split()), MAX_TITLE)
+    else:
         shown.pop("title", None)
     shown["severity"] = texts.get("severity", "medium")
     references = texts.get("references") or []

@@ -114,7 +114,7 @@ def _is_date(value):
 
 def _kind(value):
     names = {dict: "a dictionary", list: "a list", str: "a text", bool: "a truth value", int: "a number"}
-    if value is None or value in ("", [], {}):
+    if value is None or value in ([], {}) or (isinstance(value, str) and not value.strip()):
         return "nothing"
     return names.get(type(value), "a " + type(value).__name__)
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 __all__ = ["render"]
@@ -17,21 +15,21 @@ def render(document):
     xml = JUnitXml(document["title"])
     shared = {one["id"]: one for one in document["controls"]}
     started = document["run"]["started"].rstrip("Z")
-    datetime.fromisoformat(started)
     for host in document["hosts"]:
         suite = TestSuite(host["name"])
         suite.hostname = host["name"]
         suite.timestamp = started
         for control in host["controls"]:
-            suite.add_testcase(_case(host["name"], dict(shared[control["id"]], **control)))
+            # add_testcase counts all of them anew for each.
+            suite.append(_case(host["name"], dict(shared[control["id"]], **control)))
         if not host["controls"] and host["status"] != "pass":
             # Else a host that never answered would be a suite in which nothing is wrong.
             case = TestCase("host %s" % host["status"], "host.%s" % host["name"], 0)
             case.result = [_told(Error, host["reason"] or host["status"], "unknown", "")]
-            suite.add_testcase(case)
+            suite.append(case)
         xml.add_testsuite(suite)
     xml.update_statistics()
-    return xml.tostring().decode("utf-8") + "\n"
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring().decode("utf-8") + "\n"
 
 
 def _case(host, control):

@@ -41,7 +41,7 @@ class Collector:
         self._lock = threading.RLock()
 
     def host(self, name):
-        return self.hosts.setdefault(plain(name), Host())
+        return self.hosts.setdefault(records.clean(name, 300), Host())
 
     def ok(self, name, action, result, checked=False):
         """A task on host `name` succeeded with `result`. `action`: its full name. `checked`: in check mode."""

@@ -27,8 +27,10 @@ def usable(document):
         for host in document["hosts"]:
             for one in host["controls"]:
                 known[one["id"]]
-        if not isinstance(document.get("history", []), list):
-            raise TypeError
+        for one in document["history"]:
+            for name in ("hosts", "fail", "error", "messages"):
+                if not isinstance(one[name], (int, type(None))):
+                    raise TypeError
     except (AttributeError, KeyError, TypeError) as error:
         raise UnusablePrevious("it has not the shape of a report") from error
     return document

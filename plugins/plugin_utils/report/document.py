@@ -9,7 +9,7 @@ from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import changes
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import TOPS
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import TOPS, clean
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
 
 __all__ = ["HOST_STATUSES", "SCHEMA_VERSION", "build"]
@@ -37,7 +37,7 @@ def build(collector, run, title, previous=None, notes=(), restore_command=None):
     document = {
         "schema_version": SCHEMA_VERSION,
         "generator": "mailops.rescue",
-        "title": title,
+        "title": clean(title, 200),
         "masked": False,
         "run": run,
         "summary": _summary(hosts, controls),
@@ -46,7 +46,7 @@ def build(collector, run, title, previous=None, notes=(), restore_command=None):
         "controls": controls,
         "hosts": hosts,
         "history": [],
-        "notes": list(notes),
+        "notes": [clean(note) for note in notes],
     }
     document["changes"] = changes(previous, document)
     document["history"] = ((previous or {}).get("history") or [])[-(MAX_HISTORY - 1) :] + [_moment(document)]

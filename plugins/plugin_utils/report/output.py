@@ -56,7 +56,7 @@ def publish(collector, run, settings, restore_command=None):
     os.makedirs(directory, mode=0o750, exist_ok=True)
     own = os.path.join(directory, FILES["json"])
     previous, notes = _previous(settings.previous, own, made)
-    document = build(collector, run, clean(settings.title, 200), previous, notes, restore_command)
+    document = build(collector, run, settings.title, previous, notes, restore_command)
     if settings.mask_addresses:
         document = dict(Mask(secrets.token_bytes(32)).document(document), masked=True)
     keep(own, os.path.join(directory, PREVIOUS))

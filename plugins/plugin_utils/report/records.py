@@ -55,7 +55,7 @@ def control(given):
     references = given.get("references")
     made = {
         "id": _name(given["id"]),
-        "title": clean(given.get("title") or given["id"]),
+        "title": _name(given.get("title") or given["id"], 200),
         "severity": given["severity"] if given.get("severity") in SEVERITIES else "medium",
         # What nobody knows has not passed.
         "status": status if status in STATUSES else "error",
