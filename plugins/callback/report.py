@@ -107,6 +107,8 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector im
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output import Settings, publish  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain  # noqa: E402
 
+# Tasks of these are what a report is about.
+RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))
 OPTIONS = ("directory", "formats", "previous", "mask_addresses", "title", "prometheus_file")
 
 
@@ -162,7 +164,9 @@ class CallbackModule(CallbackBase):
         given = plain(getattr(manager, "extra_vars", None) or getattr(manager, "_extra_vars", None) or {})
         self._given = {name: given["report_" + name] for name in OPTIONS if given.get("report_" + name) is not None}
         self._check_mode = self._check_mode or bool(play.check_mode)
-        if "directory" in self._given or _is_ours(play):
+        if _is_ours(play):
+            self._collector.expect(plain(manager.get_vars(play=play).get("ansible_play_hosts_all") or ()))
+        elif "directory" in self._given:
             self._collector.relevant = True
 
     @_harmless
@@ -265,7 +269,7 @@ def _time(moment):
 
 
 def _is_ours(play):
-    """Whether `play` names something of this collection; then it is reported even where no host could be reached."""
+    """Whether `play` is to record something; then its hosts are reported even where none could be reached."""
     if any(str(getattr(role, "_role_collection", "") or "") + "." == COLLECTION for role in play.get_roles()):
         return True
     return any(_names_us(block) for block in play.compile())
@@ -276,4 +280,4 @@ def _names_us(task):
         return True
     action = str(getattr(task, "resolved_action", None) or getattr(task, "action", "") or "")
     role = str((getattr(task, "args", None) or {}).get("name") or getattr(task, "_role_name", None) or "")
-    return action.startswith(COLLECTION) or (action.endswith("_role") and role.startswith(COLLECTION))
+    return action in RECORDED or (action.endswith("_role") and role.startswith(COLLECTION))

@@ -31,6 +31,11 @@ class Host:
         self.unreachable = None
         self.failed = None
 
+    def silent(self):
+        """Whether there is nothing to tell of it."""
+        return not (self.controls or self.queues or self.probes or self.purges or self.restores or self.errors
+                    or self.unreachable or self.failed)  # fmt: skip
+
 
 class Collector:
     """Collects from several threads; `hosts` maps a name to a Host."""
@@ -38,6 +43,7 @@ class Collector:
     def __init__(self):
         self.hosts = {}
         self.relevant = False
+        self._expected = set()
         self._lock = threading.RLock()
 
     def host(self, name):
@@ -76,6 +82,12 @@ class Collector:
                 host.errors.append({"task": records.clean(task, 200).strip(), "reason": reason, "handled": False,
                                     "unreachable": True})  # fmt: skip
 
+    def expect(self, names):
+        """Hosts that the run is about, whether or not it gets to them."""
+        with self._lock:
+            self.relevant = True
+            self._expected.update(names)
+
     def finished(self, summaries):
         """`summaries`: host to Ansible's own counts of the run: what was rescued or ignored counts as no failure."""
         with self._lock:
@@ -89,6 +101,13 @@ class Collector:
                         error["handled"] = error["handled"] or not error["unreachable"]
                 if counts.get("unreachable") and not host.unreachable and not host.failed:
                     host.failed = next((one["reason"] for one in host.errors if one["unreachable"]), "unreachable")
+            for name in self._expected - set(summaries):
+                # As in later waves, after one in which all hosts failed.
+                host = self.host(name)
+                host.failed = host.failed or "the run ended before it came to this host"
+            # Where only tasks ran that have nothing to do with this, as on the controller, nothing was found to be fine.
+            for name in [name for name, host in self.hosts.items() if host.silent()]:
+                del self.hosts[name]
 
     def _ours(self, action):
         ours = str(action or "").startswith(COLLECTION)

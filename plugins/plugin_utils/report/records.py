@@ -36,7 +36,10 @@ def clean(value, length=MAX_TEXT):
     if value is None:
         return ""
     text = str.__str__(value) if isinstance(value, str) else str(value)
-    text = visible(text[: 2 * length], lines=True).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
+    text = text[: 2 * length]
+    # Most texts are, and there may be 100,000 of them.
+    if not (text.isascii() and text.isprintable()):
+        text = visible(text, lines=True).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
     if _WORD.search(text):
         text = _USERINFO.sub(r"\1:***@", _BEARER.sub(r"\1***", _SECRET.sub(r"\1***", text)))
     return shorten(text, length)

@@ -47,11 +47,13 @@ def run(monkeypatch, tmp_path):
         templar = Templar(loader=loader, variables=variables)
         finalize = getattr(control.ActionModule, "finalize_task_arg", None)
         engine = getattr(templar, "_engine", None)
-        arguments = trust(arguments)
-        if engine is not None:
+        given = arguments = trust(arguments)
+        if engine is None:
+            arguments = {name: templar.template(value) for name, value in given.items()}
+        else:
             arguments = {name: finalize(name, value, engine, None) for name, value in arguments.items()}
         task = SimpleNamespace(
-            check_mode=False, diff=False, async_val=False, args=arguments, collections=(), untemplated_args=arguments,
+            check_mode=False, diff=False, async_val=False, args=arguments, collections=(), untemplated_args=given,
             action="mailops.rescue.control", get_search_path=lambda: [str(tmp_path)],
         )  # fmt: skip
         plugin = control.ActionModule(

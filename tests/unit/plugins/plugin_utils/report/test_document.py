@@ -142,6 +142,17 @@ def test_rescued_and_ignored_failures_leave_the_host_alone():
     assert hosts(made(collector))["mx2"]["status"] == "unknown"
 
 
+def test_hosts_that_the_run_did_not_come_to_are_unknown_and_the_controller_is_none():
+    collector = Collector()
+    collector.expect(["mx1", "mx2"])
+    collector.ok("mx1", CONTROL, recorded((0, "pass", {})))
+    collector.ok("localhost", "ansible.builtin.debug", {})
+    collector.finished({"mx1": {}, "localhost": {}})
+    found = hosts(made(collector))
+    assert {name: host["status"] for name, host in found.items()} == {"mx1": "pass", "mx2": "unknown"}
+    assert statuses(found["mx2"]) == {"queue-count": "error"}
+
+
 def test_who_could_not_be_reached_for_another_is_told():
     collector = Collector()
     collector.unreachable("mx1", PROBE, {"msg": "gone"}, "Probe from outside", "vantage")

@@ -76,6 +76,9 @@ def test_junit_is_as_its_schema_says(documents, name):
     silent = sum(1 for host in documents[name]["hosts"] if not host["controls"] and host["status"] != "pass")
     assert len(tree.findall(".//error")) == controls["error"] + silent
     assert len(tree.findall(".//testcase")) == controls["total"] + silent
+    for one in (tree, *tree.findall("testsuite")):
+        for total, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            assert int(one.get(total)) == len(one.findall(".//" + tag))
 
 
 @pytest.mark.parametrize("name", NAMES)
