@@ -59,6 +59,7 @@ def _browse(html):
                     " document.querySelectorAll('details.page')[5].open = true;"
                     " requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began))); })"
                 )
-                print("  opened in Chromium, %4d pixels %6.2f s, a page of hosts in %.2f s" % (width, took, opened / 1000))
+                print("  opened in Chromium, %4d pixels %6.2f s, a page of hosts in %.2f s" % (
+                    width, took, opened / 1000))  # fmt: skip
     finally:
         shutil.rmtree(directory)

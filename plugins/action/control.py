@@ -93,7 +93,7 @@ class ActionModule(ActionBase):
         return records
 
     def _keep_expressions(self, inline):
-        # Before 2.19 what was templated in a list of conditions is gone from the arguments, as in ansible.builtin.assert.
+        # Before 2.19 a list of conditions was templated by now, which ansible.builtin.assert undoes alike.
         untemplated = getattr(self._task, "untemplated_args", None)
         for name in CONDITIONS:
             if isinstance(untemplated, dict) and isinstance(untemplated.get(name), list):

@@ -38,8 +38,8 @@ options:
       - name: MAILOPS_REPORT_DIRECTORY
   formats:
     description:
-      - Formats to write, of V(json), V(html), V(junit), V(prometheus), V(nagios), V(markdown), or V(all). JSON is always
-        written, as the next run compares with it.
+      - Formats to write, of V(json), V(html), V(junit), V(prometheus), V(nagios), V(markdown), or V(all).
+      - JSON is always written, as the next run compares with it.
       - Extra variable C(report_formats).
     type: list
     elements: str

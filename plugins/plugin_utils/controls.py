@@ -1,7 +1,7 @@
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One compliance control: from its definition and an Evaluator to a record. Nothing in a definition stops the others."""
+"""One compliance control, from its definition to a record. Nothing in a definition stops the others."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Browser:
              "--disable-background-networking", "--remote-debugging-pipe", "--user-data-dir=" + self._home,
              "about:blank"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
-            preexec_fn=onto_three_and_four,
+            preexec_fn=onto_three_and_four,  # noqa: PLW1509 (no thread is running here, and there is no other way)
         )  # fmt: skip
         os.close(theirs_in)
         os.close(theirs_out)

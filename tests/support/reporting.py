@@ -43,6 +43,7 @@ HOSTILE = (
     "lone \ud800 surrogates \udfff \ufffe \uffff",
     "| a=1;2;3 | @here @channel [x](javascript:alert(1)) **bold** _it_ # h",
     "\r\n\r\nHTTP/1.1 200 OK\r\n# TYPE evil counter\nevil{a=\"b\"} 1\n",
+    "odd ` backtick @here <b> [x](y)",
     "W" * 10000,
     "x@" * 5000,
 )  # fmt: skip
@@ -96,9 +97,10 @@ def fleet():
         "starttls": {"version": "TLSv1.3", "certificate": {"days_left": 64}},
         "auth": {"before_tls": [], "after_tls": ["PLAIN"]}, "unknown_recipient": {"verdict": "accepted"},
         "postmaster": None, "relay": {"verdict": "refused"}})  # fmt: skip
+    over = "The waiver by alice@example.com expired on 2026-11-01."
+    expired = dict(waiver, expires="2026-11-01", expired=True)
     _records(collector, mx1, control(0, "fail", mx1, observed="2045"),
-             control(1, "fail", mx1, observed="accepted", reason="The waiver by alice@example.com expired on 2026-11-01.",
-                     waiver=dict(waiver, expires="2026-11-01", expired=True)),
+             control(1, "fail", mx1, observed="accepted", reason=over, waiver=expired),
              control(2, "waived", mx1, observed="AUTH PLAIN LOGIN", waiver=dict(waiver, expired=False)),
              control(3, "pass", mx1, observed="3.7.11"))  # fmt: skip
     plan = change(1400, counts("postfix", deferred=2000, active=45), counts("postfix", deferred=600, active=45),
@@ -110,8 +112,8 @@ def fleet():
     _records(collector, mx2, *(control(number, "pass", mx2) for number in (0, 1, 2)),
              control(3, "not_applicable", mx2, reason="qmail has no versions"))  # fmt: skip
     collector.ok(mx2, RESTORE, change(7, counts(remote=5), counts(remote=12), kind="restore"))
-    collector.unreachable(mx3, CONTROL, {"unreachable": True, "msg": "Failed to connect to the host via ssh: ssh:"
-                          " connect to host mx3.example.com port 22: No route to host"}, "Read the queue")  # fmt: skip
+    gone = "Failed to connect to the host via ssh: ssh: connect to host mx3.example.com port 22: No route to host"
+    collector.unreachable(mx3, CONTROL, {"unreachable": True, "msg": gone}, "Read the queue")
     _records(collector, mx10, control(0, "error", mx10, reason="The queue could not be read."),
              *(control(number, "pass", mx10) for number in (1, 2, 3)))  # fmt: skip
     collector.failed(mx10, INFO, {"failed": True, "msg": "no queue of qmail or Postfix was found"}, "Read the queue",
@@ -126,13 +128,13 @@ def hostile():
     for number, text in enumerate(HOSTILE):
         host = "mx%d" % number
         _records(collector, host, control(0, "fail", host, observed=text, expected=text, title=text, rationale=text,
-                                          remedy=text, references=[text], id="hostile-%d" % number),
+                                          remedy=text, references=[text], id="%d %s" % (number, text[:60])),
                  control(1, "waived", host, waiver={"reason": text, "owner": text, "expires": text, "expired": False}),
                  control(2, "error", host, reason=text))  # fmt: skip
         tops = {name: [[text, 10 * number], [text[::-1], 3]] for name in (
             "sender", "sasl_username", "client_address", "recipient_domain", "subject", "delay_reason")}  # fmt: skip
-        collector.ok(host, INFO, result(20 + number, ages=[[0, 60, 5], [60, None, 15]], top=tops, version=text,
-                                        queue_directory=text))  # fmt: skip
+        read = result(20, queues={text: 3, "remote": 17}, ages=[[0, 60, 5], [60, None, 15]], top=tops)
+        collector.ok(host, INFO, dict(read, version=text, queue_directory=text, mta=text))
         collector.ok(host, PROBE, {"connected": True, "address": text, "port": 25, "banner": text, "error": text,
                                    "auth": {"before_tls": [text]}, "relay": {"verdict": text}})  # fmt: skip
         collector.ok(host, PURGE, change(5, counts(remote=9), counts(remote=4), queue_directory=text,

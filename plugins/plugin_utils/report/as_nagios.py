@@ -28,8 +28,8 @@ def _text(summary):
     hosts = summary["hosts"]
     if not hosts["total"]:
         return "no hosts"
-    parts = ["%s %s" % (hosts[status], word) for status, word in
-             (("fail", "failing"), ("unknown", "unknown"), ("unreachable", "unreachable")) if hosts[status]]  # fmt: skip
+    words = (("fail", "failing"), ("unknown", "unknown"), ("unreachable", "unreachable"))
+    parts = ["%s %s" % (hosts[status], word) for status, word in words if hosts[status]]
     parts = parts or ["all pass"]
     if summary["controls"]["error"]:
         parts.append(plural(summary["controls"]["error"], "unknown control"))

@@ -105,7 +105,7 @@ class Collector:
                 # As in later waves, after one in which all hosts failed.
                 host = self.host(name)
                 host.failed = host.failed or "the run ended before it came to this host"
-            # Where only tasks ran that have nothing to do with this, as on the controller, nothing was found to be fine.
+            # Where only tasks of others ran, as on the controller, nothing was found to be fine.
             for name in [name for name, host in self.hosts.items() if host.silent()]:
                 del self.hosts[name]
 

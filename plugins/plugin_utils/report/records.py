@@ -153,6 +153,7 @@ def probe(given):
     tls = given.get("starttls") if isinstance(given.get("starttls"), dict) else {}
     certificate = tls.get("certificate") if isinstance(tls.get("certificate"), dict) else {}
     auth = given.get("auth") if isinstance(given.get("auth"), dict) else {}
+    days_left = certificate.get("days_left")
     made = {
         "connected": given["connected"],
         "address": clean(given.get("address")) or None,
@@ -160,7 +161,7 @@ def probe(given):
         "banner": clean(given.get("banner"), 300) or None,
         "error": clean(given.get("error"), 300) or None,
         "tls": clean(tls.get("version"), 50) or None,
-        "certificate_days_left": certificate.get("days_left") if isinstance(certificate.get("days_left"), int) else None,
+        "certificate_days_left": days_left if isinstance(days_left, int) else None,
         "auth_before_tls": _mechanisms(auth.get("before_tls")),
         "auth_after_tls": _mechanisms(auth.get("after_tls")),
     }

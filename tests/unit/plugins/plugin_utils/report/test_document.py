@@ -63,9 +63,10 @@ def test_a_night():
 
 def test_no_message_and_no_argument_gets_into_it():
     collector = fleet()
-    message = {"id": "4711", "queue": "deferred", "queue_directory": "/q", "sender": "s@example.com", "subject": "PRIVATE",
-               "client_address": None, "client_name": None, "sasl_username": None, "size": 1, "age": 1, "origin_uid": None,
-               "recipient_count": 1, "recipients": [], "bounced_recipients": [], "content": "PRIVATE"}  # fmt: skip
+    message = {"id": "4711", "queue": "deferred", "queue_directory": "/q", "sender": "s@example.com", "size": 1,
+               "subject": "PRIVATE", "client_address": None, "client_name": None, "sasl_username": None, "age": 1,
+               "origin_uid": None, "recipient_count": 1, "recipients": [], "bounced_recipients": [],
+               "content": "PRIVATE"}  # fmt: skip
     collector.ok("mx1.example.com", INFO, dict(result(1), messages=[message], invocation={"module_args": "PRIVATE"}))
     assert hosts(made(collector))["mx1.example.com"]["queues"][0]["total"] == 1
     assert "PRIVATE" not in json.dumps(made(collector))

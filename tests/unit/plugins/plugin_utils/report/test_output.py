@@ -56,7 +56,8 @@ def test_a_previous_report_that_is_named_and_missing_is_told(tmp_path):
 def test_json_is_always_written_and_bad_formats_are_told(tmp_path):
     made = publish(tmp_path, ["nagios", "pdf"])
     assert sorted(os.listdir(tmp_path)) == ["nagios.txt", "report.json"]
-    assert made.warnings == ["formats: expected some of json, html, junit, prometheus, nagios, markdown, or all, got pdf."]
+    assert made.warnings == [
+        "formats: expected some of json, html, junit, prometheus, nagios, markdown, or all, got pdf."]  # fmt: skip
 
 
 def test_without_a_library_the_other_formats_are_written(tmp_path, monkeypatch):
