@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A plugin for Nagios and Icinga that answers with the last report; needs Python only, and neither Ansible nor a host.
 
-    check.py [--max-age HOURS] [DIRECTORY]
+    python3 check.py [--max-age HOURS] [DIRECTORY]
 
 An old report is unknown: a run that does not take place any more has found nothing wrong.
 """
