@@ -220,7 +220,7 @@ class CallbackModule(CallbackBase):
     @staticmethod
     def _reason(task):
         text = str((task.data or {}).get("msg") or "the task failed")
-        return text.split("\n")[0].split("The error appears to ")[0].strip()
+        return text.partition("\n")[0].partition("The error appears to ")[0].strip()
 
     def _option(self, name):
         value = self._given.get(name, self.get_option(name))
@@ -250,10 +250,16 @@ class _Result:
         self.name = plain(task.get_name())
         self.action = plain(getattr(task, "resolved_action", None) or task.action)
         self.checked = self._checked(result, task, public)
-        self.delegated = plain(getattr(task, "delegate_to", None) or "") or None
-        if self.delegated in (self.host, "{{ inventory_hostname }}"):
-            self.delegated = None
+        self.delegated = self._delegated(task)
         self.arguments = plain(getattr(task, "args", None) or {}) if self.action == COLLECTION + "control" else None
+
+    def _delegated(self, task):
+        known = (self.data.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host")
+        other = plain(known or getattr(task, "delegate_to", None) or "")
+        if other in ("", self.host):
+            return None
+        # Where there was no connection, nothing says what a template stood for.
+        return "another host" if "{{" in other else other
 
     @staticmethod
     def _checked(result, task, public):

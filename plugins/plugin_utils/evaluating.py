@@ -30,7 +30,7 @@ class Broken(Exception):
 def brief(error):
     """Why `error` was raised, in one line."""
     # What follows is the place in a file, over many lines, before 2.19.
-    text = str(getattr(error, "message", None) or error).split("The error appears to ")[0]
+    text = str(getattr(error, "message", None) or error).partition("The error appears to ")[0]
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     return " ".join(lines)[:MAX_ERROR] or type(error).__name__
 

@@ -152,6 +152,20 @@ def test_hosts_of_later_waves_that_never_came_are_unknown(night, tmp_path):
     assert {host["name"]: host["status"] for host in found["hosts"]} == {"gone": "unreachable", "good": "unknown"}
 
 
+@pytest.mark.parametrize(("ignored", "status"), [(True, "pass"), (False, "unknown")])
+def test_a_vantage_point_that_is_gone_makes_no_host_unreachable(night, tmp_path, ignored, status):
+    tasks = [
+        {"name": "Pass", "mailops.rescue.control": {"id": "c", "that": True}},
+        {"name": "Probe", "ansible.builtin.ping": {}, "delegate_to": "{{ 'gone' }}", "ignore_unreachable": ignored},
+    ]
+    play = {"name": "A night", "hosts": "all", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "night.yml").write_text(yaml.safe_dump([play]))
+    night(limit="good")
+    host = document(tmp_path / "mailops-report")["hosts"][0]
+    assert (host["name"], host["status"]) == ("good", status)
+    assert host["errors"][0]["reason"].startswith(("through another host: ", "through gone: "))
+
+
 def test_runs_of_others_leave_the_report_alone(night, tmp_path):
     night(limit="good")
     before = (tmp_path / "mailops-report" / "report.json").read_bytes()

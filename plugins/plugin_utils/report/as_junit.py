@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+try:
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+except ImportError as error:
+    MISSING = error
+else:
+    MISSING = None
 
-__all__ = ["render"]
+__all__ = ["MISSING", "render"]
 
 _TOTALS = ("tests", "failures", "errors", "skipped")
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+try:
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+except ImportError as error:
+    MISSING = error
+else:
+    MISSING = None
 
-__all__ = ["render"]
+__all__ = ["MISSING", "render"]
 
 
 def render(document):

@@ -86,13 +86,11 @@ def _formats(given, made):
 
 def _previous(given, own, made):
     path = os.path.abspath(os.path.expanduser(given)) if given else own
+    if not given and not os.path.lexists(path):
+        return None, []
     try:
         with open(path, encoding="utf-8") as file:
             return usable(json.load(file)), []
-    except FileNotFoundError:
-        if not given:
-            return None, []
-        reason = "there is no such file"
     except UnusablePrevious as error:
         reason = str(error)
     except (OSError, ValueError, RecursionError) as error:

@@ -173,5 +173,3 @@ def probe(given):
 
 def _mechanisms(given):
     return [clean(one, 50) for one in given[:20]] if isinstance(given, list) else None
-
-

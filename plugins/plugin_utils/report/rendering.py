@@ -20,8 +20,8 @@ FILES = {
 }
 FORMATS = tuple(FILES)
 PREVIOUS = "report.previous.json"
-# Python libraries that only these formats need, and the names by which they are installed.
-_LIBRARIES = {"junitparser": "junitparser", "prometheus_client": "prometheus-client", "jinja2": "jinja2"}
+# What only these formats need, by the names to install them by.
+_LIBRARIES = {"junit": "junitparser", "prometheus": "prometheus-client"}
 _HERE = "ansible_collections.mailops.rescue.plugins.plugin_utils.report."
 
 
@@ -33,14 +33,11 @@ def render(name, document):
     """The bytes of `document` in the format `name`."""
     if name == "json":
         return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace") + b"\n"
-    try:
-        module = import_module(_HERE + "as_" + name)
-    except ImportError as error:
-        missing = str(error.name or "").split(".")[0]
-        if missing not in _LIBRARIES:
-            raise
+    module = import_module(_HERE + "as_" + name)
+    if getattr(module, "MISSING", None) is not None:
+        library = _LIBRARIES[name]
         raise MissingLibrary(
             "%s: the Python library %s is not installed on the controller (pip install %s); the other formats are"
-            " written." % (name, missing, _LIBRARIES[missing])
-        ) from error
+            " written." % (name, library, library)
+        ) from module.MISSING
     return module.render(document).encode("utf-8", "backslashreplace")

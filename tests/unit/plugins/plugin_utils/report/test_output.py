@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, writing
 from tests.support.reporting import RUN, fleet
+from tests.unit.plugins.plugin_utils.report.test_rendering import without
 
 
 def publish(directory, formats=("all",), **members):
@@ -61,8 +62,7 @@ def test_json_is_always_written_and_bad_formats_are_told(tmp_path):
 
 
 def test_without_a_library_the_other_formats_are_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    monkeypatch.delitem(sys.modules, rendering._HERE + "as_prometheus", raising=False)
+    without(monkeypatch, "prometheus")
     made = publish(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(set(rendering.FILES.values()) - {"mailops_rescue.prom"})
     assert [one.split(":")[0] for one in made.warnings] == ["prometheus"]

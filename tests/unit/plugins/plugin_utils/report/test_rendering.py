@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -157,9 +158,17 @@ def test_large_lists_have_pages():
     assert made.count('<details class="page" open') == 1
 
 
+def without(monkeypatch, name):
+    """Let the library of format `name` be missing."""
+    library = {"junit": "junitparser", "prometheus": "prometheus_client"}[name]
+    monkeypatch.setitem(sys.modules, library, None)
+    module = rendering._HERE + "as_" + name
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, module, importlib.import_module(module))
+
+
 def test_a_missing_library_is_named(documents, monkeypatch):
-    monkeypatch.setitem(sys.modules, "junitparser", None)
-    monkeypatch.delitem(sys.modules, rendering._HERE + "as_junit", raising=False)
+    without(monkeypatch, "junit")
     with pytest.raises(rendering.MissingLibrary, match=r"^junit: the Python library junitparser is not installed on"):
         rendering.render("junit", documents["night"])
 
