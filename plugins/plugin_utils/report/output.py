@@ -89,11 +89,15 @@ def _previous(given, own, made):
     if not given and not os.path.lexists(path):
         return None, []
     try:
-        with open(path, encoding="utf-8") as file:
-            return usable(json.load(file)), []
+        return _load(path), []
     except UnusablePrevious as error:
-        reason = str(error)
+        made.warnings.append("previous: %s: %s; nothing is compared." % (path, error))
+        return None, ["The report before could not be compared with: %s." % error]
+
+
+def _load(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return usable(json.load(file))
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or "it is not JSON"
-    made.warnings.append("previous: %s: %s; nothing is compared." % (path, reason))
-    return None, ["The report before could not be compared with: %s." % reason]
+        raise UnusablePrevious(getattr(error, "strerror", None) or "it is not JSON") from error
