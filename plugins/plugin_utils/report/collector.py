@@ -30,11 +30,12 @@ class Host:
         self.errors = []
         self.unreachable = None
         self.failed = None
+        self.spoilt = None
 
     def silent(self):
         """Whether there is nothing to tell of it."""
         return not (self.controls or self.queues or self.probes or self.purges or self.restores or self.errors
-                    or self.unreachable or self.failed)  # fmt: skip
+                    or self.unreachable or self.failed or self.spoilt)  # fmt: skip
 
 
 class Collector:
@@ -115,13 +116,21 @@ class Collector:
         return ours
 
     def _take(self, name, action, result, checked):
+        try:
+            self._sort(name, action, result, checked)
+        except Exception as error:
+            # A host may answer anything; that must not cost the report of all others.
+            self.host(name).spoilt = "its answer cannot be read: %s" % records.clean(type(error).__name__)
+
+    def _sort(self, name, action, result, checked):
         items = result.get("results") if isinstance(result, dict) else None
         looped = isinstance(items, (list, tuple)) and all(isinstance(one, dict) for one in items)
         found = {}
         for one in items if looped else [result]:
             if not isinstance(one, dict):
                 continue
-            for given in plain(one.get("mailops_controls") or ()):
+            # Only what the controller says about a host, and not what the host says.
+            for given in plain(one.get("mailops_controls") or ()) if action == COLLECTION + "control" else ():
                 made = records.control(given)
                 # One id in several turns of a loop is one control, which holds where it holds in each.
                 if made and RANKS.index(made["status"]) <= RANKS.index(found.get(made["id"], made)["status"]):
@@ -159,6 +168,13 @@ class Collector:
 
 def _reason(result):
     """Why a task failed, as its module says; of a loop, why its first failed turn did."""
+    try:
+        return _told(result)
+    except Exception:
+        return "failed, and its message cannot be read"
+
+
+def _told(result):
     result = plain(result) if isinstance(result, dict) else {}
     for one in result.get("results") or ():
         if isinstance(one, dict) and (one.get("failed") or one.get("unreachable")):

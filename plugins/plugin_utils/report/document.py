@@ -62,7 +62,7 @@ def _known(collector, previous):
 
 
 def _host(name, host, known, before, catalogue, restore_command):
-    lost = host.unreachable or host.failed
+    lost = host.unreachable or host.failed or host.spoilt
     recorded = dict(host.controls)
     if lost:
         recorded = _unknown(recorded, known, before, "unreachable: " + lost if host.unreachable else lost)
@@ -103,7 +103,7 @@ def _status(host, recorded):
         return "unreachable"
     if "fail" in found:
         return "fail"
-    if host.failed or "error" in found or (host.errors and not recorded):
+    if host.failed or host.spoilt or "error" in found or (host.errors and not recorded):
         return "unknown"
     return "pass"
 

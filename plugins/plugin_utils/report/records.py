@@ -19,6 +19,8 @@ MAX_LEFT = 20
 TOPS = ("sender", "sender_domain", "recipient_domain", "subject", "client_address", "sasl_username", "origin_uid",
         "delay_reason", "bounced_recipient_domain")  # fmt: skip
 _TOP_LENGTH = 10
+# Numbers that all readers of JSON can tell apart.
+_MOST = 2**53
 _TOP_TEXT = 200
 
 # The value ends at a space, or at what ends it in JSON, YAML and URLs.
@@ -47,6 +49,16 @@ def clean(value, length=MAX_TEXT):
 
 def _name(value, length=100):
     return clean(value, length).replace("\n", " ").replace("\t", " ")
+
+
+def _number(value):
+    """`value` as a number that all readers can compute with; None where it is none."""
+    return max(-_MOST, min(int(value), _MOST)) if isinstance(value, int) else None
+
+
+def _count(value):
+    """`value` as a number of things; 0 where it is none."""
+    return max(_number(value) or 0, 0)
 
 
 def control(given):
@@ -86,30 +98,34 @@ def queues(given):
         "queue_directory": clean(given.get("queue_directory")),
         "mta": _name(given.get("mta")),
         "version": _name(given.get("version")) or None,
-        "total": counts["total"],
-        "matched": counts["matched"],
-        "bytes": counts["bytes"],
-        "by_queue": {_name(name): count for name, count in list((counts.get("by_queue") or {}).items())[:20]},
-        "oldest_age": (given.get("oldest") or {}).get("age"),
-        "newest_age": (given.get("newest") or {}).get("age"),
-        "bounces": given.get("bounces"),
-        "damaged": given.get("damaged_count") or 0,
+        "total": _count(counts["total"]),
+        "matched": _count(counts["matched"]),
+        "bytes": _count(counts["bytes"]),
+        "by_queue": _by_queue(counts.get("by_queue") or {}),
+        "oldest_age": _number((given.get("oldest") or {}).get("age")),
+        "newest_age": _number((given.get("newest") or {}).get("age")),
+        "bounces": _number(given.get("bounces")),
+        "damaged": _count(given.get("damaged_count")),
         "age_histogram": [
-            {"from": one["from"], "to": one["to"], "count": one["count"]} for one in given.get("age_histogram") or []
+            {"from": _number(one["from"]), "to": _number(one["to"]), "count": _count(one["count"])}
+            for one in given.get("age_histogram") or []
         ][:50],
         "top": {name: _entries(top[name]) for name in TOPS if top.get(name)},
     }
 
 
 def _entries(given):
-    return [{"value": clean(one["value"], _TOP_TEXT), "count": one["count"]} for one in given[:_TOP_LENGTH]]
+    return [{"value": clean(one["value"], _TOP_TEXT), "count": _count(one["count"])} for one in given[:_TOP_LENGTH]]
 
 
 def _counts(given):
     if given is None:
         return None
-    return {"total": given["total"], "by_queue": {_name(name): count for name, count in
-                                                  list(given["by_queue"].items())[:20]}}  # fmt: skip
+    return {"total": _count(given["total"]), "by_queue": _by_queue(given["by_queue"])}
+
+
+def _by_queue(given):
+    return {_name(name): _count(count) for name, count in list(given.items())[:20]}
 
 
 def _change(given, amount, checked):
@@ -120,12 +136,12 @@ def _change(given, amount, checked):
         "mta": _name(given.get("mta")),
         "checked": bool(checked),
         "batch": given["batch"] if is_batch(given["batch"]) else None,
-        "messages": given[amount],
-        "bytes": given["bytes"],
+        "messages": None if given[amount] is None else _count(given[amount]),
+        "bytes": None if given["bytes"] is None else _count(given["bytes"]),
         "before": _counts(given["counts_before"]),
         "after": _counts(given["counts_after"]),
-        "left": given["left_count"] or 0,
-        "left_reasons": sorted({clean(one["reason"], 200) for one in given["left"]})[:MAX_LEFT],
+        "left": _count(given["left_count"]),
+        "left_reasons": sorted({clean(one["reason"], 200) for one in given["left"][:1000]})[:MAX_LEFT],
         "failed": clean(given.get("msg")) if given.get("failed") else None,
     }
 
@@ -142,7 +158,7 @@ def restore(given, checked=False):
     """A result of queue_restore as a record, or None."""
     made = _change(given, "restored", checked)
     if made is not None:
-        made["remaining"] = given.get("remaining")
+        made["remaining"] = _number(given.get("remaining"))
     return made
 
 
@@ -157,11 +173,11 @@ def probe(given):
     made = {
         "connected": given["connected"],
         "address": clean(given.get("address")) or None,
-        "port": given["port"] if isinstance(given.get("port"), int) else None,
+        "port": _number(given.get("port")),
         "banner": clean(given.get("banner"), 300) or None,
         "error": clean(given.get("error"), 300) or None,
         "tls": clean(tls.get("version"), 50) or None,
-        "certificate_days_left": days_left if isinstance(days_left, int) else None,
+        "certificate_days_left": _number(days_left),
         "auth_before_tls": _mechanisms(auth.get("before_tls")),
         "auth_after_tls": _mechanisms(auth.get("after_tls")),
     }

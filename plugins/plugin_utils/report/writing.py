@@ -38,8 +38,13 @@ def keep(path, other):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name)
     try:
-        os.link(path, name, follow_symlinks=False)
+        os.link(path, name)
     except FileNotFoundError:
+        return
+    except OSError:
+        # Some filesystems, and mounts into containers, have no links.
+        with open(path, "rb") as file:
+            write(other, file.read())
         return
     os.replace(name, other)
     # Where both are one file already, rename leaves the new name.

@@ -41,6 +41,17 @@ def test_the_second_run_compares_with_the_first_and_keeps_it(tmp_path):
     assert [name for name in os.listdir(tmp_path) if name.startswith(".")] == []
 
 
+def test_the_report_before_is_kept_where_there_are_no_links(tmp_path, monkeypatch):
+    def link(source, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    publish(tmp_path)
+    first = (tmp_path / "report.json").read_bytes()
+    monkeypatch.setattr(os, "link", link)
+    assert publish(tmp_path).warnings == []
+    assert (tmp_path / "report.previous.json").read_bytes() == first
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "\0", '{"schema_version": 9}', "[" * 100000])
 def test_a_previous_report_that_cannot_be_read_is_told(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
