@@ -23,7 +23,8 @@ MAX_NAMES = 200
 MAX_CHANGES = 100
 MAX_PURGES = 100
 MAX_BARS = 15
-# Open at once are only so many; a browser lays out what is closed when it is asked for.
+# What is longer begins closed, and of hosts all but the first; a browser lays it out when it is asked for.
+MAX_SHOWN = 20
 MAX_OPEN = 5
 
 _WORDS = {"pass": "pass", "fail": "fail", "waived": "waived", "error": "unknown", "unknown": "unknown",
@@ -44,7 +45,7 @@ def render(document):
         lstrip_blocks=True,
     )
     environment.filters.update(age=wording.age, number=wording.number, size=wording.size, plural=wording.plural)
-    environment.filters["word"] = _WORDS.__getitem__
+    environment.filters["word"] = lambda status: _WORDS.get(status, status)
     environment.filters["when"] = lambda text: text.replace("T", " ").replace("Z", " UTC")
     shared = {one["id"]: one for one in document["controls"]}
     hosts = sorted(document["hosts"], key=lambda host: (_WORST[host["status"]], natural(host["name"])))
@@ -58,6 +59,7 @@ def render(document):
         purges=_changes(document, "purges"),
         restores=_changes(document, "restores"),
         max_changes=MAX_CHANGES,
+        max_shown=MAX_SHOWN,
         max_names=MAX_NAMES,
         max_purges=MAX_PURGES,
         max_open=MAX_OPEN,

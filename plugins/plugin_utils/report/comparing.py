@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["UnusablePrevious", "changes", "usable"]
 
 MAX_QUEUES = 50
+_WORST = ("fail", "unreachable", "unknown", "pass")
 _RANK = {"not_applicable": 0, "pass": 0, "waived": 1, "error": 2, "fail": 3}
 
 
@@ -45,13 +46,14 @@ def changes(previous, document):
     both = [name for name in after if name in before]
     controls = [one for name in both for one in _controls(name, before[name], after[name])]
     queues = [one for name in both for one in _queue(name, before[name], after[name])]
+    hosts = [
+        {"name": name, "before": before[name]["status"], "after": after[name]["status"]}
+        for name in both
+        if before[name]["status"] != after[name]["status"]
+    ]
     return {
         "since": previous["run"]["finished"],
-        "hosts": [
-            {"name": name, "before": before[name]["status"], "after": after[name]["status"]}
-            for name in both
-            if before[name]["status"] != after[name]["status"]
-        ],
+        "hosts": sorted(hosts, key=lambda one: _WORST.index(one["after"])),
         "added": [name for name in after if name not in before],
         "missing": [name for name in before if name not in after],
         "controls": sorted(controls, key=lambda one: ("worse", "better", "other").index(one["kind"])),

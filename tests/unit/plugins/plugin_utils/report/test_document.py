@@ -51,8 +51,8 @@ def test_a_night():
     changes = document["changes"]
     assert changes["hosts"] == [
         {"name": "mx1.example.com", "before": "pass", "after": "fail"},
-        {"name": "mx2.example.com", "before": "fail", "after": "pass"},
         {"name": "mx3.example.com", "before": "pass", "after": "unreachable"},
+        {"name": "mx2.example.com", "before": "fail", "after": "pass"},
     ]
     assert (changes["added"], changes["missing"]) == (["mx10.example.com"], ["mx4.example.com"])
     assert {"host": "mx2.example.com", "id": "auth-port-25", "before": "fail", "after": "pass", "kind": "better"} \
