@@ -69,12 +69,15 @@ def render(document):
 def _controls(document):
     """The controls that do not hold everywhere, worst first, and then the others."""
     hosts = defaultdict(lambda: defaultdict(list))
+    differ = set()
     for host in document["hosts"]:
         for one in host["controls"]:
+            if "remedy" in one:
+                differ.add(one["id"])
             if one["status"] in _PROBLEMS:
                 hosts[one["id"]][one["status"]].append(host["name"])
     return [
-        dict(one, hosts=hosts[one["id"]], total=sum(one["counts"].values()))
+        dict(one, hosts=hosts[one["id"]], remedy_of_one=one["id"] in differ)
         for one in sorted(document["controls"], key=_control_order)
     ]
 
