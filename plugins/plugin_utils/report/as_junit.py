@@ -1,0 +1,96 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A report as JUnit XML: a suite for each host, a case for each control."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+try:
+    from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+except ImportError as error:
+    MISSING = error
+else:
+    MISSING = None
+
+__all__ = ["MISSING", "render"]
+
+_TOTALS = ("tests", "failures", "errors", "skipped")
+
+
+def render(document):
+    """The text of the file."""
+    xml, totals = JUnitXml(document["title"]), Counter()
+    shared = {one["id"]: one for one in document["controls"]}
+    started = document["run"]["started"].rstrip("Z")
+    for host in document["hosts"]:
+        suite = TestSuite(host["name"])
+        suite.hostname = host["name"]
+        suite.timestamp = started
+        for control in host["controls"]:
+            suite.append(_case(host["name"], dict(shared[control["id"]], **control)))
+        if not host["controls"] and host["status"] != "pass":
+            # Else a host that never answered would be a suite in which nothing is wrong.
+            case = TestCase("host %s" % host["status"], "host.%s" % host["name"], 0)
+            case.result = [_told(Error, host["reason"] or host["status"], "unknown", "")]
+            suite.append(case)
+        xml.append(suite)
+        totals.update(_totals(suite, host))
+    # The library would count by parsing what was just made.
+    for name in _TOTALS:
+        setattr(xml, name, totals[name])
+    xml.time = 0
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring().decode("utf-8") + "\n"
+
+
+def _totals(suite, host):
+    """The totals of `suite`, which get into it, too."""
+    found = Counter(control["status"] for control in host["controls"])
+    silent = int(not host["controls"] and host["status"] != "pass")
+    made = {
+        "tests": len(host["controls"]) + silent,
+        "failures": found["fail"],
+        "errors": found["error"] + silent,
+        "skipped": found["waived"] + found["not_applicable"],
+    }
+    for name in _TOTALS:
+        setattr(suite, name, made[name])
+    suite.time = 0
+    return made
+
+
+def _case(host, control):
+    case = TestCase("%s: %s" % (control["id"], _line(control["title"])), host, 0)
+    status = control["status"]
+    told = {
+        "fail": (Failure, control["reason"] or "observed: " + (control["observed"] or "-"), control["severity"]),
+        "error": (Error, control["reason"] or "it could not be checked", "unknown"),
+        "waived": (Skipped, _waiver(control), "waived"),
+        "not_applicable": (Skipped, control["reason"] or "it does not apply", "not applicable"),
+    }.get(status)
+    if told:
+        case.result = [_told(*told, _details(control) if status in ("fail", "waived") else "")]
+    return case
+
+
+def _told(kind, message, name, text):
+    made = kind(_line(message), name)
+    if text:
+        made.text = text
+    return made
+
+
+def _waiver(control):
+    waiver = control["waiver"] or {}
+    return "waived by %s until %s: %s" % tuple(waiver.get(name, "?") for name in ("owner", "expires", "reason"))
+
+
+def _details(control):
+    parts = (("severity", "Severity"), ("expected", "Expected"), ("observed", "Observed"),
+             ("rationale", "Why"), ("remedy", "Remedy"))  # fmt: skip
+    return "\n".join("%s: %s" % (title, control[name]) for name, title in parts if control[name])
+
+
+def _line(text):
+    return " ".join(text.split())

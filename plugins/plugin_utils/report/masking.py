@@ -1,0 +1,68 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mail addresses and clients' addresses, masked so that equal ones stay equal within one report."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+
+__all__ = ["Mask"]
+
+# What an address in running text cannot hold, or what stands around it.
+_DELIMITERS = re.compile(r"([\s<>\"'(),;:\[\]{}|]+)")
+_QUOTED = re.compile(r'"[^"\n]{0,128}"(?=@)')
+# What these lists hold are logins and addresses of clients, with an @ or not.
+_LOGINS = ("sasl_username",)
+_CLIENTS = ("client_address",)
+
+
+class Mask:
+    """`key`: bytes that nobody else knows, so that nobody can try out addresses."""
+
+    def __init__(self, key):
+        self._key = key
+
+    def text(self, text):
+        """`text` with the local part of each address in it masked."""
+        if "@" not in text:
+            return text
+        text = _QUOTED.sub(lambda match: self._hidden(match.group()), text)
+        return "".join(self._address(part) if "@" in part else part for part in _DELIMITERS.split(text))
+
+    def document(self, value, name=None):
+        """A copy of `value`, out of a report, with all texts masked; names of hosts stay."""
+        if isinstance(value, dict):
+            return {
+                key: item if key in ("name", "host", "id") and isinstance(item, str) and "@" not in item
+                else self.document(item, key)
+                for key, item in value.items()
+            }  # fmt: skip
+        if isinstance(value, list):
+            if name in _LOGINS + _CLIENTS:
+                whole = self._login if name in _LOGINS else _network
+                return [dict(one, value=whole(one["value"])) for one in value]
+            return [self.document(item, name) for item in value]
+        return self.text(value) if isinstance(value, str) else value
+
+    def _address(self, part):
+        local, _at, domain = part.rpartition("@")
+        return "%s@%s" % (self._hidden(local), domain) if local else part
+
+    def _login(self, value):
+        return self._address(value) if "@" in value else self._hidden(value) if value else value
+
+    def _hidden(self, text):
+        return "x" + hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:8]
+
+
+def _network(value):
+    """The network of a client's address: its first 24 or 48 bits."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return "masked" if value else value
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))

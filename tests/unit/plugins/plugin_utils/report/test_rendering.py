@@ -1,0 +1,194 @@
+"""Each rendering against its golden file and its format; RESCUE_GOLDEN=write makes the golden files anew."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+import xmlschema
+
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import rendering
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masking import Mask
+from tests.support.browser import Browser, chromium
+from tests.support.reporting import HOSTILE, RUN, ULTIMATE, before, fleet, hostile, large, restore_command
+
+ROOT = Path(__file__).resolve().parents[5]
+GOLDEN = ROOT / "tests/unit/plugins/plugin_utils/golden"
+SCHEMA = json.loads((ROOT / "docs/report.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def documents():
+    night = build(fleet(), RUN, "Mail servers", before(), (), restore_command)
+    return {
+        "night": night,
+        "first": build(fleet(), RUN, "Mail servers", None, (), restore_command),
+        "quiet": before(),
+        "none": build(type(fleet())(), RUN, "Mail servers"),
+        "hostile": build(hostile(), RUN, ULTIMATE[:200], before(), [ULTIMATE[:500]], restore_command),
+        "masked": dict(Mask(b"key").document(night), masked=True),
+    }
+
+
+NAMES = ("night", "first", "quiet", "none", "hostile", "masked")
+
+
+@pytest.mark.parametrize("name", rendering.FORMATS)
+def test_golden(documents, name):
+    made = rendering.render(name, documents["night"])
+    golden = GOLDEN / rendering.FILES[name]
+    if os.environ.get("RESCUE_GOLDEN") == "write":
+        golden.write_bytes(made)
+    assert made.decode() == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_is_as_its_schema_says(documents, name):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(rendering.render("json", documents[name])))
+
+
+def test_the_schema_refuses_what_is_not_in_it(documents):
+    document = json.loads(rendering.render("json", documents["night"]))
+    document["hosts"][0]["messages"] = [{"content": "private"}]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(document)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_junit_is_as_its_schema_says(documents, name):
+    made = rendering.render("junit", documents[name])
+    xmlschema.XMLSchema(str(ROOT / "tests/support/junit.xsd")).validate(made.decode())
+    tree = ElementTree.fromstring(made)
+    controls = documents[name]["summary"]["controls"]
+    assert len(tree.findall(".//failure")) == controls["fail"] == int(tree.get("failures"))
+    assert len(tree.findall(".//skipped")) == controls["waived"] + controls["not_applicable"]
+    silent = sum(1 for host in documents[name]["hosts"] if not host["controls"] and host["status"] != "pass")
+    assert len(tree.findall(".//error")) == controls["error"] + silent
+    assert len(tree.findall(".//testcase")) == controls["total"] + silent
+    for one in (tree, *tree.findall("testsuite")):
+        for total, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            assert int(one.get(total)) == len(one.findall(".//" + tag))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prometheus_takes_the_textfile(documents, name):
+    made = rendering.render("prometheus", documents[name]).decode()
+    assert not re.search(r'="[^"]*@', made)
+    assert not re.search(r"(?m)^(# TYPE )?evil", made)
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian's package prometheus)")
+    done = subprocess.run(["promtool", "check", "metrics"], input=made, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nagios_has_one_line_with_data_and_no_other_bar(documents, name):
+    first, *details = rendering.render("nagios", documents[name]).decode().splitlines()
+    state, data = first.split(" | ")
+    code = documents[name]["summary"]["exit_code"]
+    assert state.startswith("MAILOPS %s - " % ("OK", "WARNING", "CRITICAL", "UNKNOWN")[code])
+    for one in data.split():
+        assert re.match(r"[a-z_]+=[0-9.]+s?;;;0$", one)
+    assert len(details) <= 21
+    assert "|" not in "".join(details)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_is_short_and_strangers_text_is_code(documents, name):
+    made = rendering.render("markdown", documents[name]).decode()
+    assert len(made) < 30000
+    # What is no code span is ours.
+    assert not re.search(r"[<@\[{]|javascript|\*\*bold", re.sub(r"`[^`\n]*`", "", made))
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes = set(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes.update(name for name, _value in attrs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_html_has_only_our_own_tags(documents, name):
+    made = rendering.render("html", documents[name]).decode()
+    found = _Tags()
+    found.feed(made)
+    assert not found.tags & {"script", "img", "iframe", "object", "link", "base", "form", "textarea"}
+    assert not [one for one in found.attributes if one.startswith("on") or one in ("style", "src")]
+    # Of what is shown once only, nothing may be lost; what is long is cut.
+    if name == "hostile":
+        assert "&lt;script&gt;document.title" in made
+        assert "\\u202e" in made and "\\x00" in made and "\\ud800" in made
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", made)
+
+
+def test_every_rendering_is_utf_8_without_what_terminals_act_on(documents):
+    for name in rendering.FORMATS:
+        made = rendering.render(name, documents["hostile"]).decode("utf-8")
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]", made)
+    assert len(HOSTILE[-1]) == 10000
+
+
+def test_no_rendering_shows_a_masked_address(documents):
+    for name in rendering.FORMATS:
+        made = rendering.render(name, documents["masked"]).decode()
+        for secret in ("alice", "bob", "newsletter", "192.0.2.77", "1:2::3"):
+            assert secret not in made, (name, secret)
+    assert "192.0.2.0/24" in rendering.render("html", documents["masked"]).decode()
+
+
+def test_large_lists_have_pages():
+    made = rendering.render("html", build(large(250, 3), RUN, "Large")).decode()
+    assert made.count('<details class="page"') == 3
+    assert made.count('<details class="page" open') == 1
+
+
+def without(monkeypatch, name):
+    """Let the library of format `name` be missing."""
+    library = {"junit": "junitparser", "prometheus": "prometheus_client"}[name]
+    monkeypatch.setitem(sys.modules, library, None)
+    module = rendering._HERE + "as_" + name
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, module, importlib.import_module(module))
+
+
+def test_a_missing_library_is_named(documents, monkeypatch):
+    without(monkeypatch, "junit")
+    with pytest.raises(rendering.MissingLibrary, match=r"^junit: the Python library junitparser is not installed on"):
+        rendering.render("junit", documents["night"])
+
+
+@pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (Debian's package chromium)")
+def test_in_a_browser(documents, tmp_path):
+    documents = dict(documents, large=build(large(120, 8), RUN, "Large"))
+    wide = "Array.from(document.querySelectorAll('*')).filter(one => one.getBoundingClientRect().right" \
+           " > document.documentElement.clientWidth + 1).map(one => one.outerHTML.slice(0, 200))"  # fmt: skip
+    with Browser(chromium()) as browser:
+        for name, document in documents.items():
+            path = tmp_path / (name + ".html")
+            path.write_bytes(rendering.render("html", document))
+            for width in (390, 1280):
+                browser.open(path, width)
+                # All of it, closed parts as well.
+                browser.value("document.querySelectorAll('details').forEach(one => one.open = true)")
+                found = browser.value("document.documentElement.scrollWidth")
+                assert found <= width, (name, width, browser.value(wide)[:5])
+                assert browser.value("document.title").startswith(document["title"][:20])
+                assert browser.value("document.scripts.length") == 0
+    assert browser.messages == []
+    assert [url for url in browser.requests if not url.startswith("file://%s/" % tmp_path)] == []
