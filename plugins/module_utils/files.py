@@ -9,8 +9,8 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 
 __all__ = [
     "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "make_symlink", "move", "overwrite",
-    "remove_directory", "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times", "sync_all",
-    "sync_directory", "unlink", "write_new",
+    "remove_directory", "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times",
+    "sync_all", "sync_directory", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno

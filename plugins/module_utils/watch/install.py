@@ -16,9 +16,9 @@ import sys
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, units
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.queues import find_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import PROGRAM, SETTINGS, STATE, TEST, TEXTFILE
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
 

@@ -3,57 +3,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The queues that are watched: how many messages, how old, and how many of them failure notices."""
 
-__all__ = ["Reading", "find_queues", "notices", "oldest", "read"]
+__all__ = ["Reading", "notices", "oldest", "read"]
 
 import os
 from collections import namedtuple
 from itertools import islice
 
-from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import counting as postfix_counting
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import counting as qmail_counting
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout as qmail_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reader import QmailReader
-from ansible_collections.mailops.rescue.plugins.module_utils.records import HEADER
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import birth
 
 # ``total`` is None where the queue cannot be read, and ``error`` says why; ``age`` (s) and ``notices`` (percent) are
 # None where nobody asked or there is nothing to judge by.
 Reading = namedtuple("Reading", "total age notices error")
 
-_READERS = {"qmail": QmailReader, "postfix": PostfixReader}
 # What is looked at in one run: of a larger queue the ages come in turns, and the share is that of a sample.
 _AGES = 5000
 _SAMPLE = 500
 # qmail's reader lists a part's directories as a whole.
 _SAMPLED_PARTS = {"qmail": 2, "postfix": 64}
-
-
-def find_queues(kind="auto", queue_directory=None, config_directory=None):
-    """Return the queues meant, as dicts with name, mta and directories. RescueError where there is none."""
-    if kind == "auto" and not queue_directory and not config_directory:
-        found = []
-        for one in ("qmail", "postfix"):
-            try:
-                found += _named(mta.find(one))
-            except RescueError as error:
-                if not str(error).startswith("mta: no "):
-                    raise
-        if found:
-            return found
-    return _named(mta.find(kind, queue_directory, config_directory))
-
-
-def _named(target):
-    directories = [os.path.realpath(one) for one in target.reader.directories]
-    if target.mta == "qmail":
-        return [{"name": "qmail", "mta": "qmail", "directories": directories}]
-    return [
-        {"name": "postfix" if name in (None, "-") else name, "mta": "postfix", "directories": [directory]}
-        for name, directory in zip(target.instances, directories)
-    ]
 
 
 def read(queue, settings, memory):
@@ -119,7 +89,14 @@ def _arrival(kind, path):
 
 def notices(queue):
     """Return how many percent of a sample of the messages are failure notices, or None. Opens messages."""
-    reader = _READERS[queue["mta"]](queue["directories"])
+    # Most runs have no need of these.
+    if queue["mta"] == "postfix":
+        from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader as Reader
+    else:
+        from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reader import QmailReader as Reader
+    from ansible_collections.mailops.rescue.plugins.module_utils.records import HEADER
+
+    reader = Reader(queue["directories"])
     parts = list(reader.early_parts()) + list(reader.parts())
     filled = [part for part in parts if queue["mta"] == "qmail" or _holds_any(queue, part)]
     step = max(1, len(filled) // _SAMPLED_PARTS[queue["mta"]])
