@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import io
 import zipfile
+from functools import lru_cache
 
 _PREFIX = "ansible_collections.mailops.rescue.plugins.module_utils"
 _MAIN = _PREFIX + ".watch.run"
@@ -22,6 +23,7 @@ _START = "import sys\n\nfrom %s import main\n\nsys.exit(main(sys.argv[1:]))\n" %
 _DATE = (2020, 1, 1, 0, 0, 0)
 
 
+@lru_cache(maxsize=None)
 def build(interpreter):
     """Return ``(bytes, version)`` of the program for the Python at path ``interpreter``."""
     sources = {"__main__.py": _START}

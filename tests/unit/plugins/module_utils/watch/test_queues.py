@@ -53,7 +53,7 @@ def test_several_qmail_queues_are_one(tmp_path):
 def test_counts_agree_with_those_of_queue_info(sample):
     done = inspect({
         "mta": "auto", "queue_directory": str(sample.path), "config_directory": None, "select": None, "exclude": None,
-        "limit": 0, "content": "none", "content_bytes": 0, "top": 0, "listing": None, "timeout_per_message": 1.0,
+        "limit": 0, "content": "none", "content_bytes": 1, "top": 0, "listing": None, "timeout_per_message": 1.0,
         "workers": 1,
     })  # fmt: skip
     assert read(described(sample.mta, sample.path)).total == done["counts"]["total"] == 6

@@ -36,9 +36,9 @@ def test_no_message_is_opened_below_the_threshold(watched):
     watched.add(5)
     with mock.patch("os.open", side_effect=_only_directories(os.open)):
         assert watched.run() == OK
-        watched.add(1)
-        with mock.patch.object(run.queues, "notices", return_value=None) as notices:
-            watched.run()
+    watched.add(1)
+    with mock.patch.object(run.queues, "notices", return_value=None) as notices:
+        watched.run()
     assert notices.called
 
 
