@@ -44,7 +44,9 @@ def tree():
 def prepare():
     os.makedirs("/srv/metrics")
     output("postconf", "-e", "myhostname=mail.example.com", "mydestination=", "inet_interfaces=loopback-only",
-           "mynetworks=127.0.0.0/8", "default_transport=smtp", "relay_transport=smtp", "defer_transports=smtp,local,relay", "smtpd_client_connection_rate_limit=0",
+           "mynetworks=127.0.0.0/8", "default_transport=smtp", "relay_transport=smtp",
+           "defer_transports=smtp,local,relay",
+           "smtpd_client_connection_rate_limit=0",
            "smtpd_recipient_restrictions=permit_mynetworks,reject")
     output("systemctl", "restart", "postfix")
     with open(BEFORE, "w") as file:

@@ -137,8 +137,9 @@ def test_another_kind_of_trouble_is_told_at_once_after_a_recovery():
 def test_a_queue_that_becomes_unreadable_is_told_at_once():
     told = Told()
     assert told(400) == "alert"
-    assert step(told.memory, [{"name": "unreadable", "value": None, "threshold": None}], None, at(3), 3600) == "reminder"
-    assert step(told.memory, [{"name": "unreadable", "value": None, "threshold": None}], None, at(4), 3600) is None
+    wrong = [{"name": "unreadable", "value": None, "threshold": None}]
+    assert step(told.memory, wrong, None, at(3), 3600) == "reminder"
+    assert step(told.memory, wrong, None, at(4), 3600) is None
 
 
 def test_peak_and_beginning_are_kept():
@@ -152,4 +153,5 @@ def test_peak_and_beginning_are_kept():
 def test_a_clock_set_back_over_a_reboot_does_not_silence():
     told = Told()
     told(400)
-    assert step(told.memory, [{"name": "count", "value": 400, "threshold": 300}], 400, at(-500, "b"), 3600) == "reminder"
+    wrong = [{"name": "count", "value": 400, "threshold": 300}]
+    assert step(told.memory, wrong, 400, at(-500, "b"), 3600) == "reminder"

@@ -105,17 +105,16 @@ def test_a_large_queue_is_looked_through_in_turns(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("mta", ["qmail", "postfix"])
 def test_share_of_failure_notices(tmp_path, mta):
+    queue = QmailQueue(tmp_path, split=3) if mta == "qmail" else PostfixQueue(tmp_path)
     for number in range(40):
-        if mta == "qmail":
-            queue = QmailQueue(tmp_path, split=3) if number == 0 else queue
-            if number % 4:
-                queue.add(NOTICE, b"", remote=[b"a@example.net"], origin="bounce")
-            else:
-                queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"])
+        if mta == "qmail" and number % 4:
+            queue.add(NOTICE, b"", remote=[b"a@example.net"], origin="bounce")
+        elif mta == "qmail":
+            queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"])
+        elif number % 4:
+            queue.add(NOTICE, "", ["a@example.net"])
         else:
-            queue = PostfixQueue(tmp_path) if number == 0 else queue
-            queue.add(NOTICE if number % 4 else "Subject: x\n\n", "" if number % 4 else "a@example.com",
-                      ["b@example.net"])  # fmt: skip
+            queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"])
     share = read(described(mta, tmp_path), bounce_share=10, bounce_minimum=39).notices
     assert 60 <= share <= 90
     assert read(described(mta, tmp_path), bounce_share=10, bounce_minimum=40).notices is None
