@@ -125,13 +125,9 @@ def _smtp(made, settings):
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mailops-Event"] = made["event"]
     mail.set_content(notice.body(made))
-    # A name may lead elsewhere than when it was set.
-    address = other_host(settings["host"], settings["port"])[0]
-    # By the address, so that nobody else is asked where it leads; smtplib verifies the name.
     server = smtplib.SMTP(timeout=_STEP, local_hostname=domain)
     try:
-        server.connect(address, settings["port"])
-        server._host = settings["host"]
+        _connect(server, settings)
         server.ehlo_or_helo_if_needed()
         if settings["tls"] == "verified":
             server.starttls(context=ssl.create_default_context())
@@ -146,6 +142,25 @@ def _smtp(made, settings):
             raise ChannelError("the server refused %d of %d recipients" % (len(refused), len(settings["to"])))
     finally:
         server.close()
+
+
+def _connect(server, settings):
+    # A name may lead elsewhere than when it was set.
+    addresses = other_host(settings["host"], settings["port"])
+    while True:
+        address = addresses.pop(0)
+        try:
+            # By the address, so that nobody is asked a second time where the name leads.
+            code, text = server.connect(address, settings["port"])
+        except OSError:
+            if addresses:
+                continue
+            raise
+        if code != 220:
+            raise ChannelError("the server does not serve us: %d %s" % (code, text.decode("ascii", "replace")))
+        # The name is what its certificate is for.
+        server._host = settings["host"]
+        return
 
 
 def _syslog(made, unused):

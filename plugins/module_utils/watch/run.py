@@ -56,7 +56,11 @@ def _watch(settings, state, moment):
         told = _tell(settings, readings, memories, moment)
         _save(kept, memories)
         if settings["textfile_directory"]:
-            kept.write(TEXTFILE, _metrics(settings, readings, memories, moment))
+            try:
+                kept.write(TEXTFILE, _metrics(settings, readings, memories, moment))
+            except OSError as error:
+                print("The metrics cannot be written: %s." % (error.strerror or error))
+                saved = False
     status = _worst([_of(memories[queue["name"]]) for queue in settings["queues"]])
     if status == _OK and not (told and saved):
         status = _WARNING

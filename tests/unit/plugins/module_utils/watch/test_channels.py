@@ -210,6 +210,19 @@ def test_smtp_that_must_be_verified_does_not_go_in_clear(elsewhere):
     assert script.mails == ()
 
 
+def test_smtp_takes_the_next_address_where_nobody_answers(monkeypatch):
+    script = Taking()
+    monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.9", "127.0.0.1"])
+    with serving(script) as port:
+        assert send("smtp", mail(port)) is None
+    assert len(script.mails) == 1
+
+
+def test_smtp_that_does_not_serve_us(elsewhere):
+    with serving(Taking(greet=lambda peer: peer.say("554 5.7.1 Go away"))) as port:
+        assert send("smtp", mail(port)) == "the server does not serve us: 554 5.7.1 Go away"
+
+
 def test_smtp_that_refuses_a_recipient(elsewhere):
     with serving(Taking()) as port:
         assert "No such user" in send("smtp", mail(port, ["nobody@example.com"]))

@@ -181,6 +181,7 @@ def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
 
 
 def test_a_full_disk_does_not_silence(watched, capsys):
+    watched.settings["textfile_directory"] = "/srv"
     watched.add(6)
 
     def full(function, *arguments, **keywords):
