@@ -46,6 +46,8 @@ def send_all(wanted, settings, seconds=_WHOLE):
             results[number] = None
         except (ChannelError, RescueError) as error:
             results[number] = _reason(error)
+        except (ConnectionError, FileNotFoundError) as error:
+            results[number] = _reason(error.strerror or type(error).__name__)
         except Exception as error:  # whatever a server says must not keep other channels from being tried
             results[number] = _reason("%s: %s" % (type(error).__name__, error))
 

@@ -86,7 +86,9 @@ def manage(params, checking, host=None):
     notes = []
     wanted = dict.fromkeys((PROGRAM, SETTINGS, units.CRON) + _SYSTEMD)
     test_command = []
-    if present:
+    if not present:
+        wanted[units.ENABLED] = None
+    else:
         settings["queues"] = find_queues(params["mta"], params["queue_directory"], params["config_directory"])
         interpreter = next((one for one in _INTERPRETERS if os.access(one, os.X_OK)), sys.executable)
         command = [interpreter, "-I", "-B", PROGRAM]
@@ -98,6 +100,7 @@ def manage(params, checking, host=None):
             wanted[units.TIMER] = (units.timer(settings).encode(), 0o644)
             test_command = ["systemctl", "start", os.path.basename(units.TEST_SERVICE)]
         else:
+            wanted[units.ENABLED] = None
             setpriv = shutil.which("setpriv", path=_SBIN)
             if setpriv is None:
                 raise RescueError("scheduler: cron needs setpriv (util-linux), which is not installed here.")
@@ -133,7 +136,7 @@ def manage(params, checking, host=None):
     }  # fmt: skip
     if not checking:
         # What starts the watch comes last and goes first.
-        order = [PROGRAM, SETTINGS] + sorted(links) + [units.SERVICE, units.TEST_SERVICE, units.TIMER, units.CRON]
+        order = [PROGRAM, SETTINGS] + sorted(links) + list(_SYSTEMD) + [units.ENABLED, units.CRON]
         for path in reversed(order):
             if path in changed and after[path] is None:
                 _remove(host, path)

@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What starts the watch every few minutes: a timer of systemd, or a line for cron."""
 
-__all__ = ["COMMENT", "CRON", "SERVICE", "TEST_SERVICE", "TIMER", "USER", "cron", "drop_rights", "service", "timer"]
+__all__ = [
+    "COMMENT", "CRON", "ENABLED", "SERVICE", "TEST_SERVICE", "TIMER", "USER", "cron", "drop_rights", "service", "timer",
+]  # fmt: skip
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import HIDDEN, is_below
@@ -14,6 +16,8 @@ COMMENT = "mailops.rescue queue_watch"
 SERVICE = "/etc/systemd/system/mailops-queue-watch.service"
 TEST_SERVICE = "/etc/systemd/system/mailops-queue-watch-test.service"
 TIMER = "/etc/systemd/system/mailops-queue-watch.timer"
+# What `systemctl enable` makes.
+ENABLED = "/etc/systemd/system/timers.target.wants/mailops-queue-watch.timer"
 CRON = "/etc/cron.d/mailops-queue-watch"
 
 _SERVICE = """\
