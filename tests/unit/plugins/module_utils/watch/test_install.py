@@ -111,7 +111,13 @@ def test_the_link_to_the_textfile_moves_and_goes(host, tmp_path):
 
 
 def test_cron(host):
+    manage(host)
+    # As systemctl enable does.
+    os.mkdir(host.path(os.path.dirname(units.ENABLED)))
+    os.symlink(units.TIMER, host.path(units.ENABLED))
+    assert not manage(host)["changed"]
     result = manage(host, scheduler="cron", interval="5min")
+    assert host.read(units.ENABLED) is None
     text = host.read(units.CRON).decode()
     assert "*/5 * * * * root " in text
     assert "+dac_read_search" in text and "| logger" in text
