@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from . import programs, purging, queues, reports
+from . import counting, programs, purging, queues, reports
 
 LIMIT_MIB = 64
 
@@ -26,6 +26,8 @@ def parse():
                         help="sizes for --million, with commas between them")
     parser.add_argument("--purge", action="store_true", help="measure purging and restoring only")
     parser.add_argument("--report", action="store_true", help="measure rendering a report of 1,000 hosts only")
+    parser.add_argument("--count", action="store_true",
+                        help="measure how fast queue_watch counts a queue, against find | wc -l, only")
     parser.add_argument("--remove", action="store_true",
                         help="remove the queues that earlier runs kept, and stop")
     return parser.parse_args()
@@ -125,6 +127,29 @@ def purge(mta, count):
     line("queue_restore of all of them", (took["restore"], None), ours, "queue_purge")
 
 
+def count(mta, messages, runs):
+    """Print what it takes to count a queue, as the watch on a host does every minute."""
+    queue = queues.qmail_queue(messages) if mta == "qmail" else queues.postfix_queue(messages)
+    print("%s, %d messages: how many are there?" % (mta, messages))
+    took = {"find": [], "count": [], "run": []}
+    with counting.prepared(mta, queue) as (run, state):
+        for _ in range(runs + 1):
+            # In turns, so that noise hits all.
+            for name, program in (("find", counting.find), ("count", counting.count), ("run", counting.watch)):
+                if name == "count":
+                    found, times = program(mta, queue)
+                else:
+                    found, times = programs.timed(program, *((run, state) if name == "run" else (mta, queue)))
+                if found != messages:
+                    sys.exit("%s counted %d of %d messages" % (name, found, messages))
+                took[name].append(times)
+    # The first round only fills the caches.
+    find = middle(took["find"][1:])
+    line("find -type f | wc -l (median of %d)" % runs, find, None, "")
+    line("counting by queue_watch", middle(took["count"][1:]), find, "find | wc -l")
+    line("a whole run of queue_watch, with its start", middle(took["run"][1:]), find, "find | wc -l")
+
+
 def memory(mta, sizes):
     """Print memory and time by size."""
     make = queues.qmail_queue if mta == "qmail" else queues.postfix_queue
@@ -153,7 +178,9 @@ def main():
         sys.exit(0 if reports.measure() else 1)
     for mta, report in (("qmail", qmail), ("postfix", postfix)):
         if options.only in (None, mta):
-            if options.million:
+            if options.count:
+                count(mta, options.messages, options.runs)
+            elif options.million:
                 memory(mta, options.sizes)
             else:
                 if not options.purge:

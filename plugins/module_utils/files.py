@@ -8,9 +8,9 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 """
 
 __all__ = [
-    "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "move", "overwrite", "remove_directory",
-    "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times", "sync_all", "sync_directory",
-    "unlink", "write_new",
+    "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "make_symlink", "move", "overwrite",
+    "remove_directory", "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times",
+    "sync_all", "sync_directory", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -37,6 +37,11 @@ def make_directory(name, dir_fd, mode=0o700):
     except FileExistsError:
         return False
     return True
+
+
+def make_symlink(target, name, dir_fd):
+    """Make a symbolic link to ``target``. FileExistsError where the name is taken."""
+    _perform(os.symlink, target, name, dir_fd=dir_fd)
 
 
 def make_fifo(name, dir_fd, mode=0o600):

@@ -1,0 +1,36 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which queues of a host are to be watched."""
+
+__all__ = ["find_queues"]
+
+import os
+
+from ansible_collections.mailops.rescue.plugins.module_utils import mta
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+
+def find_queues(kind="auto", queue_directory=None, config_directory=None):
+    """Return the queues meant, as dicts with name, mta and directories. RescueError where there is none."""
+    if kind == "auto" and not queue_directory and not config_directory:
+        found = []
+        for one in ("qmail", "postfix"):
+            try:
+                found += _named(mta.find(one))
+            except RescueError as error:
+                if not str(error).startswith("mta: no "):
+                    raise
+        if found:
+            return found
+    return _named(mta.find(kind, queue_directory, config_directory))
+
+
+def _named(target):
+    directories = [os.path.realpath(one) for one in target.reader.directories]
+    if target.mta == "qmail":
+        return [{"name": "qmail", "mta": "qmail", "directories": directories}]
+    return [
+        {"name": "postfix" if name in (None, "-") else name, "mta": "postfix", "directories": [directory]}
+        for name, directory in zip(target.instances, directories)
+    ]

@@ -1,0 +1,278 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the watch on a host, and takes it away again: program, settings, and what starts it."""
+
+__all__ = ["manage"]
+
+import errno
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, units
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import PROGRAM, SETTINGS, STATE, TEST, TEXTFILE
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
+
+_LINK = "mailops_queue_watch.prom"
+_INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+_SYSTEMD = (units.SERVICE, units.TEST_SERVICE, units.TIMER)
+_SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class _Host:
+    """A host's files below ``root``, and what runs there."""
+
+    def __init__(self, root="/"):
+        self._root = root
+
+    def path(self, path):
+        return os.path.join(self._root, path.lstrip("/"))
+
+    def read(self, path):
+        """Return a file's bytes, None where there is none; a link as what it leads to, after an arrow."""
+        path = self.path(path)
+        try:
+            if os.path.islink(path):
+                return b"-> " + os.fsencode(os.readlink(path))
+            with open(path, "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def scheduler(self, wanted):
+        if wanted == "auto":
+            wanted = "systemd" if os.path.isdir(self.path("/run/systemd/system")) else "cron"
+        if wanted == "cron" and not os.path.isdir(self.path("/etc/cron.d")):
+            raise RescueError("scheduler: neither systemd runs here nor is there /etc/cron.d.")
+        if wanted == "systemd" and not os.path.isdir(self.path("/run/systemd/system")):
+            raise RescueError("scheduler: systemd does not run here.")
+        return wanted
+
+    def user(self):
+        """Return the watch's user as an entry of passwd, or None."""
+        try:
+            return pwd.getpwnam(units.USER)
+        except KeyError:
+            return None
+
+    def outdated(self):
+        """Tell whether systemd has yet to read what an earlier run wrote."""
+        names = [os.path.basename(one) for one in _SYSTEMD if self.read(one) is not None]
+        if not names:
+            return False
+        try:
+            said = subprocess.run(["systemctl", "show", "--property=NeedDaemonReload"] + names, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return b"=yes" in said
+
+
+def manage(params, checking, host=None):
+    """Do what the options of the module say; return its result. Raises RescueError, OSError."""
+    host = host or _Host()
+    present = params["state"] == "present"
+    settings = check(params) if present else None
+    scheduler = host.scheduler(params["scheduler"]) if present else None
+    notes = []
+    wanted = dict.fromkeys((PROGRAM, SETTINGS, units.CRON) + _SYSTEMD)
+    test_command = []
+    if not present:
+        wanted[units.ENABLED] = None
+    else:
+        settings["queues"] = find_queues(params["mta"], params["queue_directory"], params["config_directory"])
+        interpreter = next((one for one in _INTERPRETERS if os.access(one, os.X_OK)), sys.executable)
+        command = [interpreter, "-I", "-B", PROGRAM]
+        wanted[PROGRAM] = (build(interpreter)[0], 0o755)
+        wanted[SETTINGS] = ((json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(), 0o644)
+        if scheduler == "systemd":
+            wanted[units.SERVICE] = (units.service(settings, command).encode(), 0o644)
+            wanted[units.TEST_SERVICE] = (units.service(settings, command, test=True).encode(), 0o644)
+            wanted[units.TIMER] = (units.timer(settings).encode(), 0o644)
+            test_command = ["systemctl", "start", os.path.basename(units.TEST_SERVICE)]
+        else:
+            wanted[units.ENABLED] = None
+            setpriv = shutil.which("setpriv", path=_SBIN)
+            if setpriv is None:
+                raise RescueError("scheduler: cron needs setpriv (util-linux), which is not installed here.")
+            dropped = units.drop_rights(setpriv, command)
+            wanted[units.CRON] = (units.cron(settings, dropped).encode(), 0o644)
+            test_command = dropped + ["--test"]
+        if settings["webhook"] and settings["webhook"]["url"].startswith("http:"):
+            notes.append("webhook_url: alerts are sent in clear, as it is not https.")
+    links = _links(host, settings)
+    before = {path: host.read(path) for path in list(wanted) + list(links)}
+    after = {path: one and one[0] for path, one in wanted.items()}
+    after.update({path: b"-> " + target.encode() if target else None for path, target in links.items()})
+    changed = sorted(path for path in after if before[path] != after[path])
+    # The history goes with the rest, and is made by the first run.
+    state = [] if present else list(_state(host))
+    user = host.user()
+    result = {
+        "changed": bool(changed or state),
+        "scheduler": scheduler,
+        "queues": settings["queues"] if present else [],
+        "channels": channels.names(settings) + ["textfile"] * bool(links and settings["textfile_directory"])
+        if present else [],
+        "user": {"name": units.USER, "comment": units.COMMENT, "found": user is not None,
+                 "ours": user is not None and user.pw_gecos.rstrip(",") == units.COMMENT},
+        "state_directory": STATE,
+        "test_command": test_command,
+        "test_result": "%s/%s" % (STATE, TEST),
+        "unit_present": before[units.TIMER] is not None,
+        "reload": bool(set(changed).intersection(_SYSTEMD)) or host.outdated(),
+        "checking": checking,
+        "notes": notes,
+        "diff": _diff(changed, before, after),
+    }  # fmt: skip
+    if not checking:
+        # What starts the watch comes last and goes first.
+        order = [PROGRAM, SETTINGS] + sorted(links) + list(_SYSTEMD) + [units.ENABLED, units.CRON]
+        for path in reversed(order):
+            if path in changed and after[path] is None:
+                _remove(host, path)
+        for path in order:
+            if path in changed and after[path] is not None:
+                _put(host, path, after[path], links.get(path), 0o644 if path in links else wanted[path][1])
+        if not present:
+            _forget(host, state)
+    return result
+
+
+def _links(host, settings):
+    """Return {path: target or None} of the links to the textfile that are to be or to go."""
+    links = {}
+    try:
+        old = load(host.path(SETTINGS))["textfile_directory"]
+    except (RescueError, KeyError):
+        old = None
+    target = "%s/%s" % (STATE, TEXTFILE)
+    if old:
+        path = os.path.join(old, _LINK)
+        # Only what is our own.
+        if host.read(path) == b"-> " + target.encode():
+            links[path] = None
+    if settings and settings["textfile_directory"]:
+        path = os.path.join(settings["textfile_directory"], _LINK)
+        if host.read(path) not in (None, b"-> " + target.encode()):
+            raise RescueError("textfile_directory: there is a file %s that is not ours." % path)
+        links[path] = target
+    return links
+
+
+def _put(host, path, data, target, mode):
+    path = host.path(path)
+    directory, name = os.path.split(path)
+    _make_parent(directory)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if target:
+            files.make_symlink(target, name, fd)
+        else:
+            new = ".%s.new" % name
+            _unlink(new, fd)
+            files.write_new(new, fd, data, mode)
+            files.replace(new, fd, name, fd)
+        files.sync_directory(fd)
+    finally:
+        os.close(fd)
+
+
+def _make_parent(directory):
+    parent, name = os.path.split(directory)
+    if os.path.isdir(directory):
+        return
+    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        files.make_directory(name, fd, 0o755)
+        files.set_mode(name, fd, 0o755)
+        files.sync_directory(fd)
+    finally:
+        os.close(fd)
+
+
+def _remove(host, path):
+    directory, name = os.path.split(host.path(path))
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _unlink(name, fd)
+        _unlink(".%s.new" % name, fd)
+        files.sync_directory(fd)
+    finally:
+        os.close(fd)
+    if path == PROGRAM:
+        _remove_directory(directory)
+
+
+def _unlink(name, fd):
+    try:
+        files.unlink(name, fd)
+    except FileNotFoundError:
+        pass
+
+
+def _state(host):
+    """Yield the names of what runs left, and last an empty one for the directory itself."""
+    try:
+        present = os.listdir(host.path(STATE))
+    except FileNotFoundError:
+        return
+    ours = {HISTORY, TEXTFILE, TEST}
+    for name in sorted(present):
+        if name in ours or (name.startswith(".") and name.endswith(".new") and name[1:-4] in ours):
+            yield name
+    yield ""
+
+
+def _forget(host, names):
+    if not names:
+        return
+    directory = host.path(STATE)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for name in names:
+            if name:
+                _unlink(name, fd)
+    finally:
+        os.close(fd)
+    _remove_directory(directory)
+
+
+def _remove_directory(path):
+    parent, name = os.path.split(path)
+    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        files.remove_directory(name, fd)
+    except OSError as error:
+        # Somebody else has something in it.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
+    finally:
+        os.close(fd)
+
+
+def _diff(changed, before, after):
+    return [
+        {
+            "before_header": path,
+            "after_header": path,
+            "before": _shown(path, before[path]),
+            "after": _shown(path, after[path]),
+        }
+        for path in changed
+    ]
+
+
+def _shown(path, data):
+    if data is None:
+        return ""
+    return "(a program of %d bytes)\n" % len(data) if path == PROGRAM else data.decode("utf-8", "replace")

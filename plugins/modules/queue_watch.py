@@ -1,0 +1,272 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+module: queue_watch
+short_description: Put the watch of the mail queue on a host
+version_added: 0.1.0
+description:
+  - Checks all options, then writes what the role P(mailops.rescue.queue_watch#role) needs on a host. That is the
+    program, which is made of those parts of this collection that it uses, its settings, and what starts it (a timer of
+    systemd, or a line for cron). The role does the rest, that is the user and the start of the timer.
+  - Each file is put in place of the one before in one step, what starts the watch last, and only where it differs.
+options:
+  state:
+    description: Whether the files are to be there; V(absent) also removes what the watch itself wrote.
+    type: str
+    choices: [present, absent]
+    default: present
+  mta:
+    description: What to watch; V(auto) is all that is installed, each instance of Postfix for itself.
+    type: str
+    choices: [auto, qmail, postfix]
+    default: auto
+  queue_directory:
+    description: A queue in an unusual place, to be watched instead.
+    type: path
+  config_directory:
+    description: Configuration directory of the instance of Postfix to be watched alone.
+    type: path
+  host:
+    description: The host as the inventory names it, in alerts and in the command that they name.
+    type: str
+    default: localhost
+  threshold:
+    description: Number of messages in a queue above which there is an alert.
+    type: int
+    default: 300
+  age:
+    description: Age of the oldest message above which there is an alert, such as V(4h) or V(2d); empty for none.
+    type: str
+    default: ""
+  growth:
+    description: Growth in messages a minute above which there is an alert; 0 for none.
+    type: int
+    default: 0
+  growth_window:
+    description: The time over which growth is measured, from one to a hundred times O(interval).
+    type: str
+    default: 5min
+  bounce_share:
+    description: Percentage of failure notices above which there is an alert; 0 for none.
+    type: int
+    default: 0
+  bounce_minimum:
+    description: Number of messages above which O(bounce_share) is judged. Only then is any message opened.
+    type: int
+    default: 100
+  interval:
+    description: How often the queue is counted, from V(10s) to V(1h); with cron whole minutes.
+    type: str
+    default: 1min
+  cooldown:
+    description: The least time between two alerts of a queue.
+    type: str
+    default: 1h
+  webhook_url:
+    description: URL to which alerts are sent as JSON by POST. Certificates are verified, redirects are not followed.
+    type: str
+    default: ""
+  webhook_token_file:
+    description: File on the host with a token, sent as a Bearer token; needs https.
+    type: path
+  webhook_ca_file:
+    description: File on the host with the certificates (PEM) to trust, instead of those of the system.
+    type: path
+  smtp_host:
+    description: Another mail server, to which alerts are sent directly. An address of the host itself is refused.
+    type: str
+    default: ""
+  smtp_port:
+    description: Its port.
+    type: int
+    default: 25
+  smtp_tls:
+    description:
+      - With V(auto), STARTTLS is used where it is offered, with any certificate, as between mail servers; with
+        V(verified) it must be, with a certificate that the system trusts.
+    type: str
+    choices: [auto, verified]
+    default: auto
+  smtp_from:
+    description: Sender of alerts; mailops-queue-watch at O(host) by default.
+    type: str
+    default: ""
+  smtp_to:
+    description: Recipients of alerts, 20 at most.
+    type: list
+    elements: str
+    default: []
+  syslog:
+    description: Whether alerts go to syslog (facility mail).
+    type: bool
+    default: true
+  textfile_directory:
+    description: Directory of the node exporter of Prometheus, in which a link to the metrics is made; empty for none.
+    type: str
+    default: ""
+  scheduler:
+    description: What starts the watch; V(auto) takes systemd where it runs, else cron.
+    type: str
+    choices: [auto, systemd, cron]
+    default: auto
+attributes:
+  check_mode:
+    description: Can run without changing anything, and then returns what would be done.
+    support: full
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: full
+  platform:
+    description: Systems that the module runs on.
+    platforms: posix
+    support: full
+    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+author:
+  - mailops.rescue maintainers (@mailops)
+notes:
+  - Needs root; use C(become).
+"""
+
+EXAMPLES = r"""
+- name: See what the role would put on the host
+  mailops.rescue.queue_watch:
+    host: "{{ inventory_hostname }}"
+    threshold: 500
+    webhook_url: https://alerts.example.com/hook
+  check_mode: true
+  become: true
+  register: watch
+"""
+
+RETURN = r"""
+scheduler:
+  description: What starts the watch, V(systemd) or V(cron); null for O(state=absent).
+  type: str
+  returned: success
+  sample: systemd
+queues:
+  description: The queues that are watched.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: Its name in alerts.
+      type: str
+    mta:
+      description: V(qmail) or V(postfix).
+      type: str
+    directories:
+      description: Where it is; several for a qmail with several queues, which are counted together.
+      type: list
+      elements: str
+  sample:
+    - name: postfix
+      mta: postfix
+      directories: [/var/spool/postfix]
+channels:
+  description: How alerts go out, besides the exit status.
+  type: list
+  elements: str
+  returned: success
+  sample: [webhook, syslog]
+user:
+  description: The user as whom the watch runs.
+  type: dict
+  returned: success
+  contains:
+    name:
+      description: Its name.
+      type: str
+    comment:
+      description: The comment by which the role knows a user that it made.
+      type: str
+    found:
+      description: Whether there is such a user.
+      type: bool
+    ours:
+      description: Whether it has that comment.
+      type: bool
+state_directory:
+  description: Where the watch keeps its history.
+  type: str
+  returned: success
+  sample: /var/lib/mailops-queue-watch
+test_command:
+  description: The command that sends a test alert, with the rights that the watch has.
+  type: list
+  elements: str
+  returned: success
+  sample: [systemctl, start, mailops-queue-watch-test.service]
+test_result:
+  description: Where that writes its result.
+  type: str
+  returned: success
+  sample: /var/lib/mailops-queue-watch/test.json
+unit_present:
+  description: Whether the timer's unit was there before.
+  type: bool
+  returned: success
+  sample: false
+reload:
+  description: Whether systemd has to read its units again.
+  type: bool
+  returned: success
+  sample: true
+checking:
+  description: Whether this is check mode, so that nothing of it will be there.
+  type: bool
+  returned: success
+  sample: false
+notes:
+  description: What else is to be known.
+  type: list
+  elements: str
+  returned: success
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.install import manage
+
+TEXT = {"type": "str", "default": ""}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            QUEUE,
+            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            host={"type": "str", "default": "localhost"},
+            threshold={"type": "int", "default": 300},
+            age=TEXT,
+            growth={"type": "int", "default": 0},
+            growth_window={"type": "str", "default": "5min"},
+            bounce_share={"type": "int", "default": 0},
+            bounce_minimum={"type": "int", "default": 100},
+            interval={"type": "str", "default": "1min"},
+            cooldown={"type": "str", "default": "1h"},
+            webhook_url=TEXT,
+            webhook_token_file={"type": "path", "no_log": False},
+            webhook_ca_file={"type": "path"},
+            smtp_host=TEXT,
+            smtp_port={"type": "int", "default": 25},
+            smtp_tls={"type": "str", "choices": ["auto", "verified"], "default": "auto"},
+            smtp_from=TEXT,
+            smtp_to={"type": "list", "elements": "str", "default": []},
+            syslog={"type": "bool", "default": True},
+            textfile_directory=TEXT,
+            scheduler={"type": "str", "choices": ["auto", "systemd", "cron"], "default": "auto"},
+        ),
+        supports_check_mode=True,
+    )
+    run_module(module, lambda params: manage(params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

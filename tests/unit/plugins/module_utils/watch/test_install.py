@@ -1,0 +1,186 @@
+"""Putting the watch on a host and taking it away, below a directory that passes for the host's root."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import install, program, units
+from tests.support.faults import kill_points
+from tests.support.postfix_queue import PostfixQueue
+
+from .test_settings import GOOD
+
+
+class Host(install._Host):
+    def outdated(self):
+        return False
+
+
+@pytest.fixture
+def host(tmp_path):
+    for name in ("etc/systemd/system", "etc/cron.d", "run/systemd/system", "usr/local/lib", "var/lib", "metrics"):
+        (tmp_path / "root" / name).mkdir(parents=True)
+    PostfixQueue(tmp_path / "queue")
+    return Host(str(tmp_path / "root"))
+
+
+def manage(host, checking=False, **options):
+    queue = os.path.join(os.path.dirname(host.path("/").rstrip("/")), "queue")
+    given = dict(GOOD, state="present", mta="auto", queue_directory=queue, config_directory=None, scheduler="auto")
+    return install.manage(dict(given, **options), checking, host)
+
+
+def tree(host):
+    found = {}
+    for folder, directories, names in os.walk(host.path("/")):
+        for name in directories + names:
+            path = os.path.join(folder, name)
+            found[path] = host.read(os.path.relpath(path, host.path("/"))) if name in names else None
+    return found
+
+
+def test_present_absent_and_nothing_is_left(host):
+    before = tree(host)
+    assert manage(host, checking=True)["changed"]
+    assert tree(host) == before
+    result = manage(host)
+    assert result["changed"] and result["scheduler"] == "systemd" and result["reload"]
+    assert not manage(host)["changed"]
+    os.mkdir(host.path("/var/lib/mailops-queue-watch"))
+    for name in ("history.json", "queue_watch.prom", "test.json", ".history.json.new"):
+        with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
+            pass
+    assert manage(host, checking=True, state="absent")["changed"]
+    assert manage(host, state="absent")["changed"]
+    assert tree(host) == before
+    assert not manage(host, state="absent")["changed"]
+
+
+def test_modes_and_what_the_diff_shows(host):
+    result = manage(host)
+    assert os.stat(host.path(install.PROGRAM)).st_mode & 0o777 == 0o755
+    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o644
+    headers = [one["after_header"] for one in result["diff"]]
+    assert headers == sorted([install.PROGRAM, install.SETTINGS, units.SERVICE, units.TEST_SERVICE, units.TIMER])
+    (changed,) = manage(host, threshold=500)["diff"]
+    assert '"threshold": 300' in changed["before"] and '"threshold": 500' in changed["after"]
+
+
+def test_only_what_differs_is_written(host):
+    manage(host)
+    before = os.stat(host.path(install.PROGRAM)).st_ino
+    result = manage(host, threshold=500)
+    assert result["changed"] and not result["reload"]
+    assert os.stat(host.path(install.PROGRAM)).st_ino == before
+
+
+def test_bad_options_change_nothing(host):
+    before = tree(host)
+    for options in ({"interval": "x"}, {"queue_directory": "/nowhere"}, {"scheduler": "cron", "interval": "90s"}):
+        with pytest.raises(RescueError):
+            manage(host, **options)
+    assert tree(host) == before
+
+
+def test_the_link_to_the_textfile_moves_and_goes(host, tmp_path):
+    first, second = tmp_path / "root/metrics", tmp_path / "second"
+    second.mkdir()
+    target = b"-> /var/lib/mailops-queue-watch/queue_watch.prom"
+
+    class Rooted(Host):
+        # These directories are the test's own.
+        def path(self, path):
+            return path if path.startswith(str(tmp_path)) else super().path(path)
+
+    rooted = Rooted(str(tmp_path / "root"))
+    link = "mailops_queue_watch.prom"
+    assert manage(rooted, textfile_directory=str(first))["channels"] == ["syslog", "textfile"]
+    assert rooted.read(str(first / link)) == target
+    assert not manage(rooted, textfile_directory=str(first))["changed"]
+    manage(rooted, textfile_directory=str(second))
+    assert rooted.read(str(first / link)) is None
+    assert rooted.read(str(second / link)) == target
+    manage(rooted, state="absent")
+    assert list(second.iterdir()) == []
+    (second / link).write_text("somebody's")
+    with pytest.raises(RescueError, match="textfile_directory: there is a file"):
+        manage(rooted, textfile_directory=str(second))
+
+
+def test_cron(host):
+    manage(host)
+    # As systemctl enable does.
+    os.mkdir(host.path(os.path.dirname(units.ENABLED)))
+    os.symlink(units.TIMER, host.path(units.ENABLED))
+    assert not manage(host)["changed"]
+    result = manage(host, scheduler="cron", interval="5min")
+    assert host.read(units.ENABLED) is None
+    text = host.read(units.CRON).decode()
+    assert "*/5 * * * * root " in text
+    assert "+dac_read_search" in text and "| logger" in text
+    assert host.read(units.TIMER) is None
+    assert result["test_command"][-1] == "--test"
+    manage(host)
+    assert host.read(units.CRON) is None and host.read(units.TIMER) is not None
+
+
+@pytest.mark.parametrize(("interval", "when"), [("1min", "*/1 * * * *"), ("15min", "*/15"), ("1h", "0 * * * *")])
+def test_intervals_of_cron(host, interval, when):
+    manage(host, scheduler="cron", interval=interval, growth_window="1h")
+    assert "\n%s" % when in host.read(units.CRON).decode()
+
+
+@pytest.mark.parametrize("interval", ["30s", "90s", "7min"])
+def test_intervals_that_cron_does_not_know(host, interval):
+    with pytest.raises(RescueError, match="interval: cron knows whole minutes"):
+        manage(host, scheduler="cron", interval=interval, growth_window="20min")
+
+
+def test_neither_systemd_nor_cron(host):
+    os.rmdir(host.path("/run/systemd/system"))
+    os.rmdir(host.path("/etc/cron.d"))
+    with pytest.raises(RescueError, match="scheduler: neither systemd"):
+        manage(host)
+
+
+def test_the_service_has_one_right_and_sees_the_queue(host):
+    manage(host)
+    text = host.read(units.SERVICE).decode()
+    for line in ("User=mailops-queue-watch", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
+                 "AmbientCapabilities=CAP_DAC_READ_SEARCH", "NoNewPrivileges=yes", "ProtectSystem=strict"):  # fmt: skip
+        assert line in text.splitlines()
+    # The queue of this test is in /tmp, which a service with PrivateTmp does not see.
+    assert "PrivateTmp=no" in text.splitlines()
+
+
+def test_a_run_that_is_killed_is_finished_by_the_next(host, tmp_path):
+    before = tree(host)
+
+    def prepare():
+        manage(host, state="absent")
+        assert tree(host) == before
+        return host
+
+    def verify(_host, point):
+        manage(host)
+        assert not manage(host)["changed"], point
+        names = [name for _folder, _directories, names in os.walk(host.path("/")) for name in names]
+        assert not [name for name in names if name.endswith(".new")], point
+
+    assert kill_points(prepare, manage, verify, step=4) > 5
+
+
+def test_the_program_runs_by_itself(tmp_path):
+    data, version = program.build(sys.executable)
+    assert program.build(sys.executable) == (data, version)
+    path = tmp_path / "program"
+    path.write_bytes(data)
+    path.chmod(0o755)
+    done = subprocess.run([str(path), "--status"], capture_output=True, cwd="/", check=False, env={})
+    assert done.returncode == 3
+    assert done.stdout.startswith(b"QUEUE UNKNOWN - /etc/mailops-queue-watch.json cannot be read"), done
+    done = subprocess.run([str(path), "--nonsense"], capture_output=True, cwd="/", check=False, env={})
+    assert done.returncode == 3 and b"usage" in done.stdout

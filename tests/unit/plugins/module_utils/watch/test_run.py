@@ -1,0 +1,261 @@
+"""Runs of the watch as a whole, on a queue on the disk, with channels that only note what they are given."""
+
+import json
+import os
+import subprocess
+from unittest import mock
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import run
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Memory
+
+OK, WARNING, CRITICAL, UNKNOWN = range(4)
+
+
+def test_from_silence_to_alert_to_recovery(watched, capsys):
+    assert watched.run() == OK
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    assert watched.run() == CRITICAL
+    watched.empty()
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+    alert, recovery = (made for _name, _event, made in watched.sent)
+    assert alert["messages"] == 6
+    assert alert["text"].startswith("ALERT mx1 queue postfix: 6 messages, threshold 5; since 20")
+    assert alert["next"] == "ansible-playbook mailops.rescue.inspect -l 'mx1'"
+    assert recovery["text"].startswith("RECOVERED mx1 queue postfix: 0 messages, 6 at most, since 20")
+    assert recovery["since"] == alert["since"]
+    assert "QUEUE CRITICAL - postfix: 6 messages, threshold 5 | 'postfix'=6;;5;0" in capsys.readouterr().out
+
+
+def test_no_message_is_opened_below_the_threshold(watched):
+    watched.settings.update(bounce_share=10, bounce_minimum=5, age=86400)
+    watched.add(5)
+    with mock.patch("os.open", side_effect=_only_directories(os.open)):
+        assert watched.run() == OK
+    watched.add(1)
+    with mock.patch.object(run.queues, "notices", return_value=None) as notices:
+        watched.run()
+    assert notices.called
+
+
+def _only_directories(real):
+    def opened(path, flags, *arguments, **options):
+        assert "deferred" not in str(path), path
+        return real(path, flags, *arguments, **options)
+
+    return opened
+
+
+def test_each_channel_gets_one(watched):
+    watched.settings.update(webhook={"url": "x"}, smtp={"host": "x"})
+    watched.add(6)
+    for _ in range(3):
+        watched.run()
+    assert sorted(name for name, _event, _made in watched.sent) == ["smtp", "syslog", "webhook"]
+
+
+def test_a_failing_channel_is_tried_again_and_stops_no_other(watched, capsys):
+    watched.settings["webhook"] = {"url": "x"}
+    watched.failing["webhook"] = "the server answered 500"
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
+    assert "alert of queue postfix not sent by webhook, which is tried again: the server answered 500." in (
+        capsys.readouterr().out
+    )
+    watched.failing.clear()
+    watched.run()
+    watched.run()
+    assert watched.events("webhook") == ["alert"]
+    assert watched.events() == ["alert"]
+
+
+def test_a_channel_that_fails_is_a_warning_when_all_else_is_well(watched, capsys):
+    watched.add(6)
+    watched.run()
+    watched.empty()
+    watched.failing["syslog"] = "no"
+    assert watched.run() == WARNING
+    assert "QUEUE WARNING - postfix: 0 messages; not told by syslog" in capsys.readouterr().out
+    assert watched.run("--status", later=1) == WARNING
+    watched.failing.clear()
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+
+
+def test_what_comes_later_takes_the_place_of_what_did_not_get_out(watched):
+    watched.failing["syslog"] = "no"
+    watched.add(6)
+    watched.run()
+    watched.empty()
+    watched.run()
+    watched.failing.clear()
+    watched.run()
+    assert watched.events() == ["recovery"]
+
+
+def test_a_queue_that_cannot_be_read_is_an_alert(watched, capsys):
+    assert watched.run() == OK
+    os.rename(watched.state.parent / "queue", watched.state.parent / "gone")
+    assert watched.run() == UNKNOWN
+    assert watched.run() == UNKNOWN
+    assert watched.events() == ["alert"]
+    assert "QUEUE UNKNOWN - postfix: the queue cannot be read: " in capsys.readouterr().out
+    os.rename(watched.state.parent / "gone", watched.state.parent / "queue")
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+
+
+def test_growth_after_missed_periods(watched):
+    watched.settings.update(threshold=1000, growth=3)
+    watched.run()
+    watched.add(20)
+    assert watched.run(later=600) == OK
+    watched.add(20)
+    assert watched.run(later=60) == CRITICAL
+    assert [one["name"] for one in watched.sent[0][2]["conditions"]] == ["growth"]
+
+
+def test_a_clock_that_is_set_is_no_flood_and_no_silence(watched):
+    watched.settings.update(threshold=1000, growth=3)
+    watched.run()
+    watched.add(4)
+    watched.at -= 10**7
+    assert watched.run(later=120) == OK
+    watched.at += 10**8
+    assert watched.run() == OK
+    watched.add(40)
+    assert watched.run() == CRITICAL
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 1, "queues": {"postfix": {"samples": 5, "alert": {}}}}',
+     b'{"version": 1, "queues": {"postfix": {"samples": [[1, 2]], "last": "x"}}}', b'{"version": 9, "queues": {}}',
+     b'{"version": 1, "queues": {"postfix": {"alert": [1], "pending": 7}}}'],
+)  # fmt: skip
+def test_a_spoilt_history_is_begun_anew(watched, spoilt):
+    (watched.state / "history.json").write_bytes(spoilt)
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
+    watched.run()
+    watched.add(6)
+    before = (watched.state / "history.json").read_bytes()
+    tried = 0
+    while True:
+        (watched.state / "history.json").write_bytes(before)
+        watched.sent.clear()
+        calls = []
+
+        def perform(function, *arguments, calls=calls, last=tried, **keywords):
+            if len(calls) == last:
+                raise Killed
+            calls.append(function)
+            return function(*arguments, **keywords)
+
+        try:
+            with mock.patch.object(files, "_perform", perform):
+                watched.run()
+        except Killed:
+            json.loads((watched.state / "history.json").read_bytes())
+            assert watched.run() == CRITICAL
+            assert "alert" in watched.events()
+            tried += 1
+            continue
+        break
+    assert tried > 10
+
+
+def test_a_full_disk_does_not_silence(watched, capsys):
+    watched.settings["textfile_directory"] = "/srv"
+    watched.add(6)
+
+    def full(function, *arguments, **keywords):
+        if function is os.write:
+            raise OSError(28, "No space left on device")
+        return function(*arguments, **keywords)
+
+    with mock.patch.object(files, "_perform", full):
+        assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
+    assert "The history cannot be written: No space left on device." in capsys.readouterr().out
+
+
+def test_two_runs_do_not_meet(watched, capsys):
+    watched.add(6)
+    with Memory(str(watched.state)):
+        assert watched.run() == OK
+    assert watched.events() == []
+    assert "Another run is under way." in capsys.readouterr().out
+
+
+def test_status_changes_nothing_and_grows_stale(watched, capsys):
+    assert watched.run("--status") == UNKNOWN
+    watched.add(6)
+    watched.run()
+    kept = (watched.state / "history.json").read_bytes()
+    assert watched.run("--status") == CRITICAL
+    assert watched.run("--status", later=3600) == UNKNOWN
+    assert (watched.state / "history.json").read_bytes() == kept
+    assert "the queue was last looked at 61 minutes ago" in capsys.readouterr().out
+
+
+def test_a_test_alert_says_what_did_not_get_out(watched, capsys):
+    watched.settings["webhook"] = {"url": "x"}
+    assert watched.run("--test") == OK
+    watched.failing["webhook"] = "the server answered 403"
+    assert watched.run("--test") == WARNING
+    assert json.loads((watched.state / "test.json").read_text())["failed"] == ["webhook: the server answered 403."]
+    assert watched.events() == ["test", "test"]
+    assert not (watched.state / "history.json").exists()
+    os.rename(watched.state.parent / "queue", watched.state.parent / "gone")
+    assert watched.run("--test") == UNKNOWN
+
+
+def test_several_queues_are_judged_each_for_itself(watched):
+    other = dict(watched.settings["queues"][0], name="postfix-out", directories=["/nowhere"])
+    watched.settings["queues"].append(other)
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    assert sorted(made["queue"] for _name, _event, made in watched.sent) == ["postfix", "postfix-out"]
+    watched.settings["queues"].pop()
+    watched.run()
+    assert list(json.loads((watched.state / "history.json").read_text())["queues"]) == ["postfix"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"version": 2}'])
+def test_settings_that_cannot_be_read_are_unknown(tmp_path, text, capsys):
+    (tmp_path / "settings").write_text(text)
+    assert run.main([], str(tmp_path / "settings"), str(tmp_path)) == UNKNOWN
+    assert "QUEUE UNKNOWN - " in capsys.readouterr().out
+
+
+def test_the_textfile_is_what_prometheus_reads(watched):
+    watched.settings.update(textfile_directory="/srv", growth=1, age=60)
+    watched.settings["queues"][0]["name"] = 'a "queue"\\'
+    watched.add(6)
+    watched.run()
+    watched.run()
+    text = (watched.state / "queue_watch.prom").read_text()
+    assert 'mailops_queue_messages{mta="postfix",queue="a \\"queue\\"\\\\"} 6\n' in text
+    assert 'mailops_queue_watch_channel_failed{channel="syslog"} 0\n' in text
+    assert (watched.state / "queue_watch.prom").stat().st_mode & 0o777 == 0o644
+    try:
+        done = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("promtool is not installed")
+    assert done.returncode == 0, done.stderr + done.stdout
