@@ -137,9 +137,9 @@ class Aside:
     def finish(self):
         """Say in the batch that the run came to its end; where a group was cut in two, ``settle`` is left to do it."""
         if self.batch is not None:
-            if self._is_whole:
-                self.batch.complete({"files": self.count})
-            self.batch.close()
+            with self.batch:
+                if self._is_whole:
+                    self.batch.complete({"files": self.count})
 
 
 def settle(batch, place):

@@ -58,11 +58,11 @@ class Batch:
     def create(cls, quarantine, quarantine_fd, name, manifest, directories):
         """Make a batch in a quarantine; ``directories``: those that ``files`` holds from the start."""
         files.make_directory(name, quarantine_fd)
-        fd = open_directory(name, quarantine_fd)
+        manifest = dict(manifest, format=FORMAT)
+        batch = cls(os.path.join(quarantine, name), open_directory(name, quarantine_fd), manifest)
+        fd = batch._fd
         try:
-            manifest = dict(manifest, format=FORMAT)
             files.make_directory("files", fd)
-            batch = cls(os.path.join(quarantine, name), fd, manifest)
             for directory in directories:
                 batch.directory(directory)
             files.write_new(_LEDGER, fd, b"")
@@ -73,7 +73,7 @@ class Batch:
             files.sync_directory(quarantine_fd)
             return batch
         except BaseException:
-            os.close(fd)
+            batch.close()
             raise
 
     @classmethod

@@ -9,12 +9,12 @@ that is cut off anywhere is finished by the next one with the same options, and 
 
 __all__ = ["configure"]
 
+import contextlib
 import difflib
 import os
 import re
 import stat
 from collections import namedtuple
-from contextlib import contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
@@ -26,6 +26,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf im
 # master(8) takes these when it starts; a reload does not change them.
 _RESTART = ("data_directory", "inet_interfaces", "inet_protocols", "mail_owner", "queue_directory")
 _RELOAD = "reload"
+_TEMPORARY = ".%s.mailops-rescue"
 _INDEXED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 _NAMES = {"main": "main.cf", "master": "master.cf"}
 _LONGEST_DIFF = 64 * 1024
@@ -143,7 +144,7 @@ class _Run:
         maps = re.split(r"[,\s]+", self._postfix.values(["alias_maps"], expanded=True).get("alias_maps", ""))
         return [one[len("proxy:"):] if one.startswith("proxy:") else one for one in maps if one]  # fmt: skip
 
-    @contextmanager
+    @contextlib.contextmanager
     def _tried(self, old, plan):
         """Give the texts to be to Postfix, in a directory of their own. Raises RescueError where it refuses them."""
         texts = plan.new_texts
@@ -210,6 +211,8 @@ class _Run:
         return False
 
     def _apply(self, old, plan, builds, edited, reloads):
+        for path in old.paths.values():
+            _sweep(path)
         todo = [one for one in self.memory.unfinished if one != old.table]
         if builds:
             todo.append(old.table)
@@ -286,11 +289,7 @@ def _replace(path, old, new):
         if os.path.exists(path):
             status = os.stat(path)
             mode, owner = stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid)
-        temporary = ".%s.mailops-rescue" % name
-        try:
-            files.unlink(temporary, fd)
-        except FileNotFoundError:
-            pass
+        temporary = _TEMPORARY % name
         files.write_new(temporary, fd, _encoded(new), mode, owner)
         if _text(path) != old:
             files.unlink(temporary, fd)
@@ -299,6 +298,13 @@ def _replace(path, old, new):
         files.sync_directory(fd)
     finally:
         os.close(fd)
+
+
+def _sweep(path):
+    """Remove what a run that was killed has left of a new text."""
+    directory, name = os.path.split(path)
+    with contextlib.suppress(FileNotFoundError):
+        files.unlink(os.path.join(directory, _TEMPORARY % name), None)
 
 
 def _plain(alias):

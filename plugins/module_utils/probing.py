@@ -100,10 +100,10 @@ class _Probe:
             if self._session:
                 self._session.close()
         found = dict(self._found)
-        verdicts = [self._verdict(number) for number in range(len(self._wanted))]
+        verdicts = [(kind, self._verdict(number)) for number, (kind, _address) in enumerate(self._wanted)]
         for name in ("unknown_recipient", "postmaster", "relay"):
-            found[name] = next((one for (kind, _), one in zip(self._wanted, verdicts) if kind == name), None)
-        found["recipients"] = [one for (kind, _), one in zip(self._wanted, verdicts) if kind == "recipients"]
+            found[name] = next((one for kind, one in verdicts if kind == name), None)
+        found["recipients"] = [one for kind, one in verdicts if kind == "recipients"]
         found["seconds"] = dict(found["seconds"], total=self._elapsed())
         return dict(found, changed=False)
 
@@ -293,7 +293,7 @@ def _check(params):
     if params["relay"]:
         wanted.append(("relay", _ELSEWHERE))
     wanted += [("recipients", address) for address in recipients]
-    check_expect(params["expect"], {kind for kind, _ in wanted})
+    check_expect(params["expect"], {kind for kind, _address in wanted})
     return wanted
 
 

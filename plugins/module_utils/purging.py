@@ -60,6 +60,13 @@ def purge(params, check_mode=False):
     target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
     selection.check_queues(target.reader.queues)
     run = _Run(params, target, selection, started)
+    try:
+        return _purge(params, run, check_mode)
+    finally:
+        run.close()
+
+
+def _purge(params, run, check_mode):
     run.survey()
     limit = params["max_messages"]
     if limit is not None and run.chosen.count > limit:
@@ -108,6 +115,7 @@ class _Run:
         self._works = find_work(target, params["quarantine"])
         self._online = params["mode"] == "online" and target.mta == "qmail"
         self._held = []
+        self._opened = []
         self._left = None
         self._is_known = True
         self._before = self._after = self._known = None
@@ -155,26 +163,27 @@ class _Run:
 
     def act(self):
         """Take what is selected out of the queues, and look what is left."""
-        try:
+        for work in self._works:
+            if work.quarantine is not None:
+                work.quarantine.create()
+        lock_all(self._works)
+        with held_queues(self._works, self._params, not self._online) as self._held:
             for work in self._works:
                 if work.quarantine is not None:
-                    work.quarantine.create()
-            lock_all(self._works)
-            with held_queues(self._works, self._params, not self._online) as self._held:
-                for work in self._works:
-                    if work.quarantine is not None:
-                        work.recover(not self._online)
-                if any(work.recovered for work in self._works):
-                    # Half of what a killed run took was still there to be counted.
-                    self.survey()
-                    self._flush()
-                if self.chosen.count:
-                    self._take()
-        finally:
-            for work in self._works:
-                if work.quarantine is not None:
-                    work.quarantine.__exit__()
+                    work.recover(not self._online)
+            if any(work.recovered for work in self._works):
+                # Half of what a killed run took was still there to be counted.
+                self.survey()
+                self._flush()
+            if self.chosen.count:
+                self._take()
+        self.close()
         self._after = self._scan(lambda number: _Nothing()).summary
+
+    def close(self):
+        """Give back what is held open, and other runs the way."""
+        for work in self._works:
+            work.close()
 
     def _flush(self):
         """Have qmail-send drop what a killed online run had marked, or was to mark."""
@@ -261,11 +270,19 @@ class _Run:
         return sum(work.taken[which] for work in self._works) if self._is_known else None
 
     def _hands(self):
+        """Return a hand for each queue, which is closed when the scan ends."""
+        hands = []
+        for work in self._works:
+            hands.append(self._hand(work))
+            self._opened.append(hands[-1])
+        return hands
+
+    def _hand(self, work):
         if self._online:
-            return [OnlineHand(work.directory, work.batch) for work in self._works]
+            return OnlineHand(work.directory, work.batch)
         if self._target.mta == "qmail":
-            return [QmailHand(work.directory, work.batch, self._params["unprocessed"]) for work in self._works]
-        return [PostfixHand(work.directory, work.batch, is_running(work.directory)) for work in self._works]
+            return QmailHand(work.directory, work.batch, self._params["unprocessed"])
+        return PostfixHand(work.directory, work.batch, is_running(work.directory))
 
     def _scan(self, collector):
         reader = type(self._target.reader)(self._target.reader.directories)
@@ -275,7 +292,12 @@ class _Run:
             return Tally(summary, collector(number))
 
         count = process_count(self._params["workers"])
-        return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
+        try:
+            return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
+        finally:
+            for hand in self._opened:
+                hand.close()
+            self._opened = []
 
     def _manifest(self, work, name):
         params, mta_name = self._params, self._target.mta

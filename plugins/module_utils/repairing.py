@@ -49,8 +49,12 @@ def repair(params, check_mode=False):
     works = [_Work(kind, number, *one, params=params) for number, one in enumerate(zip(directories, instances))]
     run = _Run(params, kind, works, started)
     if check_mode:
-        run.look()
-        return run.forecast()
+        try:
+            run.look()
+            return run.forecast()
+        finally:
+            for work in works:
+                work.close()
     try:
         with interruptible():
             run.act()
@@ -105,6 +109,13 @@ class _Work:
                 raise
             # Most repairs need none.
             self.problem = error
+
+    def close(self):
+        """Close what is open of its queue and its quarantine."""
+        if self.kind == "postfix":
+            self.engine.close()
+        if self.quarantine is not None:
+            self.quarantine.__exit__()
 
     def wait(self):
         """Return for how long two looks are to be apart."""
@@ -217,8 +228,7 @@ class _Run:
             try:
                 self._act(work)
             finally:
-                if work.quarantine is not None:
-                    work.quarantine.__exit__()
+                work.close()
 
     def _act(self, work):
         work.check()

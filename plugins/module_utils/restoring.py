@@ -7,6 +7,7 @@ __all__ = ["find_batches", "restore"]
 
 import os
 import time
+from contextlib import closing
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
@@ -71,7 +72,7 @@ def restore(params, check_mode=False):
         raise failure from None
     finally:
         for work in works:
-            work.quarantine.__exit__()
+            work.close()
 
 
 def find_batches(works, wanted):
@@ -121,17 +122,16 @@ class _Run:
         self._before = self._count()
         after = {"total": self._before["total"], "by_queue": dict(self._before["by_queue"])}
         for place, batch in self._batches():
-            returner = self._works[place].returner(batch, self._params["release"])
-            for entry, selected in self._entries(batch):
-                if selected and self._verify(returner, place, entry):
-                    self._restored += 1
-                    self._bytes += entry.size or 0
-                    after["total"] += 1
-                    for queue in returner.queues(entry) if self._params["method"] == "exact" else ():
-                        after["by_queue"][queue] += 1
-                else:
-                    self._remaining += 1
-            returner.finish()
+            with closing(self._works[place].returner(batch, self._params["release"])) as returner:
+                for entry, selected in self._entries(batch):
+                    if selected and self._verify(returner, place, entry):
+                        self._restored += 1
+                        self._bytes += entry.size or 0
+                        after["total"] += 1
+                        for queue in returner.queues(entry) if self._params["method"] == "exact" else ():
+                            after["by_queue"][queue] += 1
+                    else:
+                        self._remaining += 1
         self._after = after
 
     def act(self):
@@ -149,16 +149,16 @@ class _Run:
             for work in works:
                 work.recover(offline, "method=exact")
             for place, batch in self._batches():
-                returner = works[place].returner(batch, self._params["release"])
-                try:
-                    self._give_back(returner, place, batch)
-                except BaseException:
-                    if batch.returning() is not None and offline:
-                        returner.recover()
-                        self._count_chunk(batch)
-                    raise
-                finally:
-                    returner.finish()
+                with closing(works[place].returner(batch, self._params["release"])) as returner:
+                    try:
+                        self._give_back(returner, place, batch)
+                    except BaseException:
+                        if batch.returning() is not None and offline:
+                            returner.recover()
+                            self._count_chunk(batch)
+                        raise
+                    finally:
+                        returner.finish()
         self._after = self._count()
 
     def _has_work(self):

@@ -10,7 +10,8 @@ A queue's *hand* knows how; it belongs to one queue and one process:
 - ``examine(message, path)``: its Entry, with ``path`` relative to the queue; raises Vanished or Damaged;
 - ``take(entries, chunk)``: move these to the batch, or remove them where there is none; yield ``(entry, reason)``, with
   None as reason for each that was taken;
-- ``finish()``: bring what was done to the disk.
+- ``finish()``: bring what was done to the disk;
+- ``close()``: give back what it holds open.
 """
 
 __all__ = ["IGNORED", "Chooser", "Left", "Taker"]

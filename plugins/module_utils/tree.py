@@ -79,6 +79,9 @@ class Tree:
                 files.sync_directory(fd)
 
     def close(self):
-        for fd in list(self._fds.values()) + [self._root]:
-            os.close(fd)
+        """Close all of them; a second time does nothing."""
+        opened = list(self._fds.values()) + ([] if self._root is None else [self._root])
         self._fds.clear()
+        self._root = None
+        for fd in opened:
+            os.close(fd)

@@ -9,7 +9,7 @@ __all__ = [
 ]  # fmt: skip
 
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import giveback as postfix_giveback
@@ -41,6 +41,12 @@ class QueueWork:
         self.batch = None
         self.taken = (0, 0)
         self.recovered = []
+
+    def close(self):
+        """Close its quarantine and the new batch, where they are open."""
+        for one in (self.batch, self.quarantine):
+            if one is not None:
+                one.__exit__()
 
     def skeleton(self):
         """Return the directories that a batch's files get, so that it can be read as a queue."""
@@ -82,7 +88,8 @@ class QueueWork:
     def _recover(self, batch, offline):
         """Put one batch in order; where it never held a message, remove it."""
         if batch.returning() is not None:
-            self.returner(batch).recover()
+            with closing(self.returner(batch)) as returner:
+                returner.recover()
         if batch.is_complete:
             count = sum(1 for unused in batch.entries())
         else:

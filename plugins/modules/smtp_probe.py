@@ -13,7 +13,7 @@ description:
   - Tells whether unknown recipients are accepted, C(postmaster) is, and relaying is refused; on which port C(AUTH) is
     offered, and whether before TLS; whether STARTTLS works and how long its certificate is valid; and how long all that
     took.
-  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most.
+  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most of each session.
   - It never fails because of what a server refuses, or where nobody listens, unless O(expect) says so.
   - It can be run on the host itself, or with C(delegate_to) from anywhere else. That makes a difference for relaying.
 options:
@@ -371,10 +371,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
 from ansible_collections.mailops.rescue.plugins.module_utils.probing import probe
 
-VERDICTS = {"type": "list", "elements": "str", "choices": ["accepted", "refused", "deferred", "untried"]}
-
 
 def main():
+    verdicts = {"type": "list", "elements": "str", "choices": ["accepted", "refused", "deferred", "untried"]}
     module = AnsibleModule(
         argument_spec={
             "host": {"type": "str"},
@@ -393,10 +392,10 @@ def main():
                 "type": "dict",
                 "options": {
                     "connected": {"type": "bool"},
-                    "unknown_recipient": VERDICTS,
-                    "postmaster": VERDICTS,
-                    "relay": VERDICTS,
-                    "recipients": VERDICTS,
+                    "unknown_recipient": verdicts,
+                    "postmaster": verdicts,
+                    "relay": verdicts,
+                    "recipients": verdicts,
                     "starttls": {"type": "bool"},
                     "auth_before_tls": {"type": "bool"},
                     "auth_after_tls": {"type": "bool"},

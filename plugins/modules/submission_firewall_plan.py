@@ -115,6 +115,11 @@ session:
   sample:
     address: 192.0.2.7
     port: 22
+checking:
+  description: Whether this is check mode, so that nothing of what is planned will be there.
+  type: bool
+  returned: success
+  sample: false
 notes:
   description: What else is to be known.
   type: list
@@ -225,7 +230,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    run_module(module, make_plan)
+    run_module(module, lambda params: dict(make_plan(params), checking=module.check_mode))
 
 
 if __name__ == "__main__":

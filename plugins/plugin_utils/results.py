@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_result
 
-__all__ = ["failure", "plain", "trouble"]
+__all__ = ["failure", "plain", "reason", "trouble"]
 
 MAX_REASON = 300
 
@@ -47,9 +47,9 @@ def plain(value):
 
 def failure(result):
     """Why `result` (a dict or None) holds no queue, in one line; None when it holds one."""
-    reason = trouble(result, "counts")
-    if reason is not None:
-        return reason
+    found = trouble(result, "counts")
+    if found is not None:
+        return found
     if not is_result(result):
         return "its answer is not what queue_info returns"
     return None
@@ -60,15 +60,16 @@ def trouble(result, needed):
     if not isinstance(result, dict):
         return "no result: the host took no part in this run"
     if result.get("unreachable"):
-        return "unreachable: " + _message(result)
+        return "unreachable: " + reason(result)
     if result.get("failed"):
-        return _message(result)
+        return reason(result)
     if not isinstance(result.get(needed), dict):
         return "no result: " + str(result.get("skip_reason") or "the task did not run")
     return None
 
 
-def _message(result):
+def reason(result):
+    """Why a task failed, in one line out of its result, a dict."""
     text = " ".join(str(result.get("msg") or "").split())
     text = _NOISE.sub("", text, count=1) if _NOISE.match(text) else text
     if not text or any(untold in text for untold in _UNTOLD):

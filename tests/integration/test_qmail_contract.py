@@ -10,7 +10,9 @@ from contextlib import nullcontext
 
 import pytest
 
+from tests.support.delivering_double import DeliveringDouble
 from tests.support.qmail_double import QmailDouble
+from tests.support.qmail_home import QmailHome
 from tests.support.qmail_queue import DIRECTORIES
 from tests.support.real_qmail import RealQmail, qmail_home
 from tests.support.running_qmail import RunningQmail
@@ -246,3 +248,92 @@ def test_drops_what_is_done(tmp_path):
         assert dropped_by(real, drain_real) == expected
     finally:
         context.__exit__(None, None, None)
+
+
+HOME_FILES = {".qmail-known": b"./box\n", ".qmail-gone": b"# nothing\n", ".qmail-null": b"/dev/null\n",
+              ".qmail-no-default": b"|bouncesaying 'No such address.'\n"}  # fmt: skip
+# What is logged of a delivery to each, and whether a failure notice is sent.
+DELIVERIES = {
+    "Known": ("success: did_1+0+0/", False),
+    "gone": ("success: did_0+0+0/", False),
+    "null": ("deferral: Unable_to_write_/dev/null:_", False),
+    "no-any.body": ("failure: No_such_address./", True),
+    "nobody": ("failure: Sorry,_no_mailbox_here_by_that_name._(#5.1.1)/", True),
+}
+
+
+def delivered_by(alias, send):
+    """Return {local part: (what is logged of its delivery, whether a notice is sent, whether the message ended)}."""
+    before = {name: alias / name for name in HOME_FILES if (alias / name).exists()}
+    assert not before
+    try:
+        for name, data in HOME_FILES.items():
+            (alias / name).write_bytes(data)
+        found = {}
+        for local in DELIVERIES:
+            address = "%s@mail.example.com" % local
+            log = send(address)
+            number, said = delivery_of(address, log)
+            found[local] = (said, "bounce msg %s " % number in log, "end msg %s\n" % number in log)
+        assert (alias / "box").read_bytes().count(b"\nDelivered-To: Known@mail.example.com\n") == 1
+        return found
+    finally:
+        for name in [*HOME_FILES, "box"]:
+            if (alias / name).exists():
+                (alias / name).unlink()
+
+
+def delivery_of(address, log):
+    """Return (message's id, what is logged of its delivery) or None; a notice for another one may be logged, too."""
+    begun = re.search(r"^starting delivery (\d+): msg (\d+) to local %s$" % re.escape(address), log, re.MULTILINE)
+    ended = begun and re.search(r"^delivery %s: (.*)$" % begun.group(1), log, re.MULTILINE)
+    return ended and (begun.group(2), ended.group(1))
+
+
+def check_deliveries(found):
+    for local, (said, is_bounced) in DELIVERIES.items():
+        assert found[local][0].startswith(said), local
+        assert found[local][1:] == (is_bounced, not said.startswith("deferral")), local
+
+
+def test_delivers_to_homes(tmp_path, monkeypatch):
+    """The double against what is expected; the real one against the same."""
+    home = QmailHome(tmp_path / "qmail")
+    # Who else there is here does not matter.
+    monkeypatch.setattr(pwd, "getpwnam", {}.__getitem__)
+    double = DeliveringDouble(str(home.path))
+
+    def send(recipient):
+        start = len(double.log)
+        double.inject(LETTER, b"returns@example.org", [recipient.encode()])
+        double.settle()
+        return double.log[start:]
+
+    check_deliveries(delivered_by(home.path / "alias", send))
+    assert double.waiting("remote") == [b"returns@example.org"] * 2
+    monkeypatch.undo()
+    if qmail_home() is None or os.getuid() != 0:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: none in $QMAIL_HOME or /var/qmail, or not root")
+    try:
+        with RunningQmail(qmail_home()) as real:
+            check_deliveries(delivered_by(real.home / "alias", lambda recipient: sent_by(real, recipient)))
+    except RuntimeError as error:
+        pytest.skip("NOT TESTED AGAINST A REAL QMAIL: %s" % error)
+
+
+def sent_by(real, recipient):
+    """Return what the real one logs of a message until all is done that it does at once."""
+
+    def said():
+        # Where it writes next is where this descriptor stands.
+        return os.pread(real.log.fileno(), 1 << 20, 0).decode()
+
+    start = len(said())
+    real.program("qmail-inject", "-a", "-f", "returns@example.org", recipient, input=LETTER)
+
+    def is_done():
+        log = said()[start:]
+        found = delivery_of(recipient, log)
+        return found and (found[1].startswith("deferral") or "end msg %s\n" % found[0] in log) and log
+
+    return wait_for(is_done, 60)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import time
+from contextlib import closing
 
 from ansible_collections.mailops.rescue.plugins.module_utils.batch import Batch
 from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
@@ -36,7 +37,11 @@ def _scan(queue, select, collector):
     def tally(number):
         return Tally(Summary(time.time(), reader.queues, 1, False), collector)
 
-    return scan(reader, Selection(select), NAME, tally, 1.0)
+    try:
+        return scan(reader, Selection(select), NAME, tally, 1.0)
+    finally:
+        for hand in collector.hands:
+            hand.close()
 
 
 def check(queue, select=None, running=False):
@@ -76,7 +81,8 @@ def put_in_order(queue):
     with quarantine_of(queue) as quarantine:
         for batch in quarantine.batches():
             if batch.returning() is not None:
-                PostfixReturner(str(queue), batch).recover()
+                with closing(PostfixReturner(str(queue), batch)) as returner:
+                    returner.recover()
             found.append(recover(str(queue), batch))
     return found
 
@@ -86,18 +92,18 @@ def restore(queue, release=False, running=False, ids=None, **options):
     done = []
     with quarantine_of(queue) as quarantine:
         for batch in quarantine.batches():
-            returner = PostfixReturner(str(queue), batch, release, running, **options)
-            good = []
-            for entry in batch.entries():
-                if ids is None or entry.id in ids:
-                    reason = returner.problem(entry)
-                    if reason is None:
-                        good.append(entry)
-                    else:
-                        done.append((entry.id, reason))
-            if good:
-                done += [(entry.id, reason) for entry, reason in returner.give_back(good)]
-            returner.finish()
+            with closing(PostfixReturner(str(queue), batch, release, running, **options)) as returner:
+                good = []
+                for entry in batch.entries():
+                    if ids is None or entry.id in ids:
+                        reason = returner.problem(entry)
+                        if reason is None:
+                            good.append(entry)
+                        else:
+                            done.append((entry.id, reason))
+                if good:
+                    done += [(entry.id, reason) for entry, reason in returner.give_back(good)]
+                returner.finish()
     return done
 
 

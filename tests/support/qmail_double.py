@@ -47,12 +47,16 @@ class QmailDouble:
         channels = {"local": [], "remote": []}
         for field in fields:
             if field[:1] == b"T":
-                address = field[1:] if b"@" in field else field[1:] + b"@" + self.me
-                domain = address.rpartition(b"@")[2].lower()
-                channels["local" if domain in self.local_domains else "remote"].append(address)
+                channel, address = self._route(field[1:] if b"@" in field else field[1:] + b"@" + self.me)
+                channels[channel].append(address)
         self.queue.add_preprocessed(number, sender, channels["local"], channels["remote"], time.time())
         os.unlink("%s/intd/%d" % (self.path, number))
         os.unlink("%s/todo/%d" % (self.path, number))
+
+    def _route(self, address):
+        """Return the channel of an address, and what it is called there."""
+        domain = address.rpartition(b"@")[2].lower()
+        return "local" if domain in self.local_domains else "remote", address
 
     def drain(self):
         """Do what qmail-send does upon ALRM, were each attempt put off: drop what is done; return those messages' ids.

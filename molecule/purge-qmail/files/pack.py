@@ -1,6 +1,7 @@
 """Packs the qmail that is installed here, without its mail, settings and aliases; or else the tests' double of it.
 
-usage: pack.py CHECKOUT TARGET; qmail is looked for in $QMAIL_HOME or /var/qmail. It says which of the two it packed.
+usage: pack.py CHECKOUT TARGET [SCENARIO]; qmail is looked for in $QMAIL_HOME or /var/qmail. It says which of the two it
+packed.
 """
 
 import grp
@@ -13,8 +14,8 @@ import tarfile
 
 USERS = ("alias", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr", "qmails")
 GROUPS = ("nofiles", "qmail")
-SUPPORT = ("tests/__init__.py", "tests/support/__init__.py", "tests/support/qmail_double.py",
-           "tests/support/qmail_queue.py")  # fmt: skip
+SUPPORT = ("tests/__init__.py", "tests/support/__init__.py", "tests/support/delivering_double.py",
+           "tests/support/qmail_double.py", "tests/support/qmail_home.py", "tests/support/qmail_queue.py")  # fmt: skip
 
 
 def add(tar, path, recursive=False):
@@ -49,7 +50,7 @@ def raise_it(error):
 
 
 def main():
-    checkout, target = sys.argv[1:]
+    checkout, target, scenario = (sys.argv[1:] + ["purge-qmail"])[:3]
     home = os.environ.get("QMAIL_HOME") or "/var/qmail"
     missing = None
     if not os.path.exists(home + "/bin/qmail-send"):
@@ -63,9 +64,9 @@ def main():
             for name in SUPPORT:
                 tar.add(os.path.join(checkout, name), "opt/mailops/" + name)
     if missing is None:
-        print("purge-qmail runs on the real qmail of %s" % home)
+        print("%s runs on the real qmail of %s" % (scenario, home))
     else:
-        print("purge-qmail runs on a double, NOT ON A REAL QMAIL: %s" % missing)
+        print("%s runs on a double, NOT ON A REAL QMAIL: %s" % (scenario, missing))
 
 
 if __name__ == "__main__":

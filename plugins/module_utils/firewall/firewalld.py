@@ -44,7 +44,8 @@ class Firewalld:
                     planned["add"].append({"zone": zone, "rule": rule})
         stale = []
         for zone in set(self._permanent) | set(self._runtime):
-            found = dict(self._runtime.get(zone, {}), **self._permanent.get(zone, {}))
+            found = dict(self._runtime.get(zone, {}))
+            found.update(self._permanent.get(zone, {}))
             for key, rule in found.items():
                 if key not in keys or zone not in self._used:
                     stale.append({"zone": zone, "rule": rule})

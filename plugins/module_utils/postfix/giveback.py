@@ -193,5 +193,7 @@ class PostfixReturner:
         self._batch.sync({record.path.rpartition("/")[0] for record in entry.files})
 
     def finish(self):
-        """Close the queue; everything is on the disk already."""
+        """Nothing is left to be done: everything is on the disk already."""
+
+    def close(self):
         self._tree.close()

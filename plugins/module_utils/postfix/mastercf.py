@@ -134,7 +134,10 @@ class Overrides:
     def before(self, name):
         """Return what ``restore`` needs."""
         found = self._find(name)[2]
-        return [found[-1].value, found[-1].token.text] if found else None
+        if not found:
+            return None
+        joined = found[-1].option == found[-1].token
+        return [found[-1].value, found[-1].token.text[2 if joined else 0 :]]
 
     def value_before(self, before):
         return None if before is None else before[0]
@@ -163,8 +166,8 @@ class Overrides:
                 block = _cut(block, one.option.start, one.token.end)
         elif found:
             option, token = found[-1].option, found[-1].token
-            if option == token and not text.startswith("-o"):
-                text = "-o" + text if text[0] != "{" else "-o " + text
+            if option == token:
+                text = "-o " + text if text.startswith("{") else "-o" + text
             block = block[: token.start] + text + block[token.end :]
         else:
             block = _insert(block, text)
@@ -244,4 +247,5 @@ def _insert(block, text):
         end, start = found[-1].token.end, found[-1].option.start
         before = block[block.rfind("\n", 0, start) + 1 : start]
         indent = before if before and not before.strip() else indent
-    return block[:end] + "\n%s-o %s" % (indent, text) + block[end:]
+    alone = not block[end:].split("\n")[0].strip()
+    return block[:end] + ("\n" + indent if alone else " ") + "-o " + text + block[end:]

@@ -53,6 +53,9 @@ class Memory:
                     files.sync_directory(fd)
         with _opened(DIRECTORY) as fd:
             _lock(fd)
+            for name in filter(None, (self._name, self._unfinished_name)):
+                # What a run that was killed has left.
+                _forget("%s.new" % name, fd)
             self.read()
             yield
 
@@ -90,7 +93,6 @@ class Memory:
         data = json.dumps(dict(content, config_directory=self._config_directory), indent=1) + "\n"
         with _opened(DIRECTORY) as fd:
             temporary = name + ".new"
-            _forget(temporary, fd)
             files.write_new(temporary, fd, data.encode("utf-8", "surrogateescape"))
             files.replace(temporary, fd, name, fd)
             files.sync_directory(fd)

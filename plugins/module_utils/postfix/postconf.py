@@ -38,10 +38,15 @@ def find_directory(config_directory=None, instance=None):
                 % (", ".join(sorted(set(names.values()) - {"-"})) or "it lists none", visible(shorten(instance, 80)))
             )
         return [(path, name) for path, name in names.items() if name == instance][0]
-    path = os.path.normpath(config_directory or _run("postconf", "-d", "-h", "config_directory").stdout.strip())
+    path = os.path.normpath(config_directory or _default_directory())
     if not os.path.isfile(os.path.join(path, "main.cf")):
         raise RescueError("config_directory: %s has no main.cf." % path)
     return path, names.get(path, names.get(os.path.realpath(path), "-"))
+
+
+def _default_directory():
+    # A master.cf that does not parse makes even this fail.
+    return _run("postconf", "-d", "-h", "config_directory").stdout.strip() or "/etc/postfix"
 
 
 class Postfix:
@@ -49,6 +54,7 @@ class Postfix:
 
     def __init__(self, directory):
         self.directory = directory
+        self._said = None
 
     def complaint(self):
         """Return why Postfix cannot use this configuration, as a phrase, or None."""
@@ -82,6 +88,14 @@ class Postfix:
                 found[name.strip()] = value.strip()
         return found
 
+    def service_values(self):
+        """Return what services set for themselves, by service/type/parameter, expanded."""
+        found = {}
+        for line in self._run("postconf", "-x", "-P").stdout.splitlines():
+            name, unused, value = line.partition("=")
+            found[name.strip()] = value.strip()
+        return found
+
     def check(self):
         """Return why postfix check refuses it, or None."""
         done = self._run("postfix", "check")
@@ -102,6 +116,10 @@ class Postfix:
         done = self._run("postalias", "-q", name, *maps)
         return done.stdout.rstrip("\n") if done.returncode == 0 else None
 
+    def lookup(self, table, name):
+        """Tell whether a table such as hash:/etc/postfix/domains has a name."""
+        return self._run("postmap", "-q", name, table).returncode == 0
+
     def build_aliases(self, table):
         """Make the index of an alias file anew."""
         done = self._run("postalias", table)
@@ -109,6 +127,12 @@ class Postfix:
             raise RescueError("postalias %s failed: %s." % (table, self._reason(done.stderr)))
 
     def _read(self):
+        """Return (warnings, why it cannot be read or None), as they were when first asked for."""
+        if self._said is None:
+            self._said = self._ask()
+        return self._said
+
+    def _ask(self):
         done = self._run("postconf", "-n")
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         warnings = {self._plain(line) for line in lines if "warning:" in line}
@@ -137,7 +161,8 @@ def _instances():
         fields = line.split(None, 3)
         if len(fields) == 4:
             found[os.path.normpath(fields[3].strip())] = fields[0]
-    return found, None if done.returncode == 0 else visible(shorten(done.stderr.strip().split("\n")[0], 300)).rstrip(".")
+    said = visible(shorten(done.stderr.strip().split("\n")[0], 300)).rstrip(".")
+    return found, None if done.returncode == 0 else said
 
 
 def _run(program, *arguments):

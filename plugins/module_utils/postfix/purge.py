@@ -281,6 +281,9 @@ class PostfixHand:
         self._tree.sync(self._touched)
         self._touched = set()
 
+    def close(self):
+        self._tree.close()
+
 
 def _record(kind, data):
     """Return a record of a queue file; short ones only, as longer ones are none that one could find."""

@@ -172,4 +172,6 @@ class QmailReturner:
     def finish(self):
         """Bring everything to the disk."""
         self._files.sync()
+
+    def close(self):
         self._files.close()

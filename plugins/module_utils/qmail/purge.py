@@ -124,6 +124,8 @@ class QmailHand:
 
     def finish(self):
         self._files.sync()
+
+    def close(self):
         self._files.close()
 
 

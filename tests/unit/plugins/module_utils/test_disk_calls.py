@@ -104,8 +104,8 @@ def test_modules_change_no_disk():
 def test_every_change_in_files_goes_through_one_function():
     tree = ast.parse((ENGINE / "files.py").read_text("utf-8"))
     inside = {"_perform"}
-    # What a listing is written into, and scratch files: neither a queue nor a quarantine.
-    inside |= {"NewFile", "scratch_file"}
+    # What a listing is written into, and scratch files: no queue, no quarantine and no configuration.
+    inside |= {"NewFile", "scratch_directory", "scratch_file"}
     direct = set()
     for node in tree.body:
         if getattr(node, "name", None) in inside:

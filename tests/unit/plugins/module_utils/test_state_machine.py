@@ -308,14 +308,13 @@ class Qmail(Machine):
             return
         marked = self.mark(one, 9)
         self.remove(one, "local", "remote", "bounce", "info", "mess")
-        if not self.is_dirty:
+        if not self.is_dirty or not any(one in self.there(root) for root in self.batches().values()):
+            # Its id is free for the next one.
             self.forget(one)
         elif marked or one in self.loose:
             self.changed(one)
             known = self.loose[one]
             self.loose[one] = known._replace(is_delivered=True, may_return=known.may_return and known.was_waiting)
-        elif not any(one in self.there(root) for root in self.batches().values()):
-            self.forget(one)
 
     def mark(self, one, most):
         """Mark recipients as done, in place; return how many."""

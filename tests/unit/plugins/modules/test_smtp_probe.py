@@ -1,23 +1,12 @@
 """The module as Ansible runs it."""
 
-import ast
 import json
 
 import pytest
-import yaml
 
-from tests.support.modules import ROOT, run_module
+from tests.support.documents import documents
+from tests.support.modules import run_module
 from tests.support.smtp_server import Script, certificate, serving
-
-MODULE = ROOT / "plugins" / "modules" / "smtp_probe.py"
-
-
-def documents():
-    found = {}
-    for node in ast.parse(MODULE.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN"):
-            found[node.targets[0].id] = yaml.safe_load(node.value.value)
-    return found
 
 
 @pytest.fixture
@@ -40,7 +29,7 @@ def check_keys(documented, found):
 
 
 def test_result_has_what_is_documented(server):
-    documented = documents()
+    documented = documents("smtp_probe")
     options = {"unknown_domain": "example.com", "postmaster": True, "relay": True, "recipients": ["info@example.com"]}
     status, result = ask(server, **options)
     assert (status, result["changed"], result["error"]) == (0, False, None)

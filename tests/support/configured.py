@@ -1,0 +1,128 @@
+"""A Postfix configuration in a directory of our own, and a double of the programs that read it."""
+
+import os
+
+from ansible_collections.mailops.rescue.plugins.module_utils import configuring, files
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import memory
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.logical import NamedValues
+
+__all__ = ["ALIASES", "MAIN", "MASTER", "OPTIONS", "Configuration", "double"]
+
+MAIN = """\
+# The banner
+smtpd_banner = $myhostname ESMTP
+mydestination = a.example,
+  b.example
+local_recipient_maps = hash:/etc/users
+"""
+MASTER = """\
+smtp      inet  n       -       y       -       -       smtpd
+submission inet n       -       y       -       -       smtpd
+  -o smtpd_tls_security_level=encrypt
+"""
+ALIASES = "postmaster: root\nDiscard: somebody,\n  else\n"
+OPTIONS = {
+    "config_directory": None,
+    "instance": None,
+    "parameters": None,
+    "service_parameters": None,
+    "services": None,
+    "aliases": None,
+    "reload": True,
+    "remember": None,
+    "read": None,
+    "state": "present",
+}
+
+
+class Configuration:
+    """main.cf, master.cf and aliases in ``path``, what "Postfix" has loaded, and its index of aliases."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        for name, text in (("main.cf", MAIN), ("master.cf", MASTER), ("aliases", ALIASES)):
+            self.write(name, text)
+        os.chmod(os.path.join(self.path, "main.cf"), 0o640)
+        for name in ("main.cf", "master.cf"):
+            self.write("loaded-" + name, self.read(name))
+        self.write("index", ALIASES)
+        self.original = self.texts()
+
+    def write(self, name, text):
+        with open(os.path.join(self.path, name), "w") as file:
+            file.write(text)
+
+    def read(self, name):
+        with open(os.path.join(self.path, name)) as file:
+            return file.read()
+
+    def texts(self):
+        return tuple(self.read(name) for name in ("main.cf", "master.cf", "aliases"))
+
+    def in_effect(self):
+        """What the host works with; equal to texts() where nothing is left to be done."""
+        return self.read("loaded-main.cf"), self.read("loaded-master.cf"), self.read("index")
+
+    def configure(self, check_mode=False, **options):
+        """Return postfix_config's result."""
+        return configuring.configure(dict(OPTIONS, config_directory=self.path, **options), check_mode)
+
+
+class _Postfix:
+    running = True
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def complaint(self):
+        lines = _read(self.directory, "main.cf").splitlines()
+        broken = [line for line in lines if line.startswith("broken")]
+        return "missing '='" if broken else None
+
+    def warnings(self):
+        return set()
+
+    def unused(self):
+        return {"unknown"} if NamedValues(_read(self.directory, "main.cf")).get("unknown") else set()
+
+    def check(self):
+        return None
+
+    def values(self, names, expanded=False):
+        main = NamedValues(_read(self.directory, "main.cf"))
+        known = {"alias_maps": "hash:%s/aliases" % self.directory, "mail_version": "3.7.11"}
+        return {name: main.get(name) or known.get(name, "") for name in names}
+
+    def is_running(self):
+        return self.running
+
+    def reload(self):
+        for name in ("main.cf", "master.cf"):
+            files._perform(_copy, self.directory, name, "loaded-" + name)
+
+    def alias(self, name, maps):
+        return NamedValues(_read(os.path.dirname(maps[0][5:]), "index"), ":", 0).get(name) if maps else None
+
+    def build_aliases(self, table):
+        files._perform(_copy, os.path.dirname(table[5:]), "aliases", "index")
+
+
+def double(monkeypatch, directory):
+    """Put the double in place of the programs, and what the host remembers into ``directory``."""
+    monkeypatch.setattr(configuring, "Postfix", _Postfix)
+    monkeypatch.setattr(configuring, "find_directory", lambda path, instance: (path, "-"))
+    monkeypatch.setattr(memory, "DIRECTORY", os.path.join(str(directory), "a", "b", "c"))
+    monkeypatch.setattr(_Postfix, "running", True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return _Postfix
+
+
+def _read(directory, name):
+    with open(os.path.join(directory, name)) as file:
+        return file.read()
+
+
+def _copy(directory, name, new_name):
+    text = _read(directory, name)
+    with open(os.path.join(directory, new_name), "w") as file:
+        file.write(text)

@@ -1,0 +1,93 @@
+"""The action plugin alone; tests/integration/test_harden_playbook.py runs it under Ansible."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.action import show_hardening
+from tests.support.documents import documents
+from tests.unit.plugins.action.test_show_queues import HostVars
+from tests.unit.plugins.plugin_utils.test_hardening import probe
+
+GONE = {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}
+SETTINGS = {"stdout_lines": ["luser_relay = mailops-discard", "local_recipient_maps =", "soft_bounce = no"]}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    shown = []
+    monkeypatch.setattr(show_hardening.display, "display", shown.append)
+
+    def run(variables, wave=None, check_mode=False, more=None, **options):
+        task = SimpleNamespace(check_mode=check_mode, diff=False, async_val=False, args=options, collections=(),
+                               action="mailops.rescue.show_hardening")  # fmt: skip
+        plugin = show_hardening.ActionModule(
+            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
+            loader=None, templar=None, shared_loader_obj=None,
+        )  # fmt: skip
+        task_vars = {"hostvars": HostVars(variables), "ansible_play_hosts_all": list(variables),
+                     "ansible_play_batch": wave or list(variables), **(more or {})}  # fmt: skip
+        made = plugin.run(task_vars=task_vars)
+        json.dumps(made)
+        return made, "\n".join(shown)
+
+    return run
+
+
+def test_a_wave_shows_its_own_hosts(run):
+    aliases = {"results": [{"stdout_lines": [], "rc": 1}, {"stdout_lines": ["/dev/null"], "rc": 0}]}
+    asked = {"mailops_probes": {"results": [probe(unknown="accepted")]}, "mailops_settings": SETTINGS}
+    hosts = {"a": {**asked, "mailops_aliases": aliases}, "b": dict(asked), "c": {"mailops_facts": GONE}, "d": asked}
+    made, text = run(hosts, wave=["a", "b", "c"], view="holding")
+    assert made == {"changed": False, "hosts": ["a", "b"]}
+    assert "discarded (read: luser_relay" in text and "an alias to nothing" in text
+    assert "leftovers   none (read)" in text
+
+
+def test_results_that_failed_or_were_skipped_say_nothing(run):
+    hosts = {"a": {"mailops_probes": {"failed": True, "msg": "x"}}, "b": {"mailops_probes": {"results": "x"}},
+             "c": {"mailops_probes": {"results": [{"failed": True}, {"skipped": True}, 7]}}, "d": {}}  # fmt: skip
+    assert run(hosts, view="holding") == ({"changed": False, "hosts": []}, "")
+
+
+def test_a_failure_is_kept_as_it_is(run):
+    more = {"ansible_failed_task": {"name": "Change main.cf"}, "ansible_failed_result": {"msg": "{{ 6 * 7 }}\nno"}}
+    assert run({}, view="failure", more=more)[0] == {
+        "changed": False, "task": "Change main.cf", "reason": "{{ 6 * 7 }} no",
+    }  # fmt: skip
+    assert run({}, view="failure")[0]["reason"] == "failed without a message"
+    looped = {"msg": "One or more items failed", "results": [{"changed": False}, {"failed": True, "msg": "port: no"}]}
+    assert run({}, view="failure", more={"ansible_failed_result": looped})[0]["reason"] == "port: no"
+
+
+def test_the_verdict_names_who_failed_and_why(run):
+    hosts = {
+        "good": {"mailops_finished": True},
+        "bad": {"mailops_finished": True, "mailops_failure": {"task": "Change main.cf", "reason": "no \x1b space"}},
+        "mute": {"mailops_unasked": {"task": "Ask the server", "reason": "port: expected"}},
+        "gone": {"mailops_facts": GONE},
+        "lost": {"mailops_facts": {"ansible_facts": {}}},
+    }
+    made, text = run(hosts, view="verdict")
+    assert made["failed"] is True
+    assert made["msg"] == "4 of 5 hosts failed; see FAILED above"
+    assert made["hosts_failed"] == {
+        "bad": "Change main.cf: no \x1b space",
+        "mute": "Ask the server: port: expected",
+        "gone": "unreachable: no route",
+        "lost": "it did not get to the end; it became unreachable, perhaps",
+    }
+    assert "  bad: Change main.cf: no \\x1b space\n" in text
+    assert run({"good": hosts["good"]}, view="verdict")[0] == {"changed": False, "hosts_failed": {}}
+
+
+def test_options_are_those_that_are_documented():
+    documented = documents("show_hardening")
+    options = documented["DOCUMENTATION"]["options"]
+    assert set(options) == set(show_hardening.ARGUMENTS)
+    for name, spec in show_hardening.ARGUMENTS.items():
+        for key in ("type", "choices", "default", "elements", "required"):
+            assert options[name].get(key) == spec.get(key), (name, key)
