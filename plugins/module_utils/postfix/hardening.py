@@ -7,7 +7,7 @@ It is worked out from the configuration as it would be without the role: what th
 in the next run, like what the host's owner wants.
 """
 
-__all__ = ["Hardening", "READ"]
+__all__ = ["Hardening", "READ", "stops_relaying"]
 
 import re
 
@@ -189,7 +189,7 @@ class Hardening:
             own = [self._expanded.get(name, self._overrides.get(name)) for name in names]
             if own[1] is None:
                 own[1] = self._now.get("smtpd_recipient_restrictions", "")
-            if not any(_stops(value) for value in own):
+            if not any(stops_relaying(value) for value in own):
                 self.notes.append(
                     "%s bypasses the relay restrictions of main.cf: its own are %s."
                     % (service, _shown(own[0]) or "empty")
@@ -200,7 +200,7 @@ class Hardening:
             self.notes.append("mynetworks has %s: everyone may relay here." % ", ".join(sorted(everyone)))
 
     def _stops_relaying(self, *names):
-        return any(_stops(self._now.get(name, "")) for name in names)
+        return any(stops_relaying(self._now.get(name, "")) for name in names)
 
     def _name_bypasses(self):
         for name, value in self._overrides.items():
@@ -258,7 +258,8 @@ def _is_port_25(service):
     return kind == "pass" or name.rpartition(":")[2] in ("smtp", "25")
 
 
-def _stops(restrictions):
+def stops_relaying(restrictions):
+    """Tell whether a list of restrictions keeps strangers from relaying."""
     for word in re.split(r"[,\s]+", restrictions):
         if word in _STOPS:
             return True
