@@ -209,8 +209,8 @@ postfix:
       elements: str
     luser:
       description: C(address) of C(luser_relay); C(target) of its alias; whether that leads anywhere (C(resolves));
-        which parameters take mail before it (C(takers)); whether unknown recipients' mail gets there (C(effective)), and
-        whether it is discarded then (C(discards)).
+        which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there
+        (C(effective)), and whether it is discarded then (C(discards)).
       type: dict
     catchalls:
       description: All of them, as in RV(catchalls).
