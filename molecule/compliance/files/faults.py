@@ -25,7 +25,7 @@ STRAY = QMAIL + "/queue/mess/0/stray"
 BATCH = QMAIL + "/queue.quarantine/20200101T000000Z-abcd"
 BESIDE = "table ip beside {\nchain in {\ntype nat hook prerouting priority -100;\ntcp dport 587 redirect to :25\n}\n}\n"
 MAIN = {
-    "COMMON-020": {"smtpd_relay_restrictions": "permit", "smtpd_recipient_restrictions": "permit"},
+    "COMMON-020": {"smtpd_relay_restrictions": "check_client_access static:ok, reject_unauth_destination"},
     "COMMON-030": {"smtpd_sasl_auth_enable": "yes"},
     "POSTFIX-010": {"luser_relay": ""},
     "POSTFIX-020": {"local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"},

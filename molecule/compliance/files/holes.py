@@ -10,7 +10,7 @@ import sys
 import trees
 
 POSTFIX = {
-    "smtpd_relay_restrictions": "permit",
+    "smtpd_relay_restrictions": "check_client_access static:ok, reject_unauth_destination",
     "smtpd_recipient_restrictions": "",
     # There is nobody to ask for names.
     "smtpd_peername_lookup": "no",
