@@ -131,12 +131,17 @@ def hold():
     run("postsuper", "-h", "ALL")
 
 
+def clear_auth():
+    run("postconf", "-P", "submission/inet/smtpd_tls_auth_only=no")
+    run("postfix", "reload")
+
+
 def stray():
     write(STRAY, "")
 
 
 FAULTS = {
-    "COMMON-040": lambda: run("postconf", "-P", "submission/inet/smtpd_tls_auth_only=no"),
+    "COMMON-040": clear_auth,
     "POSTFIX-080": hold,
     "POSTFIX-100": lambda: run("systemctl", "stop", "postfix"),
     "FIREWALL-010": lambda: os.unlink(WANTS),
