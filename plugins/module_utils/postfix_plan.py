@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """postfix_hardening_plan's engine: look at one instance, and say what the role postfix_hardening is to do."""
 
-__all__ = ["plan"]
+__all__ = ["plan", "serves"]
 
 import re
 
@@ -25,7 +25,7 @@ def plan(params):
     )  # fmt: skip
     found, postfix = without["read"], Postfix(without["config_directory"])
     done = Hardening(
-        params, found, lambda domain: _serves(domain, found["parameters"].get("mydestination", ""), postfix),
+        params, found, lambda domain: serves(domain, found["parameters"].get("mydestination", ""), postfix),
         lambda maps, name: any(postfix.lookup(one, name) for one in _words(maps)),
         postfix.service_values(),
     )  # fmt: skip
@@ -46,7 +46,7 @@ def _words(value):
     return [word for word in re.split(r"[,\s]+", value) if word]
 
 
-def _serves(domain, destinations, postfix):
+def serves(domain, destinations, postfix):
     """Tell whether a list such as mydestination has a domain; its words are names, tables or files of these."""
     domain = domain.lower()
     for word in _words(destinations):
@@ -54,7 +54,7 @@ def _serves(domain, destinations, postfix):
         if word.startswith("/"):
             with open(word, encoding="utf-8", errors="replace") as file:
                 lines = [line.partition("#")[0] for line in file]
-            matches = _serves(domain, " ".join(lines), postfix)
+            matches = serves(domain, " ".join(lines), postfix)
         elif ":" in word:
             matches = postfix.lookup(word, domain)
         else:

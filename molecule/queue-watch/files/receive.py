@@ -102,7 +102,7 @@ def expect(since, extra, wanted):
             assert 0 < seconds < 2 * PERIOD, (one["channel"], seconds)
             assert "rescue-queue-watch-mail" in text and "threshold 300" in text, text
         if one["channel"] == "smtp":
-            assert one["what"]["from"] == "203.0.113.11", one
+            assert one["what"]["from"] == "198.18.88.11", one
     alert = next(one["what"] for one in received() if one["channel"] == "webhook" and one["event"] == "alert")
     assert alert["messages"] > 300, alert
     assert {"count"} == {one["name"] for one in alert["conditions"]}, alert

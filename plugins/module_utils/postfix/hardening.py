@@ -7,7 +7,7 @@ It is worked out from the configuration as it would be without the role: what th
 in the next run, like what the host's owner wants.
 """
 
-__all__ = ["Hardening", "READ"]
+__all__ = ["Hardening", "READ", "stops_relaying"]
 
 import re
 
@@ -207,7 +207,7 @@ class Hardening:
             for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
                 if service + "/" + name not in self._overrides:
                     holding.append(self.parameters.get(name, self._now.get(name, "")))
-            if not any(_stops(value) for value in holding):
+            if not any(stops_relaying(value) for value in holding):
                 self.notes.append(
                     "%s bypasses the relay restrictions of main.cf: its own are %s."
                     % (service, _shown(shown) or "empty")
@@ -218,7 +218,7 @@ class Hardening:
             self.notes.append("mynetworks has %s: everyone may relay here." % ", ".join(sorted(everyone)))
 
     def _stops_relaying(self, *names):
-        return any(_stops(self._now.get(name, "")) for name in names)
+        return any(stops_relaying(self._now.get(name, "")) for name in names)
 
     def _name_bypasses(self):
         for name, value in self._overrides.items():
@@ -281,7 +281,8 @@ def _is(value, wanted):
     return value is not None and value.lower() == wanted
 
 
-def _stops(restrictions):
+def stops_relaying(restrictions):
+    """Tell whether a list of restrictions keeps strangers from relaying."""
     former = None
     for word in re.split(r"[,\s]+", restrictions.lower()):
         if former != "warn_if_reject":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report import records
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain, trouble
@@ -13,6 +14,8 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plai
 __all__ = ["Collector", "RANKS"]
 
 COLLECTION = "mailops.rescue."
+# What these say is about the whole run, although Ansible books it to the host that the task was run for.
+SHOWING = COLLECTION + "show_"
 # The worst first.
 RANKS = ("fail", "error", "waived", "pass", "not_applicable")
 MAX_ERRORS = 20
@@ -45,6 +48,7 @@ class Collector:
         self.hosts = {}
         self.relevant = False
         self._expected = set()
+        self._verdicts = Counter()
         self._lock = threading.RLock()
 
     def host(self, name):
@@ -58,6 +62,9 @@ class Collector:
     def failed(self, name, action, result, task, handled=False, checked=False):
         """A task failed; `handled`: the play goes on for the host in spite of it."""
         with self._lock:
+            if str(action or "").startswith(SHOWING):
+                self._verdicts[name] += 1
+                return
             host = self.host(name)
             self._take(name, action, result, checked)
             if self._ours(action) or not handled:
@@ -94,7 +101,7 @@ class Collector:
         with self._lock:
             for name, counts in summaries.items():
                 host = self.host(name)
-                if counts.get("failures"):
+                if counts.get("failures", 0) > self._verdicts[name]:
                     host.failed = host.failed or "a task failed"
                 else:
                     host.failed = None

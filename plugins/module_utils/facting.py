@@ -1,0 +1,134 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mta_facts' engine: read, and never change, what a compliance run asks of a mail server besides its queue."""
+
+__all__ = ["find"]
+
+import fnmatch
+import os
+import time
+import uuid
+
+from ansible_collections.mailops.rescue.plugins.module_utils import mta, postfix_facts, qmail_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.nftables import FILE, UNIT, UNIT_FILE
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.plan import make_plan
+from ansible_collections.mailops.rescue.plugins.module_utils.listening import Network
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import created, name_of
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantines import places
+from ansible_collections.mailops.rescue.plugins.module_utils.records import iso_time
+
+_MOST = 50
+# smtp_probe takes more, but servers count what looks like guessing addresses.
+_MOST_RECIPIENTS = 5
+_ENABLED = "/etc/systemd/system/sysinit.target.wants"
+
+
+def find(params, host=None, network=None):
+    """Return mta_facts' result. Raises RescueError where not even the MTA is known."""
+    begin = time.monotonic()
+    host, network = host or Host(), network or Network()
+    target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
+    result = {"changed": False, "mta": target.mta, "postfix": None, "qmail": None}
+    if target.mta == "postfix":
+        found = _part(lambda: postfix_facts.find(params["config_directory"], host))
+    else:
+        queues = target.reader.directories
+        found = _part(lambda: qmail_facts.find(params["home"], queues, params["double_bounces"]))
+    result[target.mta] = found
+    port = params["smtp_port"]
+    asked = [port] + [one for one in params["ports"] if one != port and network.listens(one)]
+    address = network.where_to_ask(port)
+    result.update(
+        version=found.get("version"),
+        domain=found.get("domain") or "",
+        recipients=_recipients(found),
+        catchalls=_unknown(found.get("catchalls"), params["known_catchalls"]),
+        trusted=postfix_facts.trusts(found["networks"], address) if "networks" in found else None,
+        addresses=[str(one) for one in network.addresses],
+        listening=[{"address": str(one[0]), "port": one[1]} for one in network.listening[:200]],
+        probes=[{"host": str(network.where_to_ask(one)), "port": one} for one in asked],
+        firewall=_firewall(params, host, network),
+        quarantine=_part(lambda: _quarantine(params)),
+        seconds=0,
+    )
+    result["seconds"] = round(time.monotonic() - begin, 3)
+    return result
+
+
+def _part(look):
+    """Return what ``look`` finds with ``error`` None, or only ``error``: one part must not hide the others."""
+    try:
+        return dict(look(), error=None)
+    except (RescueError, Damaged) as error:
+        return {"error": str(error)}
+    except OSError as error:
+        return {"error": "%s: %s." % (error.filename or "The host", error.strerror or error)}
+
+
+def _recipients(found):
+    """Return made-up addresses in domains whose mail to nobody would be bounced, were it accepted."""
+    domains = [one["domain"] for one in found.get("bouncing") or () if "*" not in one["domain"]]
+    return ["mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], name.lstrip(".")) for name in domains[:_MOST_RECIPIENTS]]
+
+
+def _unknown(catchalls, known):
+    """Return the catch-alls that nobody has named, by domain or pattern."""
+    if catchalls is None:
+        return None
+    patterns = [one.lower().lstrip("@") for one in known]
+    unknown = [
+        one for one in catchalls
+        if not any(fnmatch.fnmatchcase(one["domain"].lower().lstrip("@"), pattern) for pattern in patterns)
+    ]  # fmt: skip
+    return {"count": len(catchalls), "unknown": unknown[:_MOST], "unknown_count": len(unknown)}
+
+
+def _firewall(params, host, network):
+    """Return whether the rules for submission are as they were wanted, now and after a reboot; None: nothing is wanted
+    or nobody listens.
+    """
+    listening = [port for port in params["ports"] if network.is_open(port)]
+    wanted = bool(params["allowed_networks"]) or params["allow_nobody"]
+    found = {"listening": listening, "wanted": wanted, "backend": None, "loaded": None, "kept": None, "error": None}
+    if not (listening and wanted):
+        return found
+    options = {
+        "state": "present", "ports": params["ports"], "allowed_networks": params["allowed_networks"],
+        "allow_nobody": params["allow_nobody"], "action": params["firewall_action"],
+        "rate_limit": params["firewall_rate_limit"], "backend": params["firewall_backend"], "ssh_port": None,
+    }  # fmt: skip
+    return dict(found, **_part(lambda: _rules(make_plan(options, host), host)))
+
+
+def _rules(plan, host):
+    backend = plan["backend"]
+    if backend == "nftables":
+        planned = plan["nftables"]
+        is_kept = host.read(FILE) == planned["table"] and host.read(UNIT_FILE) == planned["unit_text"]
+        return {"backend": backend, "loaded": not planned["load"], "kept": is_kept and UNIT in host.names(_ENABLED)}
+    # Both keep what they have.
+    is_there = not plan[backend]["add"] and not plan[backend]["remove"]
+    return {"backend": backend, "loaded": is_there, "kept": is_there}
+
+
+def _quarantine(params):
+    """Return how many batches there are, and the oldest."""
+    count, oldest = 0, None
+    now = time.time()
+    options = {"mta": params["mta"], "queue_directory": params["queue_directory"],
+               "config_directory": params["config_directory"], "quarantine": params["quarantine"]}  # fmt: skip
+    for place in places(options):
+        if not os.path.lexists(place.path):
+            continue
+        with place:
+            for batch in place.batches():
+                count += 1
+                if oldest is None or created(batch) < oldest[0]:
+                    oldest = (created(batch), name_of(batch))
+    if oldest is None:
+        return {"batches": 0, "oldest": None}
+    age = max(int(now - oldest[0]), 0)
+    return {"batches": count, "oldest": {"batch": oldest[1], "created": iso_time(oldest[0]), "age": age}}

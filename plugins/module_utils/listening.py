@@ -1,0 +1,84 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which addresses this host has, on which TCP ports somebody listens, and where to ask what strangers get."""
+
+__all__ = ["Network"]
+
+import ipaddress
+import os
+import re
+import socket
+import struct
+
+_LISTEN = "0A"
+_LINE = re.compile(r"^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ")
+_LOCAL = re.compile(r"\|-- (\S+)\n\s*/32 host LOCAL")
+_GLOBAL = "00"
+
+
+class Network:
+    """``addresses``: this host's own, without those of the loopback and of links, IPv4 first; ``listening``: the sorted
+    list of (ip_address, port). Read below ``root``, as the kernel shows them.
+    """
+
+    def __init__(self, root="/proc"):
+        self._root = os.path.join(root, "net")
+        self.addresses = self._ipv4() + self._ipv6()
+        self.listening = sorted(set(self._sockets()), key=lambda one: (one[1], one[0].version, one[0]))
+
+    def listens(self, port):
+        """Tell whether somebody listens on a port, at whatever address."""
+        return any(one[1] == port for one in self.listening)
+
+    def is_open(self, port):
+        """Tell whether somebody listens on a port where others could reach it."""
+        return any(not address.is_loopback for address, at in self.listening if at == port)
+
+    def where_to_ask(self, port):
+        """Return the address at which this host is to ask a port as a stranger would; the loopback is trusted by most
+        servers, and so the last choice.
+        """
+        found = [address for address, at in self.listening if at == port]
+        versions = {address.version for address in found if address.is_unspecified}
+        if 6 in versions:
+            # Unless it is told otherwise, it takes IPv4, too.
+            versions.add(4)
+        for own in self.addresses:
+            if own.version in versions or own in found:
+                return own
+        return next((one for one in found if not one.is_unspecified), ipaddress.ip_address("127.0.0.1"))
+
+    def _sockets(self):
+        for name in ("tcp", "tcp6"):
+            for line in self._read(name).splitlines():
+                match = _LINE.match(line)
+                if match and match.group(3) == _LISTEN:
+                    yield _address(match.group(1)), int(match.group(2), 16)
+
+    def _ipv4(self):
+        found = {ipaddress.ip_address(text) for text in _LOCAL.findall(self._read("fib_trie"))}
+        return sorted(one for one in found if not one.is_loopback)
+
+    def _ipv6(self):
+        found = set()
+        for line in self._read("if_inet6").splitlines():
+            fields = line.split()
+            if len(fields) > 3 and fields[3] == _GLOBAL:
+                found.add(ipaddress.ip_address(bytes.fromhex(fields[0])))
+        return sorted(found)
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self._root, name), encoding="ascii", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            # There may be no IPv6.
+            return ""
+
+
+def _address(text):
+    """Return the ip_address of what the kernel writes as words in its own byte order."""
+    words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
+    raw = struct.pack("=%dI" % len(words), *words)
+    return ipaddress.ip_address(socket.inet_ntop(socket.AF_INET if len(words) == 1 else socket.AF_INET6, raw))

@@ -1,0 +1,182 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a compliance run wants to know of one Postfix instance. Nothing here changes anything."""
+
+__all__ = ["find"]
+
+import ipaddress
+import os
+import pwd
+import re
+
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import stops_relaying
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import serves
+from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+
+_SHOWN = (
+    "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps", "local_recipient_maps",
+    "luser_relay", "mailbox_transport", "master_service_disable", "mydestination", "mynetworks", "notify_classes",
+    "2bounce_notice_recipient", "relay_transport", "soft_bounce", "smtpd_client_auth_rate_limit",
+    "smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit",
+    "smtpd_client_recipient_rate_limit", "smtpd_relay_restrictions",
+)  # fmt: skip
+_READ = _SHOWN + (
+    "alias_maps", "mail_version", "myhostname", "queue_directory", "smtpd_recipient_restrictions",
+    "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains",
+)  # fmt: skip
+_LIMIT = re.compile(r"smtpd_client_[a-z_]+_limit\Z")
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
+# A lookup in others may ask a server elsewhere, or match everything.
+_TABLES = ("hash", "lmdb", "btree", "cdb", "dbm", "texthash", "inline", "static")
+# What local(8) puts in for each message.
+_EACH = re.compile(r"\$[({]?(user|local|extension|recipient|domain|home|shell|client)")
+_TAKERS = ("mailbox_transport", "fallback_transport", "fallback_transport_maps")
+_EVERYONE = ("0.0.0.0/0", "::/0")
+_LONGEST = 500
+_MOST = 50
+_MOST_DOMAINS = 1000
+
+
+def find(config_directory, host):
+    """Return a dict as ``postfix`` of mta_facts documents it. Raises RescueError.
+
+    ``host``: a firewall.host.Host, which runs commands.
+    """
+    directory, unused = find_directory(config_directory)
+    postfix = Postfix(directory)
+    values = postfix.values(_READ, expanded=True)
+    with open(os.path.join(directory, "master.cf"), encoding="utf-8", errors="surrogateescape") as file:
+        services = Services(file.read())
+    own = postfix.service_values()
+    catchalls = _catchalls(values, directory, host)
+    luser = _luser(values, postfix)
+    if luser["effective"] and not luser["discards"]:
+        catchalls.insert(0, {"domain": luser["address"], "does": "delivers", "path": "luser_relay"})
+    return {
+        "config_directory": directory,
+        "version": values.get("mail_version"),
+        "running": postfix.is_running(),
+        "parameters": {name: _shown(values[name]) for name in _SHOWN if name in values},
+        "limits": _limits(values, own),
+        "relay": _relay(values, services, own),
+        "networks": _words(values.get("mynetworks", "")),
+        "luser": luser,
+        "catchalls": catchalls,
+        "domain": _domain(values),
+    }
+
+
+def trusts(networks, address):
+    """Tell whether an ip_address is in one of the networks that mynetworks names itself, not by a table."""
+    for text in networks:
+        try:
+            network = ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            continue
+        if address.version == network.version and address in network:
+            return True
+    return False
+
+
+def _words(value):
+    return [word for word in re.split(r"[,\s]+", value) if word]
+
+
+def _literals(value):
+    return [word for word in _words(value.lower()) if _NAME.match(word)]
+
+
+def _shown(value):
+    return visible(shorten(value, _LONGEST))
+
+
+def _domain(values):
+    """Return a domain whose unknown recipients local(8) would get; empty where none is named."""
+    found = [name for name in _literals(values.get("mydestination", "")) if not name.startswith("localhost")]
+    host = values.get("myhostname", "").lower()
+    return host if host in found else (found or [""])[0]
+
+
+def _luser(values, postfix):
+    """Return what becomes of mail to local addresses that do not exist, as far as luser_relay says."""
+    raw = postfix.values(["luser_relay"]).get("luser_relay", "")
+    address = raw if _EACH.search(raw) else values.get("luser_relay", "")
+    takers = [name for name in _TAKERS if values.get(name)]
+    target, resolves = None, False
+    if address and not _EACH.search(raw):
+        local, unused, domain = address.partition("@")
+        if domain and not serves(domain, values.get("mydestination", ""), postfix):
+            resolves = True
+        else:
+            target = postfix.alias(local, _words(values.get("alias_maps", "")))
+            resolves = target is not None or _is_user(local)
+    elif address:
+        resolves = True
+    is_reached = bool(address) and not values.get("local_recipient_maps") and not takers
+    return {
+        "address": _shown(address),
+        "target": None if target is None else _shown(target),
+        "resolves": resolves,
+        "takers": takers,
+        "effective": is_reached and resolves,
+        "discards": is_reached and target == "/dev/null",
+    }
+
+
+def _is_user(name):
+    try:
+        pwd.getpwnam(name.lower())
+    except (KeyError, ValueError):
+        return False
+    return True
+
+
+def _catchalls(values, directory, host):
+    """Return the catch-alls in virtual_alias_maps: entries for a whole domain."""
+    domains = set()
+    for name in ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains"):
+        domains.update(_literals(values.get(name, "")))
+    keys = "".join("@%s\n" % name for name in sorted(domains)[:_MOST_DOMAINS])
+    found = []
+    for table in _words(values.get("virtual_alias_maps", "")):
+        if table.partition(":")[0] not in _TABLES or not keys:
+            continue
+        output = host.run("postmap", "-c", directory, "-q", "-", table, data=keys)[1]
+        for line in output.splitlines()[:_MOST]:
+            key, unused, target = line.partition("\t")
+            found.append({"domain": _shown(key), "does": "forwards to %s" % _shown(target), "path": _shown(table)})
+    return found
+
+
+def _limits(values, own):
+    """Return the limits on clients that are off: {parameter: [where]}."""
+    found = {}
+    for name, value in values.items():
+        if _LIMIT.match(name):
+            found[name] = ["main.cf"] if value == "0" else []
+    for name, value in sorted(own.items()):
+        service, unused, parameter = name.rpartition("/")
+        if parameter in found and value == "0":
+            found[parameter].append(service)
+    return found
+
+
+def _relay(values, services, own):
+    """Return which services let strangers relay by their restrictions, and which networks hold everyone."""
+    names = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+    lenient = []
+    for service in services.names():
+        if service.rpartition("/")[2] not in ("inet", "pass") or _program(services, service) != "smtpd":
+            continue
+        restrictions = [own.get("%s/%s" % (service, name), values.get(name, "")) for name in names]
+        if not any(stops_relaying(one) for one in restrictions):
+            lenient.append(service)
+    networks = [one.replace("[", "").replace("]", "") for one in _words(values.get("mynetworks", ""))]
+    return {"lenient": lenient, "everyone": [one for one in networks if one in _EVERYONE]}
+
+
+def _program(services, name):
+    return (services.get(name)["command"].split() or [""])[0]

@@ -1,0 +1,117 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a compliance run wants to know of a qmail. Nothing here changes anything."""
+
+__all__ = ["find"]
+
+import os
+import re
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept
+from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail, double_bounces
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import open_home
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import holder
+from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
+
+_NULL = re.compile(rb"^/dev/null/?[ \t]*$", re.MULTILINE)
+_BOUNCES = (dotqmail.BOUNCES.does, "vdelivermail bounce-no-mailbox", "defers")
+_VERSION = re.compile(rb"\b(notqmail|netqmail|s/qmail|eqmail|aqmail)(?:[ -](\d[\d.]*))?")
+_LARGEST = 1 << 22
+_MOST = 50
+
+
+def find(home, queues, to):
+    """Return a dict as ``qmail`` of mta_facts documents it. Raises RescueError.
+
+    ``queues``: the queues' paths; ``to``: where double bounces are to go: discard, an address, or unchanged.
+    """
+    qmail = Qmail(home)
+    proc = Procfs()
+    catchalls, unused = qmail.catchalls(["*"])
+    null = sorted({path for one in catchalls for path in _with_null(one)})
+    unreadable = [one for one in catchalls if one.problem is not None]
+    readable = [one for one in catchalls if one.problem is None and not _is_null(one, null)]
+    bouncing = [one for one in readable if one.effect.does in _BOUNCES]
+    useful = [one for one in readable if one.effect.useful and one not in bouncing]
+    return {
+        "home": qmail.home,
+        "version": _version(qmail.home),
+        "queues": [{"queue_directory": path, "running": holder(path, proc) is not None} for path in queues],
+        "unreadable": ["%s: %s" % (visible(one.chosen[0].name), visible(one.problem)) for one in unreadable[:_MOST]],
+        "bouncing": [_entry(one) for one in bouncing[:_MOST]],
+        "bouncing_count": len(bouncing),
+        "null_lines": [visible(path) for path in null[:_MOST]],
+        "null_line_count": len(null),
+        "catchalls": [_entry(one) for one in useful],
+        "rcpthosts": qmail.control.line("rcpthosts") is not None,
+        "double_bounces": _double_bounces(qmail, home, to),
+        "domain": _domain(catchalls),
+    }
+
+
+def _entry(one):
+    path = one.path if one.force in (None, one.name) else os.path.join(one.controller.home, one.force)
+    return {"domain": visible(one.chosen[0].name), "does": one.effect.does, "path": visible(path or "")}
+
+
+def _domain(catchalls):
+    """Return a domain that mail comes in for, by its own name; empty where there is none."""
+    names = [domain.name for one in catchalls for domain in one.chosen]
+    return next((name for name in names if "*" not in name and not name.startswith(".")), "")
+
+
+def _with_null(one):
+    """Return the paths of the files, of those that could get mail of a Catchall, with a line /dev/null."""
+    if one.problem is not None:
+        return []
+    found = []
+    try:
+        fd = open_home(one.controller.home)
+    except Damaged:
+        return []
+    try:
+        for name in one.names:
+            file = Kept(fd, name, dotqmail.LARGEST).now
+            if file is not None and _NULL.search(file.data):
+                found.append(os.path.join(one.controller.home, name))
+    except Damaged:
+        pass
+    finally:
+        os.close(fd)
+    return found
+
+
+def _is_null(one, null):
+    return one.force is not None and os.path.join(one.controller.home, one.force) in null
+
+
+def _double_bounces(qmail, home, to):
+    """Return where double bounces go, and whether that is where they are to."""
+    if to == "unchanged":
+        return {"address": None, "as_wanted": None, "error": None}
+    try:
+        now = double_bounces.manage({"home": home, "to": to, "state": "present"}, check_mode=True)
+    except RescueError as error:
+        return {"address": None, "as_wanted": None, "error": str(error)}
+    return {"address": _double_bounce_address(qmail), "as_wanted": not now["changed"], "error": None}
+
+
+def _double_bounce_address(qmail):
+    user, host, me = (qmail.control.line(name) for name in ("doublebounceto", "doublebouncehost", "me"))
+    return visible("%s@%s" % (decode(b"postmaster" if user is None else user), decode(host or me or b"")))
+
+
+def _version(home):
+    """Return which qmail it is, as its SMTP server's HELP says; None where it does not."""
+    try:
+        with open(os.path.join(home, "bin", "qmail-smtpd"), "rb") as file:
+            match = _VERSION.search(file.read(_LARGEST))
+    except OSError:
+        return None
+    if match is None:
+        return None
+    return " ".join(part.decode("ascii") for part in match.groups() if part)

@@ -1,0 +1,122 @@
+"""The playbook comply, run as an operator runs it, on a queue without an MTA and on hosts that cannot be reached."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.playing import NOTHING_LISTENS, ROOT, at, player
+from tests.support.qmail_home import QmailHome
+from tests.support.qmail_queue import QmailQueue
+from tests.support.smtp_server import Script, serving
+
+CALLBACK = {"ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report"}
+
+
+@pytest.fixture
+def play(tmp_path):
+    return player(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = QmailHome(tmp_path / "qmail")
+    (home.path / "queue").rmdir()
+    QmailQueue(home.path / "queue", split=3).add("Subject: x\n\nx\n", b"bob@example.com", remote=[b"r@example.net"])
+    return home
+
+
+def host(home, port, **variables):
+    return at(home.path / "queue", mailops_mta="qmail", qmail_hardening_home=str(home.path), mailops_smtp_port=port,
+              submission_firewall_ports=[], compliance_probe_timeout=5, **variables)  # fmt: skip
+
+
+def report(made):
+    document = json.loads((made.directory / "mailops-report" / "report.json").read_text())
+    return {one["name"]: one for one in document["hosts"]}
+
+
+def statuses(found):
+    return {one["id"]: one["status"] for one in found["controls"]}
+
+
+def test_what_fails_and_what_is_unreachable(play, home):
+    with serving(Script()) as port:
+        hosts = {"a": {"a-gone": NOTHING_LISTENS}, "b": {"b1": host(home, port)}}
+        made = play("mailops.rescue.comply", hosts, "-e", "waves=1", **CALLBACK)
+    assert made.status == 2, made.text
+    found = report(made)
+    assert found["a-gone"]["status"] == "unreachable"
+    assert found["b1"]["status"] == "fail" and found["b1"]["errors"] == []
+    seen = statuses(found["b1"])
+    assert seen["QMAIL-100"] == seen["QMAIL-090"] == "fail"
+    assert seen["COMMON-100"] == seen["COMMON-110"] == "pass"
+    assert not any(name.startswith("POSTFIX") for name in seen)
+    assert "NOT CHECKED\n  a-gone: unreachable: " in made.text
+    assert "2 of 2 hosts not as required" in made.text
+    assert "changed=0" in made.text and "changed=1" not in made.text
+
+
+def test_what_could_not_be_asked_is_unknown(play, home):
+    made = play("mailops.rescue.comply", {"b": {"b1": host(home, 1)}}, "-e", "fail_on=never", **CALLBACK)
+    assert made.status == 0, made.text
+    seen = statuses(report(made)["b1"])
+    assert seen["COMMON-020"] == seen["COMMON-030"] == seen["QMAIL-010"] == "error"
+    assert seen["COMMON-100"] == "pass"
+
+
+def test_without_an_mta_nothing_passes(play, tmp_path):
+    made = play("mailops.rescue.comply", {"b": {"b1": at(tmp_path, mailops_smtp_port=1)}}, **CALLBACK)
+    assert made.status == 2
+    seen = statuses(report(made)["b1"])
+    assert set(seen.values()) <= {"error", "not_applicable"}
+    assert {"POSTFIX-010", "QMAIL-010", "COMMON-100"} <= {name for name, one in seen.items() if one == "error"}
+
+
+def test_growth_since_the_run_before(play, home):
+    with serving(Script()) as port:
+        hosts = {"b": {"b1": host(home, port, compliance_queue_growth=0)}}
+        first = statuses(report(play("mailops.rescue.comply", hosts, **CALLBACK))["b1"])
+        second = statuses(report(play("mailops.rescue.comply", hosts, **CALLBACK))["b1"])
+        kept = home.path.parent / "mailops-report" / "report.json"
+        document = json.loads(kept.read_text())
+        document["hosts"][0]["queues"][0]["total"] = 0
+        kept.write_text(json.dumps(document))
+        third = statuses(report(play("mailops.rescue.comply", hosts, **CALLBACK))["b1"])
+        kept.write_text("no JSON")
+        fourth = statuses(report(play("mailops.rescue.comply", hosts, **CALLBACK))["b1"])
+    assert [one["COMMON-120"] for one in (first, second, third, fourth)] == ["not_applicable", "pass", "fail", "error"]
+
+
+def test_wrong_variables_end_nothing(play, home):
+    with serving(Script()) as port:
+        hosts = {"a": {"a1": host(home, port, compliance_queue_hours="many")}, "b": {"b1": host(home, port)}}
+        made = play("mailops.rescue.comply", hosts, "-e", "waves=1", **CALLBACK)
+    assert made.status == 2
+    found = report(made)
+    assert statuses(found["a1"])["COMMON-000"] == "error"
+    assert statuses(found["b1"])["COMMON-100"] == "pass"
+
+
+def test_every_variable_is_documented():
+    used = (ROOT / "roles/compliance/defaults/main.yml").read_text() + (ROOT / "playbooks/comply.yml").read_text()
+    names = set(re.findall(r"^(compliance_\w+):", used, re.MULTILINE)) | {"target", "waves", "fail_on"}
+    assert len(names) > 15
+    documented = (ROOT / "docs/comply.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", documented, re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert names <= told, names - told
+
+
+def test_every_control_is_documented_and_named_once():
+    import yaml
+
+    definitions = []
+    for path in sorted((ROOT / "roles/compliance/controls").rglob("*.yml")):
+        definitions += yaml.safe_load(path.read_text())
+    ids = [one["id"] for one in definitions]
+    assert len(ids) == len(set(ids)) > 20
+    documented = (ROOT / "docs/comply.md").read_text(encoding="utf-8")
+    for one in definitions:
+        assert {"title", "severity", "that", "unknown", "expected", "observed", "rationale", "remedy"} <= set(one)
+        assert "| `%s` |" % one["id"] in documented, one["id"]

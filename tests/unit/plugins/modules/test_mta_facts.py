@@ -1,0 +1,150 @@
+"""mta_facts as Ansible runs it, on a made-up qmail, and what its engine makes of a Postfix."""
+
+import hashlib
+import os
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils import facting, postfix_facts
+from tests.support.documents import documents
+from tests.support.modules import run_module
+from tests.support.qmail_home import QmailHome
+from tests.support.qmail_queue import QmailQueue
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = QmailHome(tmp_path / "qmail", virtual=("example.com:example.com", "example.org:shop"))
+    home.vpopmail("example.com")
+    os.rmdir(home.path / "queue")
+    QmailQueue(home.path / "queue", split=3)
+    return home
+
+
+def look(home, **options):
+    queue = str(home.path / "queue")
+    status, result = run_module("mta_facts", mta="qmail", home=str(home.path), queue_directory=queue, **options)
+    assert status == 0, result
+    return result
+
+
+def digest(path):
+    found = hashlib.sha256()
+    for directory, below, names in os.walk(path):
+        below.sort()
+        for name in sorted(names):
+            status = os.stat(os.path.join(directory, name))
+            found.update(repr((directory, name, status.st_ino, status.st_mode, status.st_mtime_ns)).encode())
+    return found.hexdigest()
+
+
+def test_result_has_what_is_documented(home):
+    returned = documents("mta_facts")["RETURN"]
+    result = look(home)
+    assert set(result) - {"invocation", "changed"} == set(returned)
+    for part in ("qmail", "firewall", "quarantine", "catchalls"):
+        assert set(result[part]) == set(returned[part]["contains"]), part
+    assert set(result["invocation"]["module_args"]) == set(documents("mta_facts")["DOCUMENTATION"]["options"])
+
+
+def test_what_a_qmail_does_with_mail_to_nobody(home):
+    (home.path / "alias" / ".qmail-default").write_bytes(b"# one line\n/dev/null\n")
+    found = look(home)["qmail"]
+    assert found["null_lines"] == [str(home.path / "alias" / ".qmail-default")]
+    bouncing = {one["domain"]: one["does"] for one in found["bouncing"]}
+    assert bouncing["example.com"] == "vdelivermail bounce-no-mailbox"
+    assert "mail.example.com" not in bouncing
+    assert found["double_bounces"]["as_wanted"] is False
+    assert found["double_bounces"]["address"] == "postmaster@mail.example.com"
+    assert found["rcpthosts"] is False
+
+
+def test_domains_that_would_bounce_are_to_be_asked(home):
+    domains = {address.partition("@")[2] for address in look(home)["recipients"]}
+    assert {"example.com", "mail.example.com"} <= domains
+
+
+def test_catchalls_are_known_by_pattern(home):
+    (home.path / "alias" / ".qmail-default").write_bytes(b"&somebody@example.net\n")
+    unknown = look(home)["catchalls"]
+    assert "mail.example.com" in [one["domain"] for one in unknown["unknown"]]
+    known = look(home, known_catchalls=["*.example.com", "example.org"])["catchalls"]
+    assert (known["count"], known["unknown_count"]) == (unknown["count"], 0)
+
+
+def test_nothing_changes(home):
+    before = digest(home.path)
+    look(home)
+    assert digest(home.path) == before
+
+
+def test_one_part_that_cannot_be_read_hides_no_other(home):
+    (home.path / "users" / "cdb").write_bytes(b"broken")
+    result = look(home)
+    assert "users/cdb" in result["qmail"]["error"]
+    assert result["quarantine"]["batches"] == 0
+    assert result["catchalls"] is None
+
+
+def test_a_network_that_is_none_is_named_in_its_part():
+    class Open:
+        @staticmethod
+        def is_open(port):
+            return port == 587
+
+    params = {"ports": [587], "allowed_networks": ["192.0.2.1/24"], "allow_nobody": False, "firewall_action": "drop",
+              "firewall_rate_limit": "", "firewall_backend": "nftables"}  # fmt: skip
+    found = facting._firewall(params, None, Open)
+    assert "allowed_networks: expected a network" in found["error"]
+    assert found["loaded"] is None
+
+
+class Postfix:
+    """What postconf and postalias say."""
+
+    def __init__(self, luser, aliases=None):
+        self.luser, self.aliases = luser, aliases or {}
+
+    def values(self, names):
+        return {"luser_relay": self.luser}
+
+    def alias(self, name, maps):
+        return self.aliases.get(name)
+
+    def lookup(self, table, name):
+        return False
+
+
+@pytest.mark.parametrize(
+    "luser, aliases, more, effective, discards",
+    [
+        ("", {}, {}, False, False),
+        ("gone@a.example", {"gone": "/dev/null"}, {}, True, True),
+        ("gone@a.example", {"gone": "/dev/null"}, {"local_recipient_maps": "hash:/users"}, False, False),
+        ("gone@a.example", {"gone": "/dev/null"}, {"fallback_transport": "smtp:x"}, False, False),
+        ("nobody-has-this@a.example", {}, {}, False, False),
+        ("root", {}, {}, True, False),
+        ("box@elsewhere.example", {}, {}, True, False),
+        ("$user@elsewhere.example", {}, {}, True, False),
+    ],
+)
+def test_luser_relay(luser, aliases, more, effective, discards):
+    values = {"luser_relay": luser, "mydestination": "a.example", "alias_maps": "hash:/etc/aliases", **more}
+    found = postfix_facts._luser(values, Postfix(luser, aliases))
+    assert (found["effective"], found["discards"]) == (effective, discards)
+
+
+def test_whom_mynetworks_trusts():
+    from ipaddress import ip_address
+
+    networks = ["127.0.0.0/8", "[2001:db8::]/32", "hash:/etc/networks"]
+    assert postfix_facts.trusts(networks, ip_address("2001:db8::1"))
+    assert not postfix_facts.trusts(networks, ip_address("192.0.2.1"))
+
+
+def test_limits_that_are_off():
+    values = {"smtpd_client_message_rate_limit": "0", "smtpd_client_auth_rate_limit": "20", "myhostname": "0"}
+    own = {"submission/inet/smtpd_client_auth_rate_limit": "0"}
+    assert postfix_facts._limits(values, own) == {
+        "smtpd_client_message_rate_limit": ["main.cf"], "smtpd_client_auth_rate_limit": ["submission/inet"],
+    }  # fmt: skip
