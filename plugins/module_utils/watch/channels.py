@@ -81,7 +81,7 @@ def _webhook(made, settings):
         def redirect_request(self, *unused):
             return None
 
-    headers = {"Content-Type": "application/json", "User-Agent": "mailops-queue-watch"}
+    headers = {"Content-Type": "application/json", "User-Agent": settings.get("agent", "mailops-queue-watch")}
     if settings["token_file"]:
         headers["Authorization"] = "Bearer %s" % _token(settings["token_file"])
     request = urllib.request.Request(
@@ -126,7 +126,7 @@ def _smtp(made, settings):
     mail["Message-ID"] = make_msgid(domain=domain)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Mailops-Event"] = made["event"]
-    mail.set_content(notice.body(made))
+    mail.set_content(made["body"] if "body" in made else notice.body(made))
     server = smtplib.SMTP(timeout=_STEP, local_hostname=domain)
     try:
         _connect(server, settings)

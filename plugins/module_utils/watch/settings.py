@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is watched for, and whom it is told: options checked before anything is changed, and read back by each run."""
 
-__all__ = ["HIDDEN", "check", "is_below", "load"]
+__all__ = ["HIDDEN", "check", "is_below", "load", "smtp", "webhook"]
 
 import json
 import os
@@ -50,8 +50,8 @@ def check(params):
         "bounce_minimum": _number("bounce_minimum", params["bounce_minimum"], 1),
         "interval": interval,
         "cooldown": duration("cooldown", params["cooldown"]),
-        "webhook": _webhook(params),
-        "smtp": _smtp(params),
+        "webhook": webhook(params),
+        "smtp": smtp(params),
         "syslog": params["syslog"],
         "textfile_directory": _directory("textfile_directory", params["textfile_directory"]),
     }
@@ -63,7 +63,8 @@ def _number(option, value, least, most=10**9):
     return value
 
 
-def _webhook(params):
+def webhook(params, hidden=HIDDEN):
+    """Return where and how to POST, or None; ``hidden`` is what the service cannot see. Raises RescueError."""
     url = params["webhook_url"]
     if not url:
         for option in ("webhook_token_file", "webhook_ca_file"):
@@ -83,12 +84,13 @@ def _webhook(params):
         raise RescueError("webhook_token_file: a token is sent over https only, and webhook_url is %s." % parts.scheme)
     return {
         "url": url,
-        "token_file": _file("webhook_token_file", params["webhook_token_file"]),
-        "ca_file": _file("webhook_ca_file", params["webhook_ca_file"]),
+        "token_file": _file("webhook_token_file", params["webhook_token_file"], hidden),
+        "ca_file": _file("webhook_ca_file", params["webhook_ca_file"], hidden),
     }
 
 
-def _smtp(params):
+def smtp(params):
+    """Return the mail server to tell, or None. Raises RescueError."""
     host, recipients = params["smtp_host"], params["smtp_to"]
     if not host:
         for option in ("smtp_to", "smtp_from"):
@@ -115,14 +117,14 @@ def _smtp(params):
     }
 
 
-def _file(option, path):
+def _file(option, path, hidden):
     if not path:
         return None
     if not os.path.isabs(path) or not os.path.isfile(path):
         raise RescueError("%s: expected the path of a file on the host, got %r." % (option, path))
     # A link may lead where the service cannot follow.
     path = os.path.realpath(path)
-    if is_below(path, HIDDEN + ("/tmp", "/var/tmp")):
+    if is_below(path, hidden + ("/tmp", "/var/tmp")):
         raise RescueError(
             "%s: expected a file elsewhere than in %s, which the service cannot see." % (option, os.path.dirname(path))
         )

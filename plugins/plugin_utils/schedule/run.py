@@ -1,0 +1,146 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One scheduled run: comply.yml through ansible-runner, its report kept, what became worse told.
+
+The exit status is that of the report: 0 all well, 1 a control fails, 2 a grave one does, 3 something is unknown, and so
+it is where there is no report. It is 1 at least where an alert did not get out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+from datetime import datetime, timezone
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import deciding
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept, files
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import check, check_channels, load
+
+__all__ = ["main", "run"]
+
+UNDELIVERED, UNKNOWN = 1, 3
+
+
+class NoReport(Exception):
+    """There is no report of this run; the message says why."""
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description="Check mail servers by schedule.")
+    parser.add_argument("settings", help="file of settings, as the role compliance_schedule writes it")
+    parser.add_argument("--check", action="store_true", help="only see whether the settings are good")
+    given = parser.parse_args(arguments)
+    try:
+        settings = load(given.settings)
+        if given.check:
+            check(settings)
+            check_channels(settings)
+            return 0
+        return run(settings)
+    except (RescueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return UNKNOWN
+
+
+def run(settings, play=None):
+    """Make one run and return its exit status. `play` runs the playbook; raises NoReport."""
+    os.makedirs(settings["directory"], mode=0o750, exist_ok=True)
+    with open(os.path.join(settings["directory"], "lock"), "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RescueError("Another run is under way in %s." % settings["directory"]) from None
+        return _run(settings, play or _play)
+
+
+def _run(settings, play):
+    kept = Kept(settings["directory"])
+    before = files(settings["report_directory"])
+    document = None
+    try:
+        check(settings)
+        play(settings, kept.last())
+        document, fresh = _made(settings, before)
+        made = deciding.turned(document, settings)
+    except (NoReport, RescueError) as error:
+        made = deciding.no_report(error, settings)
+    except Exception as error:  # whatever kept the servers from being checked is told
+        made = deciding.no_report("%s: %s" % (type(error).__name__, error), settings)
+    usual = channels.names(settings)
+    pending = [one for one in kept.pending() if one[0] in usual]
+    if made is not None:
+        print(made["text"])
+        pending += [(channel, made) for channel in usual]
+    # In this order: a run that is killed here is compared with the same report again, and tells twice, not never.
+    kept.remember(pending)
+    if document is not None:
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        name = kept.add(settings["report_directory"], fresh, stamp, settings["keep_reports"])
+        hosts = document["summary"]["hosts"]
+        print("%d hosts: %d pass, %d fail, %d unknown, %d unreachable; report %s" % (
+            hosts["total"], hosts["pass"], hosts["fail"], hosts["unknown"], hosts["unreachable"],
+            os.path.join(kept.reports, name)))  # fmt: skip
+    unsent = _send(pending, settings)
+    kept.remember(unsent)
+    status = document["summary"]["exit_code"] if document is not None else UNKNOWN
+    return status or (UNDELIVERED if unsent else 0)
+
+
+def _send(pending, settings):
+    unsent = []
+    for pair, reason in zip(pending, channels.send_all(pending, settings)):
+        if reason is not None:
+            print("%s: an alert did not get out, and is sent by the next run: %s" % (pair[0], reason), file=sys.stderr)
+            unsent.append(pair)
+    return unsent
+
+
+def _made(settings, before):
+    """Return the new report and the names of its files. Raises NoReport."""
+    directory = settings["report_directory"]
+    after = files(directory)
+    fresh = sorted(name for name in after if after[name] != before.get(name) and name != "report.previous.json")
+    if "report.json" not in fresh:
+        raise NoReport("the run made no report")
+    try:
+        with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
+            document = usable(json.load(file))
+        if document["summary"]["exit_code"] not in (0, 1, 2, 3):
+            raise ValueError("it has no exit status")
+    except (OSError, ValueError, KeyError, TypeError, UnusablePrevious) as error:
+        raise NoReport("its report cannot be read: %s" % error) from error
+    return document, fresh
+
+
+def _play(settings, previous):
+    import ansible_runner
+
+    private = os.path.join(settings["directory"], "runner")
+    os.makedirs(private, mode=0o700, exist_ok=True)
+    variables = dict(
+        settings["extra_vars"],
+        report_directory=settings["report_directory"],
+        report_formats=settings["report_formats"],
+    )
+    if previous is not None:
+        variables["report_previous"] = previous
+    # What the run calls is what this program was started by.
+    path = "%s:%s" % (os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))
+    made = ansible_runner.run(
+        private_data_dir=private, project_dir=settings["project"], playbook=settings["playbook"],
+        inventory=settings["inventory"], limit=settings["limit"] or None, extravars=variables,
+        envvars={"ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report", "PATH": path},
+        rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
+        # It would take the files of the first run for all others.
+        suppress_env_files=True,
+    )  # fmt: skip
+    # A run that failed is one that found something, or made no report.
+    if made.status in ("timeout", "canceled", "error"):
+        raise NoReport("the run ended with %s; its output is in %s" % (made.status, made.config.artifact_dir))
