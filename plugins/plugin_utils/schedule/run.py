@@ -27,6 +27,10 @@ __all__ = ["main", "run"]
 
 UNDELIVERED, UNKNOWN = 1, 3
 
+# Not resolved: in a checkout, links lead there.
+_ROOT = os.path.abspath(__file__).partition("/ansible_collections/mailops/rescue/")[0]
+_COLLECTIONS = "~/.ansible/collections:/usr/share/ansible/collections"
+
 
 class NoReport(Exception):
     """There is no report of this run; the message says why."""
@@ -131,12 +135,16 @@ def _play(settings, previous):
     )
     if previous is not None:
         variables["report_previous"] = previous
-    # What the run calls is what this program was started by.
+    # What the run uses is what this program is part of.
     path = "%s:%s" % (os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))
     made = ansible_runner.run(
         private_data_dir=private, project_dir=settings["project"], playbook=settings["playbook"],
         inventory=settings["inventory"], limit=settings["limit"] or None, extravars=variables,
-        envvars={"ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report", "PATH": path},
+        envvars={
+            "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report",
+            "ANSIBLE_COLLECTIONS_PATH": "%s:%s" % (_ROOT, os.environ.get("ANSIBLE_COLLECTIONS_PATH", _COLLECTIONS)),
+            "PATH": path,
+        },
         rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
         # It would take the files of the first run for all others.
         suppress_env_files=True,

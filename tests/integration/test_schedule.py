@@ -1,0 +1,253 @@
+"""The scheduled compliance run, started as systemd starts it, on a queue without an MTA; and what the role writes."""
+
+import http.server
+import importlib.util
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+import yaml
+
+from tests.support.playing import NOTHING_LISTENS, ROOT, at, player
+from tests.support.qmail_home import QmailHome
+from tests.support.qmail_queue import QmailQueue
+from tests.support.smtp_server import Script, serving
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ansible_runner") is None, reason="ansible-runner is not installed"
+)
+PROGRAM = "ansible_collections.mailops.rescue.plugins.plugin_utils.schedule"
+# What no queue without an MTA can hold.
+WAIVED = [{"control": name, "reason": "r", "owner": "o", "expires": "2099-01-01"}
+          for name in ("QMAIL-*", "COMMON-0*", "COMMON-110", "COMMON-130", "COMMON-140")]  # fmt: skip
+
+
+@pytest.fixture
+def hook():
+    """A webhook receiver; `told` is what it was sent."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        told = []
+        status = 204
+
+        def do_POST(self):
+            self.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(type(self).status)
+            self.end_headers()
+
+        def log_message(self, *unused):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Handler.url = "http://127.0.0.1:%d/hook" % server.server_address[1]
+    yield Handler
+    server.shutdown()
+    server.server_close()
+
+
+class Schedule:
+    """Runs by settings as the role writes them."""
+
+    def __init__(self, play, hook):
+        self.play = play
+        self.path = play.directory / "kept"
+        self.settings = {
+            "version": 1, "name": "control", "project": str(play.directory),
+            "inventory": str(play.directory / "hosts.yml"), "playbook": "mailops.rescue.comply", "limit": "",
+            "directory": str(self.path), "report_directory": str(self.path / "report"), "report_formats": "json,html",
+            "timeout": "10min", "keep_artifacts": 2, "keep_reports": 2, "alert_unknown": False, "extra_vars": {},
+            "webhook_url": hook.url, "webhook_token_file": "", "webhook_ca_file": "",
+            "smtp_host": "", "smtp_port": 25, "smtp_tls": "auto", "smtp_from": "", "smtp_to": [],
+        }  # fmt: skip
+
+    def run(self, *arguments):
+        file = self.play.directory / "settings.json"
+        file.write_text(json.dumps(self.settings))
+        made = self.play.run([sys.executable, "-B", "-m", PROGRAM, str(file), *arguments],
+                             PYTHONPATH=str(self.play.directory))  # fmt: skip
+        assert "Traceback" not in made.text, made.text
+        return made
+
+    def report(self):
+        return json.loads((self.path / "report" / "report.json").read_text())
+
+    def reports(self):
+        return sorted(os.listdir(self.path / "reports"))
+
+
+@pytest.fixture
+def schedule(tmp_path, hook):
+    return Schedule(player(tmp_path), hook)
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = QmailHome(tmp_path / "qmail")
+    (home.path / "queue").rmdir()
+    home.queue = QmailQueue(home.path / "queue", split=3)
+    return home
+
+
+def host(home, port):
+    return at(home.path / "queue", mailops_mta="qmail", qmail_hardening_home=str(home.path), mailops_smtp_port=port,
+              submission_firewall_ports=[], compliance_probe_timeout=5, compliance_queue_messages=0,
+              mailops_waivers=WAIVED)  # fmt: skip
+
+
+def test_the_second_run_tells_what_changed(schedule, home, hook):
+    with serving(Script()) as port:
+        schedule.play.hosts({"b": {"b1": host(home, port)}})
+        made = schedule.run()
+        assert (made.status, hook.told) == (0, []), made.text
+        first = schedule.report()
+        assert (first["hosts"][0]["status"], first["changes"]) == ("pass", None)
+
+        home.queue.add("Subject: x\n\nx\n", b"bob@example.com", remote=[b"r@example.net"])
+        made = schedule.run()
+        second = schedule.report()
+        assert made.status == second["summary"]["exit_code"] == 2, made.text
+        assert second["changes"]["since"] == first["run"]["finished"]
+        assert second["changes"]["hosts"] == [{"name": "b1", "before": "pass", "after": "fail"}]
+        worse = {"host": "b1", "id": "COMMON-100", "before": "pass", "after": "fail", "kind": "worse"}
+        assert worse in second["changes"]["controls"]
+        (told,) = hook.told
+        assert (told["event"], told["host"], told["count"]) == ("alert", "control", 1)
+        assert told["hosts"][0] == {"name": "b1", "before": "pass", "after": "fail",
+                                    "controls": [{"id": "COMMON-100", "severity": "high"}]}  # fmt: skip
+        assert told["text"] in made.stdout
+
+        # Told once; the oldest dated report and the oldest output of a run are gone.
+        made = schedule.run()
+        assert (made.status, len(hook.told)) == (2, 1), made.text
+    assert schedule.report()["changes"]["hosts"] == []
+    kept = schedule.reports()
+    assert len(kept) == 2
+    newest = schedule.path / "reports" / kept[-1]
+    assert sorted(os.listdir(newest)) == ["report.html", "report.json"]
+    assert json.loads((newest / "report.json").read_text()) == schedule.report()
+    assert json.loads((schedule.path / "reports" / kept[0] / "report.json").read_text()) == second
+    assert len(os.listdir(schedule.path / "runner" / "artifacts")) == 2
+
+
+def test_what_was_not_told_is_told_by_the_next_run(schedule, hook):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    schedule.settings["alert_unknown"] = True
+    hook.status = 500
+    made = schedule.run()
+    assert made.status == 3 and "an alert did not get out" in made.text
+    hook.status = 204
+    made = schedule.run()
+    assert made.status == 3, made.text
+    assert [one["time"] for one in hook.told] == [hook.told[0]["time"]] * 2
+    assert hook.told[1]["hosts"] == [{"name": "gone", "before": None, "after": "unreachable", "controls": []}]
+    assert json.loads((schedule.path / "pending.json").read_text()) == []
+
+
+@pytest.mark.parametrize("broken", ["inventory", "playbook", "syntax"])
+def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    # The report of another run is none of this one.
+    (schedule.path / "report").mkdir(parents=True)
+    (schedule.path / "report" / "report.json").write_text("{}")
+    if broken == "syntax":
+        (tmp_path / "bad.yml").write_text("- hosts: [")
+        schedule.settings["playbook"] = "bad.yml"
+    else:
+        schedule.settings[broken] = str(tmp_path / "nosuch")
+    made = schedule.run()
+    assert made.status == 3, made.text
+    (told,) = hook.told
+    assert (told["event"], told["hosts"]) == ("no_report", [])
+    assert "they were not checked: " in told["text"]
+    assert schedule.reports() == []
+
+
+@pytest.mark.parametrize(("option", "value", "words"), [
+    ("inventory", "/nosuch", "inventory: expected"),
+    ("keep_reports", 0, "keep_reports: expected 1 to"),
+    ("webhook_url", "ftp://x", "webhook_url: expected"),
+    ("smtp_host", "127.0.0.1", "smtp_to: expected"),
+    ("extra_vars", {"report_directory": "x"}, "extra_vars: report_directory"),
+    ("timeout", "soon", "timeout: "),
+])  # fmt: skip
+def test_settings_are_checked(schedule, option, value, words):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    assert schedule.run("--check").status == 0
+    schedule.settings[option] = value
+    made = schedule.run("--check")
+    assert made.status == 3 and made.text.startswith(words), made.text
+    assert not schedule.path.exists()
+
+
+def play_role(play, tasks, *arguments):
+    include = {"name": "mailops.rescue.compliance_schedule", "tasks_from": tasks}
+    tasks = [{"name": "Some of the role", "ansible.builtin.include_role": include}]
+    (play.directory / "role.yml").write_text(
+        yaml.safe_dump([{"name": "Role", "hosts": "all", "gather_facts": False, "tasks": tasks}])
+    )
+    return play("role.yml", {"c": {"control": {}}}, "-e", "@role.json", *arguments)
+
+
+@pytest.fixture
+def role(schedule, tmp_path):
+    import pwd
+
+    (tmp_path / "units").mkdir()
+    given = {
+        "compliance_schedule_user": pwd.getpwuid(os.getuid()).pw_name,
+        "compliance_schedule_project": str(tmp_path),
+        "compliance_schedule_inventory": str(tmp_path / "hosts.yml"),
+        "compliance_schedule_directory": str(tmp_path / "kept"),
+        "compliance_schedule_webhook_url": "https://alerts.example.com/hook",
+        "__compliance_schedule_unit_directory": str(tmp_path / "units"),
+        "__compliance_schedule_settings": str(tmp_path / "mailops-compliance.json"),
+        "__compliance_schedule_timer": {"stat": {"exists": False}},
+    }
+
+    def run(tasks, *arguments, **changes):
+        (tmp_path / "role.json").write_text(json.dumps(dict(given, **changes)))
+        return play_role(schedule.play, tasks, *arguments)
+
+    return run
+
+
+def test_what_the_role_writes_and_removes(role, schedule, hook, tmp_path):
+    made = role("files")
+    assert made.status == 0, made.text
+    assert "changed=0" in role("files").stdout
+    settings = tmp_path / "mailops-compliance.json"
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o640
+    assert set(json.loads(settings.read_text())) == set(schedule.settings)
+    units = [str(tmp_path / "units" / name) for name in ("mailops-compliance.service", "mailops-compliance.timer")]
+    if shutil.which("systemd-analyze"):
+        said = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+        assert (said.returncode, said.stderr) == (0, "")
+
+    # A run with these very settings, whose traces go and whose report stays.
+    written = json.loads(settings.read_text())
+    schedule.settings.update(written, webhook_url=hook.url, playbook="nosuch.yml")
+    assert schedule.run().status == 3
+    (tmp_path / "kept" / "reports" / "20260101T000000Z").mkdir()
+    made = role("remove")
+    assert made.status == 0, made.text
+    assert os.listdir(tmp_path / "units") == [] and not settings.exists()
+    assert sorted(os.listdir(tmp_path / "kept")) == ["report", "reports"]
+    assert schedule.reports() == ["20260101T000000Z"]
+
+
+def test_wrong_settings_are_not_written(role, tmp_path):
+    made = role("files", compliance_schedule_webhook_url="http://user:x@alerts.example.com")
+    assert made.status == 2 and "webhook_url: expected no user or password" in made.text
+    assert os.listdir(tmp_path / "units") == [] and not (tmp_path / "mailops-compliance.json").exists()
+
+
+def test_every_variable_is_specified_and_documented():
+    defaults = set(yaml.safe_load((ROOT / "roles/compliance_schedule/defaults/main.yml").read_text()))
+    specified = yaml.safe_load((ROOT / "roles/compliance_schedule/meta/argument_specs.yml").read_text())
+    assert defaults == set(specified["argument_specs"]["main"]["options"])
