@@ -4,6 +4,7 @@ import http.server
 import importlib.util
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -251,3 +252,6 @@ def test_every_variable_is_specified_and_documented():
     defaults = set(yaml.safe_load((ROOT / "roles/compliance_schedule/defaults/main.yml").read_text()))
     specified = yaml.safe_load((ROOT / "roles/compliance_schedule/meta/argument_specs.yml").read_text())
     assert defaults == set(specified["argument_specs"]["main"]["options"])
+    documented = (ROOT / "docs/comply.md").read_text(encoding="utf-8")
+    told = re.findall(r"`(?:compliance_schedule|…)_(\w+)`", documented)
+    assert defaults <= {"compliance_schedule_" + name for name in told}
