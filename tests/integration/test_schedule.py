@@ -150,7 +150,7 @@ def test_what_was_not_told_is_told_by_the_next_run(schedule, hook):
     assert json.loads((schedule.path / "pending.json").read_text()) == []
 
 
-@pytest.mark.parametrize("broken", ["inventory", "playbook", "syntax"])
+@pytest.mark.parametrize("broken", ["inventory", "playbook", "syntax", "timeout"])
 def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
     # The report of another run is none of this one.
@@ -159,6 +159,10 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     if broken == "syntax":
         (tmp_path / "bad.yml").write_text("- hosts: [")
         schedule.settings["playbook"] = "bad.yml"
+    elif broken == "timeout":
+        task = {"name": "Wait", "ansible.builtin.wait_for": {"timeout": 600}, "delegate_to": "localhost"}
+        (tmp_path / "long.yml").write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        schedule.settings.update(playbook="long.yml", timeout="3s")
     else:
         schedule.settings[broken] = str(tmp_path / "nosuch")
     made = schedule.run()
@@ -166,6 +170,7 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     (told,) = hook.told
     assert (told["event"], told["hosts"]) == ("no_report", [])
     assert "they were not checked: " in told["text"]
+    assert ("the run ended with timeout" in told["text"]) == (broken == "timeout")
     assert schedule.reports() == []
 
 

@@ -4,7 +4,8 @@
 """One scheduled run: comply.yml through ansible-runner, its report kept, what became worse told.
 
 The exit status is that of the report: 0 all well, 1 a control fails, 2 a grave one does, 3 something is unknown, and so
-it is where there is no report. It is 1 at least where an alert did not get out.
+it is where there is no report. It is 1 at least where an alert did not get out, or the report could not
+be kept.
 """
 
 from __future__ import annotations
@@ -83,18 +84,30 @@ def _run(settings, play):
         print(made["text"])
         pending += [(channel, made) for channel in usual]
     # In this order: a run that is killed here is compared with the same report again, and tells twice, not never.
-    kept.remember(pending)
+    done = _try("alerts are not written down", kept.remember, pending)
     if document is not None:
-        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-        name = kept.add(settings["report_directory"], fresh, stamp, settings["keep_reports"])
         hosts = document["summary"]["hosts"]
-        print("%d hosts: %d pass, %d fail, %d unknown, %d unreachable; report %s" % (
-            hosts["total"], hosts["pass"], hosts["fail"], hosts["unknown"], hosts["unreachable"],
-            os.path.join(kept.reports, name)))  # fmt: skip
+        counts = ", ".join("%d %s" % (hosts[name], name) for name in ("pass", "fail", "unknown", "unreachable"))
+        print("%d hosts: %s" % (hosts["total"], counts))
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+        # Not where the alert may yet be lost: then the next run is to find the same.
+        if done:
+            done = _try("the report is not kept", kept.add, settings["report_directory"], fresh, stamp,
+                        settings["keep_reports"])  # fmt: skip
     unsent = _send(pending, settings)
-    kept.remember(unsent)
+    done = _try("alerts are not written down", kept.remember, unsent) and done
     status = document["summary"]["exit_code"] if document is not None else UNKNOWN
-    return status or (UNDELIVERED if unsent else 0)
+    return status or (UNDELIVERED if unsent or not done else 0)
+
+
+def _try(what, function, *arguments):
+    """Tell whether `function` could write: a full disk is no reason not to send an alert."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        print("%s: %s" % (what, error), file=sys.stderr)
+        return False
+    return True
 
 
 def _send(pending, settings):

@@ -1,0 +1,114 @@
+"""A run as a whole, with a report that a test makes in the place of a playbook."""
+
+import errno
+import fcntl
+import json
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import write
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import run as program
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept
+from tests.support.smtp_server import serving
+from tests.unit.plugins.module_utils.watch.test_channels import Taking
+
+from .test_deciding import document
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / "hosts").write_text("")
+    return {
+        "name": "control", "project": str(tmp_path), "inventory": str(tmp_path / "hosts"), "extra_vars": {},
+        "directory": str(tmp_path / "kept"), "report_directory": str(tmp_path / "report"), "keep_reports": 5,
+        "alert_unknown": False, "webhook": {"url": "http://x/"}, "smtp": None, "syslog": False,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    made = []
+    monkeypatch.setattr(channels, "send", lambda name, notice, settings: made.append(notice))
+    return made
+
+
+def night(tmp_path, status, previous=None, code=0):
+    """What plays a night: its report says that the host's control `small` has this status."""
+
+    def play(settings, compared):
+        play.compared = compared
+        made = document({"a": {"small": status}}, previous and {"a": {"small": previous}})
+        hosts = {"total": 1, "pass": 0, "fail": 0, "unknown": 0, "unreachable": 0}
+        made.update(schema_version=1, history=[], summary={"exit_code": code, "hosts": hosts})
+        for one in made["controls"]:
+            one["title"] = one["id"]
+        (tmp_path / "report").mkdir(exist_ok=True)
+        write(str(tmp_path / "report" / "report.json"), json.dumps(made).encode())
+
+    return play
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_the_exit_status_is_that_of_the_report(settings, sent, tmp_path, code):
+    play = night(tmp_path, "pass", code=code)
+    assert (program.run(settings, play), play.compared, sent) == (code, None, [])
+    last = Kept(settings["directory"]).last()
+    assert (program.run(settings, play), play.compared) == (code, last)
+    assert last is not None and Kept(settings["directory"]).last() != last
+
+
+def test_a_report_of_an_earlier_run_is_none(settings, sent, tmp_path):
+    night(tmp_path, "pass")(settings, None)
+    assert program.run(settings, lambda *unused: None) == 3
+    assert [one["event"] for one in sent] == ["no_report"]
+    assert Kept(settings["directory"]).names() == []
+
+
+def test_a_full_disk_keeps_no_alert_from_being_sent(settings, sent, tmp_path, monkeypatch):
+    def full(*unused):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Kept, "remember", full)
+    assert program.run(settings, night(tmp_path, "fail", "pass")) == 1
+    assert [one["event"] for one in sent] == ["alert"]
+    # It could be lost, so the next run has to find the same.
+    assert Kept(settings["directory"]).names() == []
+
+
+def test_killed_before_it_is_sent_it_is_sent_by_the_next_run(settings, monkeypatch, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def killed(*unused):
+        raise Killed
+
+    monkeypatch.setattr(channels, "send_all", killed)
+    with pytest.raises(Killed):
+        program.run(settings, night(tmp_path, "fail", "pass", code=1))
+    got = []
+    monkeypatch.setattr(channels, "send_all", lambda wanted, settings: [got.append(one) for one in wanted])
+    assert program.run(settings, night(tmp_path, "fail", "fail", code=1)) == 1
+    assert [(channel, made["event"]) for channel, made in got] == [("webhook", "alert")]
+
+
+def test_one_run_at_a_time(settings, sent, tmp_path):
+    (tmp_path / "kept").mkdir()
+    with open(str(tmp_path / "kept" / "lock"), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RescueError, match="Another run"):
+            program.run(settings, night(tmp_path, "pass"))
+
+
+def test_by_mail(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.1"])
+    script = Taking()
+    with serving(script) as port:
+        settings["webhook"] = None
+        settings["smtp"] = {"host": "localhost", "port": port, "tls": "auto", "from": "c@example.com",
+                            "to": ["ops@example.com"]}  # fmt: skip
+        program.run(settings, night(tmp_path, "fail", "pass"))
+    (lines,) = script.mails
+    assert "Subject: ALERT mail servers: 1 of 1 fails now: a" in lines
+    assert "a: pass, now fail" in lines and "  small (low)" in lines
