@@ -134,6 +134,8 @@ def test_the_second_run_tells_what_changed(schedule, home, hook):
     assert json.loads((newest / "report.json").read_text()) == schedule.report()
     assert json.loads((schedule.path / "reports" / kept[0] / "report.json").read_text()) == second
     assert len(os.listdir(schedule.path / "runner" / "artifacts")) == 2
+    # Else the variables of the first run would be those of all later ones.
+    assert not (schedule.path / "runner" / "env").exists()
 
 
 def test_what_was_not_told_is_told_by_the_next_run(schedule, hook):
@@ -245,6 +247,21 @@ def test_what_the_role_writes_and_removes(role, schedule, hook, tmp_path):
     assert os.listdir(tmp_path / "units") == [] and not settings.exists()
     assert sorted(os.listdir(tmp_path / "kept")) == ["report", "reports"]
     assert schedule.reports() == ["20260101T000000Z"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_check_mode_of_the_whole_role(role, tmp_path, state):
+    before = {path for path in tmp_path.rglob("*") if path.name not in ("role.yml", "role.json", "hosts.yml")}
+    made = role("main", "--check", compliance_schedule_state=state)
+    assert made.status == 0, made.text
+    assert "changed=%d" % (3 if state == "present" else 0) in made.stdout, made.text
+    after = {path for path in tmp_path.rglob("*") if path.name not in ("role.yml", "role.json", "hosts.yml")}
+    assert after - before == set()
+
+
+def test_needed_variables_are_named(role):
+    made = role("files", compliance_schedule_user="")
+    assert made.status == 2 and "compliance_schedule_user: expected a value" in made.text
 
 
 def test_wrong_settings_are_not_written(role, tmp_path):
