@@ -22,6 +22,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix import wish
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.memory import KINDS, SINGULAR, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.plan import Plan
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 
 # master(8) takes these when it starts; a reload does not change them.
 _RESTART = ("data_directory", "inet_interfaces", "inet_protocols", "mail_owner", "queue_directory")
@@ -152,12 +153,9 @@ class _Run:
             yield _Tried(self._postfix, self._directory, self._directory)
             return
         with files.scratch_directory() as scratch:
-            fd = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
+            with opened_directory(scratch) as fd:
                 for which, name in _NAMES.items():
                     files.write_new(name, fd, _encoded(texts[which]), 0o644, sync=False)
-            finally:
-                os.close(fd)
             new = Postfix(scratch)
             self._require_sound(new, plan)
             yield _Tried(new, scratch, self._directory)
@@ -290,8 +288,7 @@ def _encoded(text):
 def _replace(path, old, new):
     """Put a new text in place of an old one in one step; owner and mode stay."""
     directory, name = os.path.split(path)
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_directory(directory) as fd:
         mode, owner = 0o644, None
         if os.path.exists(path):
             status = os.stat(path)
@@ -303,8 +300,6 @@ def _replace(path, old, new):
             raise RescueError("%s was changed by somebody else during the run; run it again." % path)
         files.replace(temporary, fd, name, fd)
         files.sync_directory(fd)
-    finally:
-        os.close(fd)
 
 
 def _sweep(path):

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reading files of a queue that others write: regular files only, never through a link, leaving no trace."""
 
-__all__ = ["FileKind", "entries", "open_directory", "open_file", "read_all"]
+__all__ = ["FileKind", "entries", "open_directory", "opened_directory", "open_file", "read_all"]
 
+import contextlib
 import errno
 import os
 import stat
@@ -37,6 +38,16 @@ class FileKind:
 def open_directory(name, dir_fd=None):
     """Return a descriptor of directory ``name``, which must not be a link."""
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+
+
+@contextlib.contextmanager
+def opened_directory(path):
+    """Give the descriptor of a directory, inside; links on the way to it are followed."""
+    fd = open_directory(os.path.realpath(path))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def open_file(name, dir_fd):

@@ -96,9 +96,21 @@ def wait(what, condition):
         time.sleep(0.2)
 
 
+def connect(port):
+    """Return a session. smtpd(8) counts one that was closed until it has seen that: then it is tried again."""
+    end = time.monotonic() + WAIT
+    while True:
+        try:
+            return smtplib.SMTP("127.0.0.1", port, timeout=60)
+        except smtplib.SMTPConnectError as error:
+            if error.smtp_code != 421 or time.monotonic() > end:
+                raise
+        time.sleep(0.2)
+
+
 def rcpt(address, port=25):
     """Return the code that a recipient gets."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as session:
+    with connect(port) as session:
         session.ehlo("client.example.net")
         session.mail("victim@elsewhere.example")
         return session.rcpt(address)[0]
@@ -107,7 +119,7 @@ def rcpt(address, port=25):
 def send(address, port=25, sender="victim@elsewhere.example"):
     """Return the token that the message has."""
     token = uuid.uuid4().hex
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as session:
+    with connect(port) as session:
         session.ehlo("client.example.net")
         refused = session.sendmail(sender, [address], "Subject: %s\r\n\r\nx\r\n" % token)
         assert not refused, refused
@@ -146,7 +158,7 @@ def clear():
 
 def offers_auth(port):
     """Return (before, after) TLS."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as session:
+    with connect(port) as session:
         session.ehlo("client.example.net")
         before = session.has_extn("auth")
         session.starttls()

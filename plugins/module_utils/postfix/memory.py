@@ -5,21 +5,21 @@
 
 __all__ = ["DIRECTORY", "KINDS", "SINGULAR", "Memory"]
 
-import errno
-import fcntl
 import json
 import os
-import time
 from contextlib import contextmanager
 from urllib.parse import quote
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.locking import lock_within
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 
 DIRECTORY = "/var/lib/mailops-rescue/postfix_config"
 KINDS = ("services", "service_parameters", "parameters", "aliases")
 SINGULAR = {kind: kind[:-2] if kind == "aliases" else kind[:-1] for kind in KINDS}
 _PATIENCE = 60
+_BUSY = "remember: another run has been changing the configuration for %d seconds." % _PATIENCE
 
 
 class Memory:
@@ -49,10 +49,10 @@ class Memory:
         for path, mode in ((os.path.dirname(parent), 0o755), (parent, 0o755), (DIRECTORY, 0o700)):
             if not os.path.isdir(path):
                 files.make_directory(path, None, mode)
-                with _opened(os.path.dirname(path)) as fd:
+                with opened_directory(os.path.dirname(path)) as fd:
                     files.sync_directory(fd)
-        with _opened(DIRECTORY) as fd:
-            _lock(fd)
+        with opened_directory(DIRECTORY) as fd:
+            lock_within(fd, _PATIENCE, _BUSY)
             for name in filter(None, (self._name, self._unfinished_name)):
                 # What a run that was killed has left.
                 _forget("%s.new" % name, fd)
@@ -91,25 +91,16 @@ class Memory:
 
     def _save(self, name, content):
         data = json.dumps(dict(content, config_directory=self._config_directory), indent=1) + "\n"
-        with _opened(DIRECTORY) as fd:
+        with opened_directory(DIRECTORY) as fd:
             temporary = name + ".new"
             files.write_new(temporary, fd, data.encode("utf-8", "surrogateescape"))
             files.replace(temporary, fd, name, fd)
             files.sync_directory(fd)
 
     def _remove(self, name):
-        with _opened(DIRECTORY) as fd:
+        with opened_directory(DIRECTORY) as fd:
             if _forget(name, fd):
                 files.sync_directory(fd)
-
-
-@contextmanager
-def _opened(directory):
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _forget(name, fd):
@@ -118,17 +109,3 @@ def _forget(name, fd):
     except FileNotFoundError:
         return False
     return True
-
-
-def _lock(fd):
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-        if time.monotonic() > end:
-            raise RescueError("remember: another run has been changing the configuration for %d seconds." % _PATIENCE)
-        time.sleep(0.1)

@@ -5,7 +5,6 @@
 
 __all__ = ["manage"]
 
-import fcntl
 import os
 import time
 from collections import namedtuple
@@ -13,8 +12,10 @@ from contextlib import contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, disk_failed
 from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept
+from ansible_collections.mailops.rescue.plugins.module_utils.locking import lock_within
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail, discarding
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.results import fitting
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
 
@@ -87,20 +88,9 @@ def _alone(home, check_mode):
         return
     # Others may not open the queue, and so cannot hold us up by it.
     queue = os.path.join(home, "queue")
-    fd = os.open(queue if os.path.isdir(queue) else home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        end = time.monotonic() + _LOCK_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise RescueError("Another run is changing the catch-alls of %s." % home) from None
-                time.sleep(0.1)
+    with opened_directory(queue if os.path.isdir(queue) else home) as fd:
+        lock_within(fd, _LOCK_TIMEOUT, "Another run is changing the catch-alls of %s." % home)
         yield
-    finally:
-        os.close(fd)
 
 
 def _present(one, existing):

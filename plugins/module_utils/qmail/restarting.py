@@ -9,7 +9,7 @@ import contextlib
 import os
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
-from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 
 # What is noted here goes with a reboot, as qmail-send does, which comes back by itself then.
 RUN = "/run"
@@ -30,19 +30,11 @@ class RestartNote:
         return os.path.lexists(os.path.join(self._run, self._name))
 
     def write(self):
-        with contextlib.suppress(OSError), self._opened() as fd:
+        with contextlib.suppress(OSError), opened_directory(self._run) as fd:
             files.write_new(self._name, fd, b"")
             files.sync_directory(fd)
 
     def forget(self):
         if self.exists():
-            with contextlib.suppress(OSError), self._opened() as fd:
+            with contextlib.suppress(OSError), opened_directory(self._run) as fd:
                 files.unlink(self._name, fd)
-
-    @contextlib.contextmanager
-    def _opened(self):
-        fd = open_directory(os.path.realpath(self._run))
-        try:
-            yield fd
-        finally:
-            os.close(fd)
