@@ -1,7 +1,7 @@
 """Makes one fault on this host that one control looks for, after it has mended the one before.
 
-usage: faults.py [--typed] NAME; with no name, it only mends, and after --typed, it does not. What cannot be seen at once
-is waited for.
+usage: faults.py [--typed] NAME; with no name, it only mends, and after --typed it does not. What cannot be seen at
+once is waited for.
 """
 
 import glob
@@ -29,6 +29,7 @@ MAIN = {
     "COMMON-020": {"smtpd_relay_restrictions": "check_client_access static:ok, reject_unauth_destination"},
     "COMMON-030": {"smtpd_sasl_auth_enable": "yes"},
     "POSTFIX-010": {"luser_relay": ""},
+    "POSTFIX-010/relay": {"relay_domains": "relayed.example"},
     "POSTFIX-020": {"local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"},
     "POSTFIX-050": {"smtpd_client_message_rate_limit": "0"},
     "POSTFIX-060": {"soft_bounce": "yes"},
