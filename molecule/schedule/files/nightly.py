@@ -19,7 +19,9 @@ def show(name, unit=SERVICE):
 
 
 def before():
-    os.makedirs("/opt/mailops", exist_ok=True)
+    # What everybody may write to, but a run.
+    os.mkdir("/srv/open")
+    os.chmod("/srv/open", 0o777)
     with open(BEFORE, "w") as file:
         json.dump(tree(), file)
 
@@ -65,7 +67,7 @@ def look_inside():
     assert (status["NoNewPrivs"], status["Seccomp"], int(status["CapBnd"], 16)) == ("1", "2", 0), status
     assert os.readlink("/proc/%s/cwd" % pid) == "/home/ansible/mail-servers"
     assert can_write(pid, DIRECTORY + "/report/x")
-    for path in ("/home/ansible/x", "/home/ansible/.ssh/x", "/var/tmp/x", "/tmp/x"):
+    for path in ("/srv/open/x", "/home/ansible/x", "/home/ansible/.ssh/x", "/var/tmp/x", "/tmp/x"):
         # A directory for temporary files of its own, of which the host sees nothing.
         assert can_write(pid, path) == ("tmp" in path) and not os.path.exists(path), path
 

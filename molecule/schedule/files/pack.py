@@ -1,4 +1,4 @@
-"""Packs what makes a container a control node: ansible-core, ansible-runner and the collection, as they are here.
+"""Packs what makes a container a control node: ansible-core, ansible-runner, the collection and scripts.
 
 usage: pack.py CHECKOUT TARGET; wheels for the container's Python are fetched once, and kept in the checkout's .cache.
 """
@@ -19,6 +19,7 @@ PYTHON = "3.11"
 PLACE = "opt/ansible/"
 PACKAGES = PLACE + "lib/python%s/site-packages/" % PYTHON
 COLLECTION = "usr/share/ansible/collections/ansible_collections/mailops/rescue/"
+SCRIPTS = ("molecule/queue-watch/files/watching.py", "molecule/schedule/files/nightly.py")
 PARTS = ("galaxy.yml", "meta", "playbooks", "plugins", "roles")
 PROGRAM = "#!/%sbin/python3\nimport sys\n\nfrom %%s import %%s\n\nsys.exit(%%s())\n" % PLACE
 
@@ -87,6 +88,8 @@ def main():
         for name in sorted(os.listdir(place)):
             add_wheel(tar, os.path.join(place, name))
         add_collection(tar, checkout)
+        for name in SCRIPTS:
+            tar.add(os.path.join(checkout, name), "opt/mailops/" + os.path.basename(name))
 
 
 if __name__ == "__main__":
