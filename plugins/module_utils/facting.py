@@ -16,13 +16,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host impor
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.nftables import FILE, UNIT, UNIT_FILE
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.plan import make_plan
 from ansible_collections.mailops.rescue.plugins.module_utils.listening import Network
+from ansible_collections.mailops.rescue.plugins.module_utils.probing import ADDRESS
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import created, name_of
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantines import places
 from ansible_collections.mailops.rescue.plugins.module_utils.records import iso_time
 
 _MOST = 50
-# smtp_probe takes more, but servers count what looks like guessing addresses.
-_MOST_RECIPIENTS = 5
+# Postfix answers more slowly after ten refusals of one session, and others do not answer any more.
+_EACH_SESSION = 7
 _ENABLED = "/etc/systemd/system/sysinit.target.wants"
 
 
@@ -33,23 +34,32 @@ def find(params, host=None, network=None):
     target = mta.find(params["mta"], params["queue_directory"], params["config_directory"])
     result = {"changed": False, "mta": target.mta, "postfix": None, "qmail": None}
     if target.mta == "postfix":
-        found = _part(lambda: postfix_facts.find(params["config_directory"], host))
+        found = _part(lambda: postfix_facts.find(params["config_directory"], host, params["limits"]))
     else:
         queues = target.reader.directories
         found = _part(lambda: qmail_facts.find(params["home"], queues, params["double_bounces"]))
     result[target.mta] = found
     port = params["smtp_port"]
     asked = [port] + [one for one in params["ports"] if one != port and network.listens(one)]
-    address = network.where_to_ask(port)
+    networks = found.pop("networks", None)
+
+    def trusts(address):
+        return None if networks is None else postfix_facts.trusts(networks, address)
+
+    recipients = _recipients(found)
+    probes = [{"host": str(network.where_to_ask(one, trusts)), "port": one, "recipients": []} for one in asked]
+    probes[0]["recipients"] = recipients[:_EACH_SESSION]
+    more = range(_EACH_SESSION, len(recipients), _EACH_SESSION)
+    probes += [dict(probes[0], recipients=recipients[at : at + _EACH_SESSION]) for at in more]
     result.update(
         version=found.get("version"),
         domain=found.get("domain") or "",
-        recipients=_recipients(found),
-        catchalls=_unknown(found.get("catchalls"), params["known_catchalls"]),
-        trusted=postfix_facts.trusts(found["networks"], address) if "networks" in found else None,
+        recipients=recipients,
+        catchalls=_unknown(found.pop("catchalls", None), params["known_catchalls"]),
+        trusted=trusts(network.where_to_ask(port, trusts)),
         addresses=[str(one) for one in network.addresses],
         listening=[{"address": str(one[0]), "port": one[1]} for one in network.listening[:200]],
-        probes=[{"host": str(network.where_to_ask(one)), "port": one} for one in asked],
+        probes=probes,
         firewall=_firewall(params, host, network),
         quarantine=_part(lambda: _quarantine(params)),
         seconds=0,
@@ -70,8 +80,10 @@ def _part(look):
 
 def _recipients(found):
     """Return made-up addresses in domains whose mail to nobody would be bounced, were it accepted."""
-    domains = [one["domain"] for one in found.get("bouncing") or () if "*" not in one["domain"]]
-    return ["mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], name.lstrip(".")) for name in domains[:_MOST_RECIPIENTS]]
+    made = ["mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], one["domain"].lstrip("."))
+            for one in found.get("bouncing") or () if "*" not in one["domain"]]  # fmt: skip
+    # A line of virtualdomains may hold anything.
+    return [one for one in made if ADDRESS.match(one)]
 
 
 def _unknown(catchalls, known):

@@ -35,18 +35,18 @@ class Network:
         """Tell whether somebody listens on a port where others could reach it."""
         return any(not address.is_loopback for address, at in self.listening if at == port)
 
-    def where_to_ask(self, port):
+    def where_to_ask(self, port, trusts=lambda address: False):
         """Return the address at which this host is to ask a port as a stranger would; the loopback is trusted by most
-        servers, and so the last choice.
+        servers, and so the last choice. ``trusts``: whether the server trusts an address; None: nobody knows.
         """
         found = [address for address, at in self.listening if at == port]
         versions = {address.version for address in found if address.is_unspecified}
         if 6 in versions:
             # Unless it is told otherwise, it takes IPv4, too.
             versions.add(4)
-        for own in self.addresses:
-            if own.version in versions or own in found:
-                return own
+        asked = [own for own in self.addresses if own.version in versions or own in found]
+        if asked:
+            return min(asked, key=lambda own: (False, None, True).index(trusts(own)))
         return next((one for one in found if not one.is_unspecified), ipaddress.ip_address("127.0.0.1"))
 
     def _sockets(self):

@@ -10,7 +10,7 @@ import os
 import pwd
 import re
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import stops_relaying
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import obstacles, stops_relaying
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import serves
@@ -24,35 +24,38 @@ _SHOWN = (
     "smtpd_client_recipient_rate_limit", "smtpd_relay_restrictions",
 )  # fmt: skip
 _READ = _SHOWN + (
-    "alias_maps", "mail_version", "myhostname", "queue_directory", "smtpd_recipient_restrictions",
-    "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains",
+    "alias_maps", "allow_mail_to_files", "local_transport", "mail_version", "mailbox_transport_maps", "myhostname",
+    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_recipient_restrictions", "virtual_alias_domains",
+    "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
 )  # fmt: skip
+# Who is in one of these and not in the other is accepted, and bounced later.
+_TAKEN_UNSEEN = (("relay_domains", "relay_recipient_maps"), ("virtual_mailbox_domains", "virtual_mailbox_maps"))
 _LIMIT = re.compile(r"smtpd_client_[a-z_]+_limit\Z")
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 # A lookup in others may ask a server elsewhere, or match everything.
 _TABLES = ("hash", "lmdb", "btree", "cdb", "dbm", "texthash", "inline", "static")
 # What local(8) puts in for each message.
 _EACH = re.compile(r"\$[({]?(user|local|extension|recipient|domain|home|shell|client)")
-_TAKERS = ("mailbox_transport", "fallback_transport", "fallback_transport_maps")
-_EVERYONE = ("0.0.0.0/0", "::/0")
+# Public networks that are larger belong to more than one owner.
+_LARGEST = {4: 16, 6: 32}
 _LONGEST = 500
 _MOST = 50
 _MOST_DOMAINS = 1000
 
 
-def find(config_directory, host):
+def find(config_directory, host, limits=()):
     """Return a dict as ``postfix`` of mta_facts documents it. Raises RescueError.
 
-    ``host``: a firewall.host.Host, which runs commands.
+    ``host``: a firewall.host.Host, which runs commands; ``limits``: names of limits to look at besides the usual ones.
     """
     directory, unused = find_directory(config_directory)
     postfix = Postfix(directory)
-    values = postfix.values(_READ, expanded=True)
+    values = postfix.values(_READ + tuple(one for one in limits if _LIMIT.match(one)), expanded=True)
     with open(os.path.join(directory, "master.cf"), encoding="utf-8", errors="surrogateescape") as file:
         services = Services(file.read())
     own = postfix.service_values()
     catchalls = _catchalls(values, directory, host)
-    luser = _luser(values, postfix)
+    luser = _luser(values, postfix, {name: services.get(name)["command"] for name in services.names()})
     if luser["effective"] and not luser["discards"]:
         catchalls.insert(0, {"domain": luser["address"], "does": "delivers", "path": "luser_relay"})
     return {
@@ -61,24 +64,46 @@ def find(config_directory, host):
         "running": postfix.is_running(),
         "parameters": {name: _shown(values[name]) for name in _SHOWN if name in values},
         "limits": _limits(values, own),
+        "soft_bounce": _soft_bounce(values, own),
         "relay": _relay(values, services, own),
         "networks": _words(values.get("mynetworks", "")),
         "luser": luser,
         "catchalls": catchalls,
         "domain": _domain(values),
+        "domains_looked_up": any(re.search("[:/]", word) for word in _words(values.get("mydestination", ""))),
+        **_bouncing(values),
     }
 
 
 def trusts(networks, address):
-    """Tell whether an ip_address is in one of the networks that mynetworks names itself, not by a table."""
+    """Tell whether mynetworks has an ip_address; None where that stands in a table or a file."""
     for text in networks:
-        try:
-            network = ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
-        except ValueError:
-            continue
+        network = _network(text.lstrip("!"))
+        if network is None:
+            return None
         if address.version == network.version and address in network:
-            return True
+            return not text.startswith("!")
     return False
+
+
+def _network(text):
+    try:
+        return ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        return None
+
+
+def _bouncing(values):
+    """Return the domains that take mail to anybody, so that what nobody gets is bounced later."""
+    local = _literals(values.get("mydestination", ""))
+    found = []
+    for domains, recipients in _TAKEN_UNSEEN:
+        if not values.get(recipients):
+            found += [
+                {"domain": name, "does": "takes all, as %s is empty" % recipients, "path": domains}
+                for name in _literals(values.get(domains, "")) if name not in local
+            ]  # fmt: skip
+    return {"bouncing": found[:_MOST], "bouncing_count": len(found)}
 
 
 def _words(value):
@@ -100,11 +125,10 @@ def _domain(values):
     return host if host in found else (found or [""])[0]
 
 
-def _luser(values, postfix):
+def _luser(values, postfix, services):
     """Return what becomes of mail to local addresses that do not exist, as far as luser_relay says."""
     raw = postfix.values(["luser_relay"]).get("luser_relay", "")
     address = raw if _EACH.search(raw) else values.get("luser_relay", "")
-    takers = [name for name in _TAKERS if values.get(name)]
     target, resolves = None, False
     if address and not _EACH.search(raw):
         local, unused, domain = address.partition("@")
@@ -115,6 +139,9 @@ def _luser(values, postfix):
             resolves = target is not None or _is_user(local)
     elif address:
         resolves = True
+    takers = [name for name, _wrong in obstacles(values, services, lambda maps, name: _knows(postfix, maps, name))]
+    if target is None or not target.startswith("/"):
+        takers = [name for name in takers if name != "allow_mail_to_files"]
     is_reached = bool(address) and not values.get("local_recipient_maps") and not takers
     return {
         "address": _shown(address),
@@ -124,6 +151,10 @@ def _luser(values, postfix):
         "effective": is_reached and resolves,
         "discards": is_reached and target == "/dev/null",
     }
+
+
+def _knows(postfix, maps, name):
+    return any(postfix.lookup(one, name) for one in _words(maps))
 
 
 def _is_user(name):
@@ -164,6 +195,13 @@ def _limits(values, own):
     return found
 
 
+def _soft_bounce(values, own):
+    """Return where soft_bounce is on."""
+    found = ["main.cf"] if values.get("soft_bounce", "no").lower() == "yes" else []
+    return found + sorted(name.rpartition("/")[0] for name, value in own.items()
+                          if name.endswith("/soft_bounce") and value.lower() == "yes")  # fmt: skip
+
+
 def _relay(values, services, own):
     """Return which services let strangers relay by their restrictions, and which networks hold everyone."""
     names = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
@@ -174,8 +212,12 @@ def _relay(values, services, own):
         restrictions = [own.get("%s/%s" % (service, name), values.get(name, "")) for name in names]
         if not any(stops_relaying(one) for one in restrictions):
             lenient.append(service)
-    networks = [one.replace("[", "").replace("]", "") for one in _words(values.get("mynetworks", ""))]
-    return {"lenient": lenient, "everyone": [one for one in networks if one in _EVERYONE]}
+    everyone = [word for word in _words(values.get("mynetworks", "")) if _is_everyone(_network(word))]
+    return {"lenient": lenient, "everyone": everyone}
+
+
+def _is_everyone(network):
+    return network is not None and network.is_global and network.prefixlen < _LARGEST[network.version]
 
 
 def _program(services, name):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the options of smtp_probe to its result."""
 
-__all__ = ["probe"]
+__all__ = ["ADDRESS", "probe"]
 
 import datetime
 import math
@@ -27,7 +27,8 @@ _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}\Z")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)%s(?:\.%s)*\Z" % (_LABEL, _LABEL))
 # Neither a blank nor an angle bracket nor the end of a line: any of them would be a command of its own.
-_ADDRESS = re.compile(r"[!-;=?-~]{1,%d}\Z" % _LONGEST_ADDRESS)
+# What can be a recipient in a session.
+ADDRESS = re.compile(r"[!-;=?-~]{1,%d}\Z" % _LONGEST_ADDRESS)
 _HELO = re.compile(r"[!-~]{1,255}\Z")
 # RFC 2606: nobody's.
 _ELSEWHERE = "mailops-probe@example.net"
@@ -272,7 +273,7 @@ def _check(params):
         raise RescueError("timeout: expected %s to %d seconds, got %s." % (_SHORTEST, _LONGEST, timeout))
     for name, form, meaning in (
         ("helo", _HELO, "a host name or an address in brackets, in ASCII without blanks"),
-        ("sender", _ADDRESS, "an address in ASCII without blanks and angle brackets"),
+        ("sender", ADDRESS, "an address in ASCII without blanks and angle brackets"),
         ("unknown_domain", _DOMAIN, "a domain"),
         ("verify_name", _DOMAIN, "a host name"),
     ):
@@ -282,7 +283,7 @@ def _check(params):
     if len(recipients) > _MOST_RECIPIENTS:
         raise RescueError("recipients: expected %d at most, got %d." % (_MOST_RECIPIENTS, len(recipients)))
     for address in recipients:
-        if not _ADDRESS.match(address):
+        if not ADDRESS.match(address):
             _refuse("recipients", "addresses in ASCII without blanks and angle brackets", address)
     wanted = []
     if params["unknown_domain"]:

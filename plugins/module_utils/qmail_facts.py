@@ -32,8 +32,13 @@ def find(home, queues, to):
     qmail = Qmail(home)
     proc = Procfs()
     catchalls, unused = qmail.catchalls(["*"])
-    null = sorted({path for one in catchalls for path in _with_null(one)})
-    unreadable = [one for one in catchalls if one.problem is not None]
+    null, unreadable = set(), ["%s: %s" % (one.chosen[0].name, one.problem) for one in catchalls if one.problem]
+    for one in catchalls:
+        try:
+            null.update(_with_null(one))
+        except Damaged as error:
+            unreadable.append("%s: %s" % (one.chosen[0].name, error))
+    null = sorted(null)
     readable = [one for one in catchalls if one.problem is None and not _is_null(one, null)]
     bouncing = [one for one in readable if one.effect.does in _BOUNCES]
     useful = [one for one in readable if one.effect.useful and one not in bouncing]
@@ -41,7 +46,7 @@ def find(home, queues, to):
         "home": qmail.home,
         "version": _version(qmail.home),
         "queues": [{"queue_directory": path, "running": holder(path, proc) is not None} for path in queues],
-        "unreadable": ["%s: %s" % (visible(one.chosen[0].name), visible(one.problem)) for one in unreadable[:_MOST]],
+        "unreadable": [visible(one) for one in unreadable[:_MOST]],
         "bouncing": [_entry(one) for one in bouncing[:_MOST]],
         "bouncing_count": len(bouncing),
         "null_lines": [visible(path) for path in null[:_MOST]],
@@ -65,21 +70,16 @@ def _domain(catchalls):
 
 
 def _with_null(one):
-    """Return the paths of the files, of those that could get mail of a Catchall, with a line /dev/null."""
+    """Return the paths of files that could get mail of a Catchall and have a line /dev/null. Raises Damaged."""
     if one.problem is not None:
         return []
     found = []
-    try:
-        fd = open_home(one.controller.home)
-    except Damaged:
-        return []
+    fd = open_home(one.controller.home)
     try:
         for name in one.names:
             file = Kept(fd, name, dotqmail.LARGEST).now
             if file is not None and _NULL.search(file.data):
                 found.append(os.path.join(one.controller.home, name))
-    except Damaged:
-        pass
     finally:
         os.close(fd)
     return found

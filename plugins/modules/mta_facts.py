@@ -54,6 +54,11 @@ options:
     type: str
     choices: [auto, nftables, firewalld, ufw]
     default: auto
+  limits:
+    description: Limits of Postfix on clients to look at, besides those of connections, messages, recipients and AUTH.
+    type: list
+    elements: str
+    default: []
   known_catchalls:
     description: Domains whose catch-all delivers or forwards by intention; names or globs such as V(*.example.com).
     type: list
@@ -111,7 +116,7 @@ domain:
   returned: success
   sample: mail.example.com
 recipients:
-  description: Made-up addresses in domains, five at most, that would bounce mail to nobody if they accepted it.
+  description: Made-up addresses in domains, 50 at most, that would bounce mail to nobody if they accepted it.
   type: list
   elements: str
   returned: success
@@ -138,7 +143,8 @@ catchalls:
     unknown: []
     unknown_count: 0
 trusted:
-  description: Whether Postfix trusts the address at which it is to be asked (C(mynetworks)); null where not known.
+  description: Whether Postfix trusts the address at which it is to be asked (C(mynetworks)); null where not
+    known, as with qmail.
   type: bool
   returned: success
   sample: false
@@ -176,9 +182,14 @@ probes:
     port:
       description: The port.
       type: int
+    recipients:
+      description: Those of RV(recipients) to ask for in this session; for many there are several.
+      type: list
+      elements: str
   sample:
     - host: 192.0.2.25
       port: 25
+      recipients: []
 postfix:
   description: How Postfix is set up; null for qmail.
   type: dict
@@ -201,10 +212,10 @@ postfix:
       type: dict
     relay:
       description: C(lenient), services whose restrictions let strangers relay; C(everyone), networks in C(mynetworks)
-        that hold everyone.
+        that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32).
       type: dict
-    networks:
-      description: The words of C(mynetworks).
+    soft_bounce:
+      description: Where C(soft_bounce) is on; V(main.cf), or services.
       type: list
       elements: str
     luser:
@@ -212,13 +223,20 @@ postfix:
         which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there
         (C(effective)), and whether it is discarded then (C(discards)).
       type: dict
-    catchalls:
-      description: All of them, as in RV(catchalls).
+    bouncing:
+      description: Domains, 50 at most, that take mail to anybody, so that it is bounced later; each with C(domain),
+        C(does) and C(path), the parameter that names it.
       type: list
       elements: dict
+    bouncing_count:
+      description: How many these are.
+      type: int
     domain:
       description: As RV(domain).
       type: str
+    domains_looked_up:
+      description: Whether domains of C(mydestination) stand in tables or files, where they are not read.
+      type: bool
     error:
       description: Why it could not be read, then without the others; null where it could.
       type: str
@@ -257,10 +275,6 @@ qmail:
     null_line_count:
       description: How many these are.
       type: int
-    catchalls:
-      description: All of them, as in RV(catchalls).
-      type: list
-      elements: dict
     rcpthosts:
       description: Whether there is C(control/rcpthosts), without which everyone may relay.
       type: bool
@@ -352,6 +366,7 @@ def main():
             firewall_backend={
                 "type": "str", "choices": ["auto", "nftables", "firewalld", "ufw"], "default": "auto"
             },
+            limits={"type": "list", "elements": "str", "default": []},
             known_catchalls={"type": "list", "elements": "str", "default": []},
             double_bounces={"type": "str", "default": "discard"},
         ),

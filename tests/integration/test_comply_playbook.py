@@ -73,6 +73,29 @@ def test_without_an_mta_nothing_passes(play, tmp_path):
     assert {"POSTFIX-010", "QMAIL-010", "COMMON-100"} <= {name for name, one in seen.items() if one == "error"}
 
 
+def test_an_open_relay_without_an_mta_that_is_known_is_no_pass(play, tmp_path):
+    with serving(Script(do_rcpt=lambda peer, line: peer.say("250 Ok"))) as port:
+        made = play("mailops.rescue.comply", {"b": {"b1": at(tmp_path, mailops_smtp_port=port)}}, **CALLBACK)
+    seen = statuses(report(made)["b1"])
+    assert seen["COMMON-020"] == seen["COMMON-030"] == seen["COMMON-040"] == "error", seen
+
+
+def test_a_server_that_refuses_everybody_proves_nothing(play, home):
+    with serving(Script(do_rcpt=lambda peer, line: peer.say("554 5.7.1 Helo command rejected"))) as port:
+        made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
+    found = {one["id"]: one for one in report(made)["b1"]["controls"]}
+    assert "Postmaster is refused, too" in found["QMAIL-010"]["reason"]
+    assert found["QMAIL-010"]["status"] == found["COMMON-020"]["status"] == "error"
+
+
+def test_a_catchall_that_cannot_be_read_is_unknown(play, home):
+    (home.path / "alias" / ".qmail-default").symlink_to("/dev/null")
+    with serving(Script()) as port:
+        made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
+    seen = statuses(report(made)["b1"])
+    assert seen["QMAIL-020"] == seen["COMMON-050"] == "error"
+
+
 def test_growth_since_the_run_before(play, home):
     with serving(Script()) as port:
         hosts = {"b": {"b1": host(home, port, compliance_queue_growth=0)}}

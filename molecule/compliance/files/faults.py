@@ -1,6 +1,7 @@
 """Makes one fault on this host that one control looks for, after it has mended the one before.
 
-usage: faults.py NAME; with none, it only mends. What cannot be seen at once is waited for.
+usage: faults.py [--typed] NAME; with no name, it only mends, and after --typed it does not. What cannot be seen at
+once is waited for.
 """
 
 import glob
@@ -17,7 +18,7 @@ QMAIL = "/var/qmail"
 CATCHALL = QMAIL + "/alias/.qmail-default"
 SAVED = {
     "postfix": ["/etc/postfix/main.cf", "/etc/postfix/master.cf"],
-    "qmail": [CATCHALL, QMAIL + "/control/doublebounceto"],
+    "qmail": [CATCHALL, QMAIL + "/control/doublebounceto", QMAIL + "/control/rcpthosts"],
 }
 WANTS = "/etc/systemd/system/sysinit.target.wants/mailops-submission-firewall.service"
 UNIT = "/etc/systemd/system/mailops-submission-firewall.service"
@@ -28,6 +29,7 @@ MAIN = {
     "COMMON-020": {"smtpd_relay_restrictions": "check_client_access static:ok, reject_unauth_destination"},
     "COMMON-030": {"smtpd_sasl_auth_enable": "yes"},
     "POSTFIX-010": {"luser_relay": ""},
+    "POSTFIX-010/relay": {"relay_domains": "relayed.example"},
     "POSTFIX-020": {"local_recipient_maps": "proxy:unix:passwd.byname $alias_maps"},
     "POSTFIX-050": {"smtpd_client_message_rate_limit": "0"},
     "POSTFIX-060": {"soft_bounce": "yes"},
@@ -146,6 +148,7 @@ FAULTS = {
     "POSTFIX-100": lambda: run("systemctl", "stop", "postfix"),
     "FIREWALL-010": lambda: os.unlink(WANTS),
     "FIREWALL-020": lambda: run("nft", "-f", "-", data=BESIDE.encode()),
+    "COMMON-020": lambda: os.unlink(QMAIL + "/control/rcpthosts"),
     "QMAIL-010": lambda: os.unlink(CATCHALL),
     "QMAIL-020": lambda: write(CATCHALL, "/dev/null\n"),
     "QMAIL-090": lambda: os.unlink(QMAIL + "/control/doublebounceto"),
@@ -162,10 +165,14 @@ FAULTS = {
 
 def main():
     mta = "qmail" if os.path.exists("/opt/mailops/accounts.json") else "postfix"
-    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    names = [one for one in sys.argv[1:] if one != "--typed"]
+    name = names[0] if names else ""
     save(mta)
-    mend(mta)
-    if name in MAIN:
+    if "--typed" in sys.argv:
+        wait("port 25 answers", answers)
+    else:
+        mend(mta)
+    if mta == "postfix" and name in MAIN:
         run("postconf", "-e", *("%s=%s" % pair for pair in MAIN[name].items()))
         run("postfix", "reload")
         # Each smtpd that was there reads it after its session.

@@ -7,7 +7,7 @@ It is worked out from the configuration as it would be without the role: what th
 in the next run, like what the host's owner wants.
 """
 
-__all__ = ["Hardening", "READ", "stops_relaying"]
+__all__ = ["Hardening", "READ", "obstacles", "stops_relaying"]
 
 import re
 
@@ -89,34 +89,8 @@ class Hardening:
 
     def _require_local_delivery(self):
         """Refuse what hands unknown recipients to something else before luser_relay has its turn."""
-        transport = self._now.get("local_transport", "")
-        service = self._services.get("%s/unix" % transport.partition(":")[0], "")
-        if service.split(" ")[0] != "local":
-            raise RescueError(
-                "unknown_recipients: expected local_transport to be local(8), which alone knows luser_relay, got %s."
-                % _shown(transport)
-            )
-        for name in ("mailbox_transport", "fallback_transport"):
-            value = self._now.get(name)
-            if value:
-                raise RescueError(
-                    "unknown_recipients: expected no %s, which takes mail to unknown recipients before luser_relay "
-                    "does, got %s; its users may be real, so remove it yourself, or choose reject."
-                    % (name, _shown(value))
-                )
-        for name in ("mailbox_transport_maps", "fallback_transport_maps"):
-            maps = self._now.get(name, "")
-            if maps and self._knows(maps, "no-such-user-here"):
-                raise RescueError(
-                    "unknown_recipients: expected %s to name single users, but %s has an entry for everyone."
-                    % (name, _shown(maps))
-                )
-        files = self._now.get("allow_mail_to_files", "alias")
-        if "alias" not in re.split(r"[,\s]+", files.lower()):
-            raise RescueError(
-                "unknown_recipients: expected allow_mail_to_files to have alias, as mail to an alias of /dev/null "
-                "bounces otherwise, got %s." % (_shown(files) or "nothing")
-            )
+        for _name, wrong in obstacles(self._now, self._services, self._knows):
+            raise RescueError("unknown_recipients: " + wrong)
 
     def _find_domain(self):
         domains = self._literals("mydestination")
@@ -268,6 +242,34 @@ def check(params):
             continue
         if isinstance(value, bool) or not _AMOUNT.match(str(value)):
             raise RescueError("rate_limits.%s: expected a number, or null, got %s." % (name, _shown(value)))
+
+
+def obstacles(values, services, knows):
+    """Yield (parameter, sentence) for each that keeps luser_relay with an alias of /dev/null from having its turn.
+
+    ``services``: {name: command}; ``knows(maps, name)`` looks a name up.
+    """
+    transport = values.get("local_transport", "")
+    if services.get("%s/unix" % transport.partition(":")[0], "").split(" ")[0] != "local":
+        yield "local_transport", (
+            "expected local_transport to be local(8), which alone knows luser_relay, got %s." % _shown(transport)
+        )
+    for name in ("mailbox_transport", "fallback_transport"):
+        if values.get(name):
+            yield name, (
+                "expected no %s, which takes mail to unknown recipients before luser_relay does, got %s; its users may "
+                "be real, so remove it yourself, or choose reject." % (name, _shown(values[name]))
+            )
+    for name in ("mailbox_transport_maps", "fallback_transport_maps"):
+        maps = values.get(name, "")
+        if maps and knows(maps, "no-such-user-here"):
+            yield name, "expected %s to name single users, but %s has an entry for everyone." % (name, _shown(maps))
+    files = values.get("allow_mail_to_files", "alias")
+    if "alias" not in re.split(r"[,\s]+", files.lower()):
+        yield "allow_mail_to_files", (
+            "expected allow_mail_to_files to have alias, as mail to an alias of /dev/null bounces otherwise, got %s."
+            % (_shown(files) or "nothing")
+        )
 
 
 def _is_port_25(service):

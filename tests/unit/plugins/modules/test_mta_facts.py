@@ -1,11 +1,13 @@
 """mta_facts as Ansible runs it, on a made-up qmail, and what its engine makes of a Postfix."""
 
 import hashlib
+import ipaddress
 import os
 
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils import facting, postfix_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
 from tests.support.documents import documents
 from tests.support.modules import run_module
 from tests.support.qmail_home import QmailHome
@@ -64,6 +66,25 @@ def test_domains_that_would_bounce_are_to_be_asked(home):
     assert {"example.com", "mail.example.com"} <= domains
 
 
+def test_many_domains_are_asked_in_several_sessions(tmp_path):
+    virtual = ["d%d.example:d%d" % (n, n) for n in range(20)] + ["weird domain:w", "m\u00fcnchen.example:m"]
+    home = QmailHome(tmp_path / "qmail", virtual=virtual)
+    os.rmdir(home.path / "queue")
+    QmailQueue(home.path / "queue", split=3)
+    result = look(home)
+    sessions = [one["recipients"] for one in result["probes"] if one["port"] == 25]
+    assert sum(sessions, []) == result["recipients"] and max(map(len, sessions)) == 7
+    domains = {one.partition("@")[2] for one in result["recipients"]}
+    assert len(domains) >= 20 and "weird domain" not in domains
+    assert result["qmail"]["bouncing_count"] > len(domains)
+
+
+def test_a_catchall_that_cannot_be_read_is_named(home):
+    (home.path / "alias" / ".qmail-default").symlink_to("/dev/null")
+    found = look(home)["qmail"]
+    assert found["null_line_count"] == 0 and "mail.example.com" in found["unreadable"][0]
+
+
 def test_catchalls_are_known_by_pattern(home):
     (home.path / "alias" / ".qmail-default").write_bytes(b"&somebody@example.net\n")
     unknown = look(home)["catchalls"]
@@ -112,7 +133,7 @@ class Postfix:
         return self.aliases.get(name)
 
     def lookup(self, table, name):
-        return False
+        return table == "static:lmtp"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +143,11 @@ class Postfix:
         ("gone@a.example", {"gone": "/dev/null"}, {}, True, True),
         ("gone@a.example", {"gone": "/dev/null"}, {"local_recipient_maps": "hash:/users"}, False, False),
         ("gone@a.example", {"gone": "/dev/null"}, {"fallback_transport": "smtp:x"}, False, False),
+        ("gone@a.example", {"gone": "/dev/null"}, {"local_transport": "lmtp:x"}, False, False),
+        ("gone@a.example", {"gone": "/dev/null"}, {"mailbox_transport_maps": "static:lmtp"}, False, False),
+        ("gone@a.example", {"gone": "/dev/null"}, {"mailbox_transport_maps": "hash:/some"}, True, True),
+        ("gone@a.example", {"gone": "/dev/null"}, {"allow_mail_to_files": "forward"}, False, False),
+        ("root", {}, {"allow_mail_to_files": "forward"}, True, False),
         ("nobody-has-this@a.example", {}, {}, False, False),
         ("root", {}, {}, True, False),
         ("box@elsewhere.example", {}, {}, True, False),
@@ -129,17 +155,57 @@ class Postfix:
     ],
 )
 def test_luser_relay(luser, aliases, more, effective, discards):
-    values = {"luser_relay": luser, "mydestination": "a.example", "alias_maps": "hash:/etc/aliases", **more}
-    found = postfix_facts._luser(values, Postfix(luser, aliases))
+    values = {"luser_relay": luser, "mydestination": "a.example", "alias_maps": "hash:/etc/aliases",
+              "local_transport": "local:x", "allow_mail_to_files": "alias, forward", **more}  # fmt: skip
+    found = postfix_facts._luser(values, Postfix(luser, aliases), {"local/unix": "local", "lmtp/unix": "lmtp"})
     assert (found["effective"], found["discards"]) == (effective, discards)
 
 
-def test_whom_mynetworks_trusts():
-    from ipaddress import ip_address
+@pytest.mark.parametrize(
+    "networks, address, trusted",
+    [
+        ("127.0.0.0/8 [2001:db8::]/32", "2001:db8::1", True),
+        ("127.0.0.0/8 [2001:db8::]/32", "192.0.2.1", False),
+        ("!192.0.2.1 192.0.2.0/24", "192.0.2.1", False),
+        ("!192.0.2.1 192.0.2.0/24", "192.0.2.2", True),
+        # What stands in these, nobody has read.
+        ("127.0.0.0/8 hash:/etc/networks", "192.0.2.1", None),
+        ("/etc/networks", "192.0.2.1", None),
+    ],
+)
+def test_whom_mynetworks_trusts(networks, address, trusted):
+    assert postfix_facts.trusts(networks.split(), ipaddress.ip_address(address)) is trusted
 
-    networks = ["127.0.0.0/8", "[2001:db8::]/32", "hash:/etc/networks"]
-    assert postfix_facts.trusts(networks, ip_address("2001:db8::1"))
-    assert not postfix_facts.trusts(networks, ip_address("192.0.2.1"))
+
+@pytest.mark.parametrize(
+    "networks, everyone",
+    [
+        ("0.0.0.0/1, 128.0.0.0/1", ["0.0.0.0/1", "128.0.0.0/1"]),
+        ("[::]/0 0.0.0.0/0", ["[::]/0", "0.0.0.0/0"]),
+        ("81.0.0.0/8", ["81.0.0.0/8"]),
+        ("127.0.0.0/8 10.0.0.0/8 [fe80::]/10 [fc00::]/7 81.2.0.0/16 [2a00:1::]/32 hash:/n", []),
+    ],
+)
+def test_networks_of_everyone(networks, everyone):
+    assert postfix_facts._relay({"mynetworks": networks}, Services(""), {})["everyone"] == everyone
+
+
+def test_domains_that_take_mail_to_anybody():
+    values = {"mydestination": "a.example", "relay_domains": "a.example b.example hash:/d", "relay_recipient_maps": "",
+              "virtual_mailbox_domains": "c.example", "virtual_mailbox_maps": ""}  # fmt: skip
+    found = postfix_facts._bouncing(values)
+    assert [(one["domain"], one["path"]) for one in found["bouncing"]] == [
+        ("b.example", "relay_domains"), ("c.example", "virtual_mailbox_domains")
+    ]  # fmt: skip
+    assert found["bouncing_count"] == 2
+    named = dict(values, relay_recipient_maps="hash:/r", virtual_mailbox_maps="hash:/v")
+    assert postfix_facts._bouncing(named)["bouncing"] == []
+
+
+def test_soft_bounce_of_a_service():
+    own = {"smtp/inet/soft_bounce": "Yes", "submission/inet/soft_bounce": "no"}
+    assert postfix_facts._soft_bounce({"soft_bounce": "No"}, own) == ["smtp/inet"]
+    assert postfix_facts._soft_bounce({"soft_bounce": "YES"}, {}) == ["main.cf"]
 
 
 def test_limits_that_are_off():
