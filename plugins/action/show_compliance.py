@@ -10,10 +10,12 @@ import os
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils import running
 from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, path_before
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain, reason
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
 
@@ -21,7 +23,7 @@ display = Display()
 
 NEVER = "never"
 ARGUMENTS = {
-    "view": {"type": "str", "choices": ["before", "verdict"], "required": True},
+    "view": {"type": "str", "choices": ["before", "previous", "verdict"], "required": True},
     "previous": {"type": "str"},
     "fail_on": {"type": "str", "choices": [*SEVERITIES, NEVER], "default": "low"},
     "hosts": {"type": "list", "elements": "str"},
@@ -45,6 +47,9 @@ class ActionModule(ActionBase):
         result["changed"] = False
         if options["view"] == "before":
             result.update(_before(options["previous"]))
+            return result
+        if options["view"] == "previous":
+            result["path"] = path_before(given(load_extra_vars(self._loader)))
             return result
         self._hostvars = task_vars["hostvars"]
         hosts = options["hosts"]
@@ -101,6 +106,7 @@ class ActionModule(ActionBase):
 
 def _before(path):
     """How many messages each host's queues held in the report at `path`, and why that is not known."""
+    path = os.path.expanduser(path or "")
     if not path or not os.path.exists(path):
         return {"totals": {}, "error": None}
     try:

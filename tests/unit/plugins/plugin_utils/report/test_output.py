@@ -11,13 +11,13 @@ from datetime import datetime, timezone
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, writing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, settings, writing
 from tests.support.reporting import RUN, fleet
 from tests.unit.plugins.plugin_utils.report.test_rendering import without
 
 
 def publish(directory, formats=("all",), **members):
-    return output.publish(fleet(), RUN, output.Settings(str(directory), list(formats), **members))
+    return output.publish(fleet(), RUN, settings.Settings(str(directory), list(formats), **members))
 
 
 def test_all_files_are_there_and_no_other(tmp_path):
