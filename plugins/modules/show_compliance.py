@@ -22,8 +22,8 @@ options:
     description:
       - V(verdict) shows what failed and what is unknown, and fails as O(fail_on) says.
       - V(before) shows nothing and returns how large queues were in an earlier report, to be registered.
-      - V(previous) shows nothing and returns the path of the report that P(mailops.rescue.report#callback) compares with,
-        as its configuration and extra variables say, for V(before).
+      - V(previous) shows nothing and returns the path of the report that P(mailops.rescue.report#callback) compares
+        with, as its configuration and extra variables say, for V(before).
     type: str
     choices: [before, previous, verdict]
     required: true
