@@ -113,7 +113,7 @@ def _before(path):
         with open(path, encoding="utf-8") as file:
             hosts = json.load(file)["hosts"]
         totals = {one["name"]: sum(queue["total"] for queue in one["queues"]) for one in hosts if one["queues"]}
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         return {"totals": {}, "error": "%s is no report: %s: %s." % (path, type(error).__name__, error)}
     return {"totals": totals, "error": None}
 
