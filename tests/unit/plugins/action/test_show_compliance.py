@@ -106,9 +106,11 @@ def test_where_there_is_no_host_it_fails(run, fail_on):
 
 
 def test_hostile_text_is_shown_harmless_and_never_evaluated(run):
-    hosts = {"mx%d" % number: checked(
-        (COUNT, "fail", dict.fromkeys(("id", "title", "observed", "remedy"), text)), (UNKNOWN, "error", {"reason": text})
-    ) for number, text in enumerate(HOSTILE)}  # fmt: skip
+    hosts = {
+        "mx%d" % number: checked((COUNT, "fail", dict.fromkeys(("id", "title", "observed", "remedy"), text)),
+                                 (UNKNOWN, "error", {"reason": text}))
+        for number, text in enumerate(HOSTILE)
+    }  # fmt: skip
     hosts["gone"] = {"__compliance_facts": dict(GONE, msg="".join(HOSTILE))}
     _made, text = run(hosts, view="verdict")
     assert not {unicodedata.category(char) for char in text.replace("\n", "")} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
