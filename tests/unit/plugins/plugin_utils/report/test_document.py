@@ -58,6 +58,8 @@ def test_a_night():
     assert (changes["added"], changes["missing"]) == (["mx10.example.com"], ["mx4.example.com"])
     assert {"host": "mx2.example.com", "id": "auth-port-25", "before": "fail", "after": "pass", "kind": "better"} \
         in changes["controls"]  # fmt: skip
+    assert [one["after"] for one in changes["controls"] if one["kind"] == "worse"] == \
+        ["fail", "fail", "error", "error", "error", "error", "waived"]  # fmt: skip
     assert changes["queues"][0] == {"host": "mx1.example.com", "before": 45, "after": 2045}
     assert [one["messages"] for one in document["history"]] == [345, 2057]
 
