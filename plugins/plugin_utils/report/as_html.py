@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils import wording
 from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
@@ -32,6 +33,7 @@ _WORDS = {"pass": "pass", "fail": "fail", "waived": "waived", "error": "unknown"
           "unreachable": "unreachable", "not_applicable": "not applicable", None: "new"}  # fmt: skip
 _WORST = {"fail": 0, "unreachable": 1, "unknown": 2, "pass": 3}
 _PROBLEMS = ("fail", "error", "waived")
+_FLAG = re.compile(r"(?<!\S)(--?[a-z][a-z-]{0,30})(?!\S)")
 _TOPS = (("sender", "Top senders"), ("sasl_username", "Top logins"), ("client_address", "Top clients"),
          ("recipient_domain", "Top recipient domains"), ("subject", "Top subjects"),
          ("delay_reason", "Why mail is delayed"))  # fmt: skip
@@ -50,6 +52,7 @@ def render(document):
     environment.filters["word"] = lambda status: _WORDS.get(status, status)
     # Broken between its parts only.
     environment.filters["parts"] = lambda text: re.sub(r"(?<=\d) (?=[a-z])", "\u00a0", text)
+    environment.filters["command"] = _command
     environment.filters["when"] = lambda text: text.replace("T", " ").replace("Z", " UTC")
     shared = {one["id"]: one for one in document["controls"]}
     hosts = sorted(document["hosts"], key=lambda host: (_WORST[host["status"]], natural(host["name"])))
@@ -69,6 +72,11 @@ def render(document):
         max_purges=MAX_PURGES,
         max_open=MAX_OPEN,
     )
+
+
+def _command(text):
+    """`text` for a narrow page, on which `-l` must not become a hyphen and an l on the next line."""
+    return Markup(_FLAG.sub(r'<span class="flag">\1</span>', str(escape(text))))
 
 
 def _controls(document):

@@ -257,6 +257,15 @@ def test_a_link_to_a_host_opens_it_and_goes_there(tmp_path):
         assert 0 <= top < 900
 
 
+def test_no_option_of_a_command_is_broken_and_none_can_be_markup():
+    collector = type(fleet())()
+    remedy = 'run --tags <b>-l</b> "-e" - -x=<i> --\n-v'
+    collector.ok("a", CONTROL, {"mailops_controls": [control(0, "fail", "a", remedy=remedy)]})
+    made = rendering.render("html", build(collector, RUN, "x")).decode()
+    assert made.count('<pre>run <span class="flag">--tags</span> &lt;b&gt;-l&lt;/b&gt; &#34;-e&#34; - -x=&lt;i&gt; --\n'
+                      '<span class="flag">-v</span></pre>') == 2  # fmt: skip
+
+
 def test_what_fails_is_open_with_the_remedy_of_a_host_on_which_it_fails():
     collector = type(fleet())()
     for host, status in (("a", "pass"), ("b", "fail"), ("c", "fail")):
@@ -264,5 +273,6 @@ def test_what_fails_is_open_with_the_remedy_of_a_host_on_which_it_fails():
     made = rendering.render("html", build(collector, RUN, "x")).decode()
     shown = made.partition('<section id="controls">')[2].partition("</section>")[0]
     assert '<details class="control" open>' in shown
-    assert "<dt>Remedy, on b</dt><dd><pre>ansible-playbook mailops.rescue.inspect -l b</pre></dd>" in shown
+    assert '<dt>Remedy, on b</dt><dd><pre>ansible-playbook mailops.rescue.inspect <span class="flag">-l</span> b<' \
+        in shown  # fmt: skip
     assert '<dt class="fail">Fail on</dt><dd><a href="#host-1"><code>b</code></a>, <a href="#host-2">' in shown
