@@ -5,17 +5,11 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-from ansible_collections.mailops.rescue.plugins.plugin_utils import running
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening import Evidence
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening_text import show_holding
 from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain, reason
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
-
-display = Display()
+from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
 
 ARGUMENTS = {
     "view": {"type": "str", "choices": ["failure", "holding", "verdict"], "required": True},
@@ -24,31 +18,13 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):
-    """Reads other hosts' results out of the variables; never connects to a host."""
+class ActionModule(Showing):
+    """What the playbook that hardens has registered."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = False
-    _requires_connection = False
+    ARGUMENTS = ARGUMENTS
+    OF_A_WAVE = ("holding",)
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        self._task_vars = task_vars
-        options = plain(options)
-        hosts = options["hosts"]
-        if hosts is None:
-            wave = options["view"] == "holding"
-            hosts = plain(task_vars.get("ansible_play_batch" if wave else "ansible_play_hosts_all") or [])
-        result["changed"] = False
-        result.update(getattr(self, "_" + options["view"])(hosts, max(options["width"], 40)))
-        return result
-
-    def _registered(self, host, name):
-        return running.registered(self._task_vars["hostvars"], host, name)
-
-    def _failure(self, _hosts, _width):
+    def _failure(self):
         """For the `rescue` of a block: what is registered of it is no template, whatever the host has said."""
         task = self._task_vars.get("ansible_failed_task")
         name = plain(task.get("name")) if hasattr(task, "get") else None
@@ -58,10 +34,10 @@ class ActionModule(ActionBase):
         bad = [one for one in items if isinstance(one, dict) and one.get("failed")] if isinstance(items, list) else []
         return {"task": str(name or "a task"), "reason": reason(bad[0] if bad else failed)}
 
-    def _holding(self, hosts, width):
-        evidences = {host: self._evidence(host) for host in hosts if self._results(host, "mailops_probes")}
+    def _holding(self):
+        evidences = {host: self._evidence(host) for host in self._hosts if self._results(host, "mailops_probes")}
         if evidences:
-            display.display(show_holding(evidences, bool(self._task.check_mode), width))
+            self._say(show_holding(evidences, self._checking, self._width))
         return {"hosts": sorted(evidences)}
 
     def _evidence(self, host):
@@ -73,7 +49,7 @@ class ActionModule(ActionBase):
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
             firewall=_done(self._registered(host, "__submission_firewall_plan")),
             # What failed may have failed before or while the firewall changed.
-            checking=bool(self._task.check_mode) or self._registered(host, "mailops_failure") is not None,
+            checking=self._checking or self._registered(host, "mailops_failure") is not None,
             port=self._port(host),
         )
 
@@ -87,24 +63,20 @@ class ActionModule(ActionBase):
         found = registered.get("results") if isinstance(registered, dict) else None
         return [one for one in found or () if isinstance(one, dict) and _done(one) is not None]
 
-    def _verdict(self, hosts, width):
-        failed = {host: why for host, why in ((host, self._why(host)) for host in hosts) if why}
+    def _verdict(self):
+        failed = {host: why for host, why in ((host, self._why(host)) for host in self._hosts) if why}
         if not failed:
             return {"hosts_failed": {}}
-        page = Page(width)
+        page = Page(self._width)
         page.faults("FAILED", failed)
-        display.display(page.text())
-        return {
-            "failed": True,
-            "hosts_failed": failed,
-            "msg": "%d of %s failed; see FAILED above" % (len(failed), plural(len(hosts), "host")),
-        }
+        self._say(page.text())
+        return dict(self._fails(failed, "failed; see FAILED above"), hosts_failed=failed)
 
     def _why(self, host):
         """Why the host is not done, in one line; None where it is."""
-        seen = self._registered(host, "mailops_facts")
-        if isinstance(seen, dict) and seen.get("unreachable"):
-            return "unreachable: " + reason(seen)
+        unreachable = self._unreachable(host, "mailops_facts")
+        if unreachable:
+            return unreachable
         for name in ("mailops_failure", "mailops_unasked"):
             failure = self._registered(host, name)
             if isinstance(failure, dict) and failure.get("reason"):

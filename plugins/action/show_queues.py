@@ -5,19 +5,12 @@
 
 from __future__ import annotations
 
-from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
-
-from ansible_collections.mailops.rescue.plugins.plugin_utils import running
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain
+from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import (
     show_messages,
     show_summary,
     summarise,
 )
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
-
-display = Display()
 
 ARGUMENTS = {
     "hosts": {"type": "list", "elements": "str"},
@@ -32,44 +25,33 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):
-    """Reads other hosts' results out of the variables; never connects to a host."""
+class ActionModule(Showing):
+    """Results of queue_info."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _supports_diff = False
-    _requires_connection = False
+    ARGUMENTS = ARGUMENTS
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        options = plain(options)
-        hosts = options["hosts"]
-        if hosts is None:
-            hosts = plain(task_vars.get("ansible_play_hosts_all") or [])
-        results = {host: running.registered(task_vars["hostvars"], host, options["variable"]) for host in hosts}
+    def _summary(self):
+        options = self._options
+        invocation = self._invocation(options["select"], options["exclude"])
+        return self._shown(
+            lambda summary: show_summary(summary, invocation, max(options["detail"], 0), max(options["top"], 0),
+                                         self._width)
+        )  # fmt: skip
+
+    def _messages(self):
+        return self._shown(lambda summary: show_messages(summary, self._width))
+
+    def _shown(self, text):
+        options = self._options
+        results = self._registered_by_all(options["variable"])
         summary = summarise(results, options["select"] or (), bool(options["select"] or options["exclude"]))
-        display.display(self._text(summary, options, task_vars))
-        result.update(changed=False, hosts_read=sorted(summary.results), hosts_failed=summary.failed)
+        self._say(text(summary))
+        result = {"hosts_read": sorted(summary.results), "hosts_failed": summary.failed}
         if summary.failed and options["fail_on_unreadable"]:
-            result.update(
-                failed=True,
-                msg="%d of %s could not be read; see NOT READ above"
-                % (len(summary.failed), plural(len(hosts), "host")),
-            )
-            return result
+            return dict(result, **self._fails(summary.failed, "could not be read; see NOT READ above"))
         result["findings"] = [
             {"host": host, **finding.as_dict()}
             for host, found in summary.findings.items()
             for finding in found
         ]
         return result
-
-    def _text(self, summary, options, task_vars):
-        width = max(options["width"], 40)
-        if options["view"] == "messages":
-            return show_messages(summary, width)
-        invocation = running.invocation(
-            self._loader, task_vars.get("playbook_dir"), options["select"], options["exclude"]
-        )
-        return show_summary(summary, invocation, max(options["detail"], 0), max(options["top"], 0), width)

@@ -98,18 +98,17 @@ import os  # noqa: E402
 from datetime import datetime, timezone  # noqa: E402
 from functools import wraps  # noqa: E402
 
-from ansible.module_utils.parsing.convert_bool import boolean  # noqa: E402
 from ansible.plugins.callback import CallbackBase  # noqa: E402
 from ansible.release import __version__ as ANSIBLE_VERSION  # noqa: E402
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils import running  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector import COLLECTION, Collector  # noqa: E402
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output import Settings, publish  # noqa: E402
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output import publish  # noqa: E402
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, settings  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain  # noqa: E402
 
 # Tasks of these are what a report is about.
 RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))
-OPTIONS = ("directory", "formats", "previous", "mask_addresses", "title", "prometheus_file")
 
 
 def _harmless(method):
@@ -161,8 +160,7 @@ class CallbackModule(CallbackBase):
     @_harmless
     def v2_playbook_on_play_start(self, play):
         manager = play.get_variable_manager()
-        given = plain(getattr(manager, "extra_vars", None) or getattr(manager, "_extra_vars", None) or {})
-        self._given = {name: given["report_" + name] for name in OPTIONS if given.get("report_" + name) is not None}
+        self._given = given(getattr(manager, "extra_vars", None) or getattr(manager, "_extra_vars", None))
         self._check_mode = self._check_mode or bool(play.check_mode)
         if _is_ours(play):
             self._collector.expect(plain(manager.get_vars(play=play).get("ansible_play_hosts_all") or ()))
@@ -200,8 +198,7 @@ class CallbackModule(CallbackBase):
             "check_mode": self._check_mode,
             "ansible": ANSIBLE_VERSION,
         }
-        settings = Settings(**{name: self._option(name) for name in OPTIONS})
-        made = publish(collector, run, settings, self._restore_command())
+        made = publish(collector, run, settings(self._given, self.get_option), self._restore_command())
         for warning in made.warnings:
             self._display.warning("mailops.rescue.report: " + warning)
         # Not to stdout, where JSON may be expected.
@@ -221,14 +218,6 @@ class CallbackModule(CallbackBase):
     def _reason(task):
         text = str((task.data or {}).get("msg") or "the task failed")
         return text.partition("\n")[0].partition("The error appears to ")[0].strip()
-
-    def _option(self, name):
-        value = self._given.get(name, self.get_option(name))
-        if name == "formats" and isinstance(value, str):
-            return [word.strip() for word in value.split(",") if word.strip()]
-        if name == "mask_addresses":
-            return boolean(value, strict=True)
-        return plain(value)
 
     def _restore_command(self):
         try:

@@ -22,8 +22,10 @@ options:
     description:
       - V(verdict) shows what failed and what is unknown, and fails as O(fail_on) says.
       - V(before) shows nothing and returns how large queues were in an earlier report, to be registered.
+      - V(previous) shows nothing and returns the path of the report that P(mailops.rescue.report#callback) compares
+        with, as its configuration and extra variables say, for V(before).
     type: str
-    choices: [before, verdict]
+    choices: [before, previous, verdict]
     required: true
   previous:
     description: For V(view=before), path of the JSON document of an earlier report. It need not exist.
@@ -99,6 +101,11 @@ hosts_not_checked:
   type: dict
   returned: O(view=verdict)
   sample: {}
+path:
+  description: Absolute path of that report, whether or not there is one.
+  type: str
+  returned: O(view=previous)
+  sample: /srv/reports/nightly/report.json
 totals:
   description: How many messages each host's queues held.
   type: dict

@@ -111,6 +111,23 @@ def test_growth_since_the_run_before(play, home):
     assert [one["COMMON-120"] for one in (first, second, third, fourth)] == ["not_applicable", "pass", "fail", "error"]
 
 
+@pytest.mark.parametrize(("settings", "kept"), [
+    ("directory = ~/reports", "home/reports/report.json"),
+    ("directory = reports\nprevious = ~/yesterday.json", "home/yesterday.json"),
+])  # fmt: skip
+def test_growth_since_the_report_that_ansible_cfg_names(play, home, tmp_path, settings, kept):
+    (tmp_path / "ansible.cfg").write_text("[callback_mailops_report]\n%s\n" % settings)
+    before = {"name": "b1", "queues": [{"total": 0}]}
+    (tmp_path / kept).parent.mkdir(parents=True)
+    (tmp_path / kept).write_text(json.dumps({"hosts": [before]}))
+    with serving(Script()) as port:
+        hosts = {"b": {"b1": host(home, port, compliance_queue_growth=0)}}
+        play("mailops.rescue.comply", hosts, HOME=str(tmp_path / "home"), **CALLBACK)
+    written = next(path for path in tmp_path.rglob("reports/report.json"))
+    found = {one["name"]: one for one in json.loads(written.read_text())["hosts"]}
+    assert statuses(found["b1"])["COMMON-120"] == "fail"
+
+
 def test_wrong_variables_end_nothing(play, home):
     with serving(Script()) as port:
         hosts = {"a": {"a1": host(home, port, compliance_queue_hours="many")}, "b": {"b1": host(home, port)}}

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils import wording
 from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
@@ -31,8 +33,10 @@ _WORDS = {"pass": "pass", "fail": "fail", "waived": "waived", "error": "unknown"
           "unreachable": "unreachable", "not_applicable": "not applicable", None: "new"}  # fmt: skip
 _WORST = {"fail": 0, "unreachable": 1, "unknown": 2, "pass": 3}
 _PROBLEMS = ("fail", "error", "waived")
+_FLAG = re.compile(r"(?<!\S)(--?[a-z][a-z-]{0,30})(?!\S)")
 _TOPS = (("sender", "Top senders"), ("sasl_username", "Top logins"), ("client_address", "Top clients"),
-         ("recipient_domain", "Top recipient domains"))  # fmt: skip
+         ("recipient_domain", "Top recipient domains"), ("subject", "Top subjects"),
+         ("delay_reason", "Why mail is delayed"))  # fmt: skip
 
 
 def render(document):
@@ -46,12 +50,16 @@ def render(document):
     )
     environment.filters.update(age=wording.age, number=wording.number, size=wording.size, plural=wording.plural)
     environment.filters["word"] = lambda status: _WORDS.get(status, status)
+    # Broken between its parts only.
+    environment.filters["parts"] = lambda text: re.sub(r"(?<=\d) (?=[a-z])", "\u00a0", text)
+    environment.filters["command"] = _command
     environment.filters["when"] = lambda text: text.replace("T", " ").replace("Z", " UTC")
     shared = {one["id"]: one for one in document["controls"]}
     hosts = sorted(document["hosts"], key=lambda host: (_WORST[host["status"]], natural(host["name"])))
     return environment.get_template("report.html.j2").render(
         document=document,
         shared=shared,
+        anchors={host["name"]: "host-%d" % number for number, host in enumerate(hosts, 1)},
         controls=_controls(document),
         pages=_pages(hosts, shared),
         charts=_charts(document),
@@ -66,18 +74,26 @@ def render(document):
     )
 
 
+def _command(text):
+    """`text` for a narrow page, on which `-l` must not become a hyphen and an l on the next line."""
+    return Markup(_FLAG.sub(r'<span class="flag">\1</span>', str(escape(text))))
+
+
 def _controls(document):
     """The controls that do not hold everywhere, worst first, and then the others."""
     hosts = defaultdict(lambda: defaultdict(list))
-    differ = set()
+    remedies, differ = {one["id"]: one["remedy"] for one in document["controls"]}, set()
     for host in document["hosts"]:
         for one in host["controls"]:
+            found = hosts[one["id"]]
             if "remedy" in one:
                 differ.add(one["id"])
+            if one["status"] == "fail" and not found["fail"]:
+                remedies[one["id"]] = one.get("remedy", remedies[one["id"]])
             if one["status"] in _PROBLEMS:
-                hosts[one["id"]][one["status"]].append(host["name"])
+                found[one["status"]].append(host["name"])
     return [
-        dict(one, hosts=hosts[one["id"]], remedy_of_one=one["id"] in differ)
+        dict(one, hosts=hosts[one["id"]], remedy=remedies[one["id"]], remedy_of_one=one["id"] in differ)
         for one in sorted(document["controls"], key=_control_order)
     ]
 

@@ -1,7 +1,9 @@
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A plugin for Nagios and Icinga that answers with the last report; needs Python only, and neither Ansible nor a host.
+"""A plugin for Nagios and Icinga that answers with the last report.
+
+It needs that report's report.json and Python with its standard library, and neither Ansible nor a host.
 
     python3 check.py [--max-age HOURS] [DIRECTORY]
 
@@ -14,27 +16,103 @@ import os
 import sys
 from datetime import datetime, timezone
 
-UNKNOWN = 3
+__all__ = ["check", "render"]
+
+STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+CRITICAL, UNKNOWN = 2, 3
+MAX_DETAILS = 20
+
+
+class _NoReport(ValueError):
+    pass
 
 
 def check(directory, max_age, now=None):
     """Return the text and the exit status."""
     try:
-        with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
-            document = json.load(file)
+        document = _read(directory)
         status = document["summary"]["exit_code"]
+        if isinstance(status, bool) or status not in range(len(STATES)):
+            return "MAILOPS UNKNOWN - the report has no exit status\n", UNKNOWN
         finished = datetime.strptime(document["run"]["finished"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-        with open(os.path.join(directory, "nagios.txt"), encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return "MAILOPS UNKNOWN - no report can be read: %s\n" % " ".join(str(error).replace("|", "/").split()), UNKNOWN
-    if status not in (0, 1, 2, 3):
-        return "MAILOPS UNKNOWN - the report has no exit status\n", UNKNOWN
-    age = ((now or datetime.now(timezone.utc)) - finished).total_seconds() / 3600
-    # What was critical may well be so still.
-    if age > max_age and status != 2:
-        return "MAILOPS UNKNOWN - the last report is %.0f hours old\n%s" % (age, text.replace("|", ";")), UNKNOWN
+        age = ((now or datetime.now(timezone.utc)) - finished).total_seconds() / 3600
+        old = "the last report is %.0f hours old" % age if age > max_age else ""
+        # What was critical may well be so still.
+        text = render(document, old if status == CRITICAL else "")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = str(error) if isinstance(error, (OSError, _NoReport)) else "%s: %s" % (type(error).__name__, error)
+        why = " ".join(why.replace("|", "/").split())[:300]
+        return "MAILOPS UNKNOWN - no report can be read: %s\n" % why, UNKNOWN
+    if old and status != CRITICAL:
+        return "MAILOPS UNKNOWN - %s\n%s" % (old, text.replace("|", ";")), UNKNOWN
     return text, status
+
+
+def render(document, remark=""):
+    """The answer: its first line is the plugin's output with performance data, then come details."""
+    summary, fleet = document["summary"], document["fleet"]
+    text = "; ".join(filter(None, (remark, _text(summary))))
+    if fleet["hosts"]:
+        text += "; %s queued" % _plural(fleet["messages"], "message")
+    lines = ["MAILOPS %s - %s | %s" % (STATES[summary["exit_code"]], text, _data(document))]
+    lines += _details(document)
+    return "\n".join(lines) + "\n"
+
+
+def _read(directory):
+    with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
+        document = json.load(file)
+    if document["schema_version"] != 1:
+        raise _NoReport("its schema_version is %s, and 1 is known here" % document["schema_version"])
+    return document
+
+
+def _text(summary):
+    hosts = summary["hosts"]
+    if not hosts["total"]:
+        return "no hosts"
+    words = (("fail", "failing"), ("unknown", "unknown"), ("unreachable", "unreachable"))
+    parts = ["%s %s" % (hosts[status], word) for status, word in words if hosts[status]]
+    parts = parts or ["all pass"]
+    if summary["controls"]["error"]:
+        parts.append(_plural(summary["controls"]["error"], "unknown control"))
+    if summary["controls"]["waived"]:
+        parts.append(_plural(summary["controls"]["waived"], "waived control"))
+    return "%s: %s" % (_plural(hosts["total"], "host"), ", ".join(parts))
+
+
+def _data(document):
+    summary = document["summary"]
+    values = [("hosts", summary["hosts"]["total"])]
+    values += [("hosts_" + name, summary["hosts"][name]) for name in ("fail", "unknown", "unreachable")]
+    values += [("controls_" + name, summary["controls"][name]) for name in ("pass", "fail", "waived", "error")]
+    values += [("failed_" + name, count) for name, count in summary["failed_by_severity"].items()]
+    data = ["%s=%d;;;0" % pair for pair in values]
+    if document["fleet"]["hosts"]:
+        data.append("messages=%d;;;0" % document["fleet"]["messages"])
+        data.append("oldest=%ds;;;0" % max(document["fleet"]["oldest_age"] or 0, 0))
+    data.append("seconds=%.1fs;;;0" % document["run"]["seconds"])
+    return " ".join(data)
+
+
+def _details(document):
+    shared = {one["id"]: one for one in document["controls"]}
+    lines = []
+    for host in document["hosts"]:
+        if host["status"] in ("unknown", "unreachable"):
+            lines.append("%s: %s%s" % (host["name"], host["status"], ": " + host["reason"] if host["reason"] else ""))
+        for one in host["controls"]:
+            if one["status"] == "fail":
+                whole = dict(shared[one["id"]], **one)
+                lines.append("%s: %s (%s)" % (host["name"], whole["title"], whole["severity"]))
+    more = len(lines) - MAX_DETAILS
+    # A bar begins performance data.
+    lines = [" ".join(line.replace("|", "/").split())[:300] for line in lines[:MAX_DETAILS]]
+    return lines + (["and %d more" % more] if more > 0 else [])
+
+
+def _plural(count, word):
+    return "%s %s%s" % (format(count, ","), word, "" if count == 1 else "s")
 
 
 def main():
@@ -44,7 +122,8 @@ def main():
                         help="hours after which a report is too old (default %(default)s)")  # fmt: skip
     given = parser.parse_args()
     text, status = check(given.directory, given.max_age)
-    sys.stdout.write(text)
+    # Whatever the locale of the monitoring is.
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     return status
 
 

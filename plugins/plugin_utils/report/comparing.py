@@ -56,9 +56,13 @@ def changes(previous, document):
         "hosts": sorted(hosts, key=lambda one: _WORST.index(one["after"])),
         "added": [name for name in after if name not in before],
         "missing": [name for name in before if name not in after],
-        "controls": sorted(controls, key=lambda one: ("worse", "better", "other").index(one["kind"])),
+        "controls": sorted(controls, key=_order),
         "queues": sorted(queues, key=lambda one: -abs(one["after"] - one["before"]))[:MAX_QUEUES],
     }
+
+
+def _order(change):
+    return ("worse", "better", "other").index(change["kind"]), -_RANK[change["after"]]
 
 
 def _controls(name, before, after):

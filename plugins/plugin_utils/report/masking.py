@@ -12,11 +12,12 @@ import re
 
 __all__ = ["Mask"]
 
-# What an address in running text cannot hold, or what stands around it.
-_DELIMITERS = re.compile(r"([\s<>\"'(),;:\[\]{}|]+)")
-_QUOTED = re.compile(r'"[^"\n]{0,128}"(?=@)')
-# What these lists hold are logins and addresses of clients, with an @ or not.
-_LOGINS = ("sasl_username",)
+# A quoted local part, or part of one; else what no address can hold without quotes.
+_DELIMITERS = re.compile(r'("(?:[^"\\\n]|\\.){0,128}"(?=@)|"|[\s<>(),;:\[\]]+)')
+# What quotes an address in running text far more often than an address begins with it.
+_QUOTES = "'`"
+# What these lists hold are logins, senders and addresses of clients, with an @ or not.
+_WHOLE = ("sasl_username", "sender")
 _CLIENTS = ("client_address",)
 
 
@@ -30,8 +31,12 @@ class Mask:
         """`text` with the local part of each address in it masked."""
         if "@" not in text:
             return text
-        text = _QUOTED.sub(lambda match: self._hidden(match.group()), text)
-        return "".join(self._address(part) if "@" in part else part for part in _DELIMITERS.split(text))
+        parts = _DELIMITERS.split(text)
+        for index in range(1, len(parts), 2):
+            if len(parts[index]) > 1 and parts[index].startswith('"'):
+                parts[index] = self._hidden(parts[index - 1] + parts[index])
+                parts[index - 1] = ""
+        return "".join(self._quoted(part) if "@" in part else part for part in parts)
 
     def document(self, value, name=None):
         """A copy of `value`, out of a report, with all texts masked; names of hosts stay."""
@@ -42,8 +47,8 @@ class Mask:
                 for key, item in value.items()
             }  # fmt: skip
         if isinstance(value, list):
-            if name in _LOGINS + _CLIENTS:
-                whole = self._login if name in _LOGINS else _network
+            if name in _WHOLE + _CLIENTS:
+                whole = self._whole if name in _WHOLE else _network
                 return [dict(one, value=whole(one["value"])) for one in value]
             return [self.document(item, name) for item in value]
         return self.text(value) if isinstance(value, str) else value
@@ -52,7 +57,11 @@ class Mask:
         local, _at, domain = part.rpartition("@")
         return "%s@%s" % (self._hidden(local), domain) if local else part
 
-    def _login(self, value):
+    def _quoted(self, part):
+        address = part.lstrip(_QUOTES)
+        return part[: len(part) - len(address)] + self._address(address)
+
+    def _whole(self, value):
         return self._address(value) if "@" in value else self._hidden(value) if value else value
 
     def _hidden(self, text):

@@ -21,24 +21,13 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report.rendering im
     MissingLibrary,
     render,
 )
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import whole
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import keep, write
 
-__all__ = ["Published", "Settings", "publish"]
+__all__ = ["Published", "publish"]
 
 # For whoever runs Prometheus' node exporter; there are no addresses in it.
 _PUBLIC = {"prometheus": 0o644}
-
-
-@dataclass
-class Settings:
-    """Where a report goes and how."""
-
-    directory: str
-    formats: list
-    previous: str | None = None
-    mask_addresses: bool = False
-    title: str = "Mail servers"
-    prometheus_file: str | None = None
 
 
 @dataclass
@@ -50,9 +39,9 @@ class Published:
 
 
 def publish(collector, run, settings, restore_command=None):
-    """Write the report of `collector`, and return what became of it."""
+    """Write the report of `collector` as `settings` say, and return what became of it."""
     made = Published()
-    directory = os.path.abspath(os.path.expanduser(settings.directory))
+    directory = whole(settings.directory)
     os.makedirs(directory, mode=0o750, exist_ok=True)
     own = os.path.join(directory, FILES["json"])
     previous, notes = _previous(settings.previous, own, made)
@@ -63,7 +52,7 @@ def publish(collector, run, settings, restore_command=None):
     for name in _formats(settings.formats, made):
         path = os.path.join(directory, FILES[name])
         if name == "prometheus" and settings.prometheus_file:
-            path = os.path.abspath(os.path.expanduser(settings.prometheus_file))
+            path = whole(settings.prometheus_file)
         try:
             write(path, render(name, document), _PUBLIC.get(name, 0o640))
         except MissingLibrary as error:
@@ -85,7 +74,7 @@ def _formats(given, made):
 
 
 def _previous(given, own, made):
-    path = os.path.abspath(os.path.expanduser(given)) if given else own
+    path = whole(given) if given else own
     if not given and not os.path.lexists(path):
         return None, []
     try:

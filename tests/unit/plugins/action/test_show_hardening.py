@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from types import SimpleNamespace
-
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.action import show_hardening
-from tests.support.documents import documents
-from tests.unit.plugins.action.test_show_queues import HostVars
+from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
 from tests.unit.plugins.plugin_utils.test_hardening import probe
 
 GONE = {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}
@@ -18,23 +14,7 @@ SETTINGS = {"stdout_lines": ["luser_relay = mailops-discard", "local_recipient_m
 
 @pytest.fixture
 def run(monkeypatch):
-    shown = []
-    monkeypatch.setattr(show_hardening.display, "display", shown.append)
-
-    def run(variables, wave=None, check_mode=False, more=None, **options):
-        task = SimpleNamespace(check_mode=check_mode, diff=False, async_val=False, args=options, collections=(),
-                               action="mailops.rescue.show_hardening")  # fmt: skip
-        plugin = show_hardening.ActionModule(
-            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
-            loader=None, templar=None, shared_loader_obj=None,
-        )  # fmt: skip
-        task_vars = {"hostvars": HostVars(variables), "ansible_play_hosts_all": list(variables),
-                     "ansible_play_batch": wave or list(variables), **(more or {})}  # fmt: skip
-        made = plugin.run(task_vars=task_vars)
-        json.dumps(made)
-        return made, "\n".join(shown)
-
-    return run
+    return shower(monkeypatch, show_hardening)
 
 
 def test_a_wave_shows_its_own_hosts(run):
@@ -95,9 +75,4 @@ def test_the_verdict_names_who_failed_and_why(run):
 
 
 def test_options_are_those_that_are_documented():
-    documented = documents("show_hardening")
-    options = documented["DOCUMENTATION"]["options"]
-    assert set(options) == set(show_hardening.ARGUMENTS)
-    for name, spec in show_hardening.ARGUMENTS.items():
-        for key in ("type", "choices", "default", "elements", "required"):
-            assert options[name].get(key) == spec.get(key), (name, key)
+    accepts_what_is_documented(show_hardening)

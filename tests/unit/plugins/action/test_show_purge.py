@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
-import yaml
 
 from ansible_collections.mailops.rescue.plugins.action import show_purge
 from ansible_collections.mailops.rescue.plugins.plugin_utils import running
-from tests.unit.plugins.action.test_show_queues import HostVars
+from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
 from tests.unit.plugins.plugin_utils.changed import BATCH, batch, change, listing
 from tests.unit.plugins.plugin_utils.results import result
 
-STUB = Path(show_purge.__file__).parents[1] / "modules" / "show_purge.py"
 PLAN, QUIET = change(7, batch=None), change(0)
 BROKEN = {"failed": True, "msg": "no such queue"}
 
 
 @pytest.fixture
 def run(monkeypatch):
-    shown = []
-    monkeypatch.setattr(show_purge.display, "display", shown.append)
     monkeypatch.setattr(running, "_command_line", lambda: ())
     monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"quarantine": "/q", "confirm": False})
-
-    def run(variables, wave=None, check_mode=False, **options):
-        task = SimpleNamespace(check_mode=check_mode, diff=False, async_val=False, args=options, collections=(),
-                               action="mailops.rescue.show_purge")  # fmt: skip
-        plugin = show_purge.ActionModule(
-            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
-            loader=None, templar=None, shared_loader_obj=None,
-        )  # fmt: skip
-        task_vars = {"hostvars": HostVars(variables), "ansible_play_hosts_all": list(variables),
-                     "ansible_play_batch": wave or list(variables), "playbook_dir": "/elsewhere"}  # fmt: skip
-        made = plugin.run(task_vars=task_vars)
-        json.dumps(made)
-        return made, "\n".join(shown)
-
-    return run
+    return shower(monkeypatch, show_purge)
 
 
 def test_a_plan_names_where_something_would_change(run):
@@ -105,8 +83,4 @@ def test_a_restore_has_its_own_words_and_numbers(run):
 
 
 def test_documented_options_are_those_accepted():
-    module = STUB.read_text(encoding="utf-8")
-    options = yaml.safe_load(module.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
-    assert {
-        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
-    } == show_purge.ARGUMENTS
+    accepts_what_is_documented(show_purge)

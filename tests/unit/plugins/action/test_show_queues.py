@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from types import SimpleNamespace
-
 import pytest
-import yaml
 
 from ansible_collections.mailops.rescue.plugins.action import show_queues
 from ansible_collections.mailops.rescue.plugins.plugin_utils import running
+from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
 from tests.unit.plugins.plugin_utils.results import result
-
-STUB = Path(show_queues.__file__).parents[1] / "modules" / "show_queues.py"
-
-
-class HostVars(dict):
-    """As Ansible's: item access evaluates expressions in the values, and only raw_get does not."""
-
-    def __getitem__(self, host):
-        raise AssertionError("templated the result of " + host)
-
-    def raw_get(self, host):
-        return dict.__getitem__(self, host)
 
 
 @pytest.fixture
 def run(monkeypatch):
-    shown = []
-    monkeypatch.setattr(show_queues.display, "display", shown.append)
     monkeypatch.setattr(running, "_command_line", lambda: ())
     monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"})
+    show = shower(monkeypatch, show_queues)
 
     def run(results, **options):
-        plugin = show_queues.ActionModule(
-            task=_Task(options),
-            connection=CONNECTION,
-            play_context=None,
-            loader=None,
-            templar=None,
-            shared_loader_obj=None,
-        )
-        variables = HostVars(
-            {host: {} if value is None else {"mailops_queue": value} for host, value in results.items()}
-        )
-        task_vars = {
-            "hostvars": variables,
-            "ansible_play_hosts_all": list(results),
-            "playbook_dir": "/elsewhere",
-        }
-        return plugin.run(task_vars=task_vars), "\n".join(shown)
+        hosts = {host: {} if value is None else {"mailops_queue": value} for host, value in results.items()}
+        return show(hosts, **options)
 
     return run
-
-
-CONNECTION = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused"))
-
-
-class _Task:
-    check_mode = diff = async_val = False
-    action = "mailops.rescue.show_queues"
-    collections = ()
-
-    def __init__(self, args):
-        self.args = args
 
 
 def test_reads_all_hosts_of_the_play(run):
@@ -76,7 +32,6 @@ def test_reads_all_hosts_of_the_play(run):
     assert [(one["host"], one["kind"], one["select"]) for one in made["findings"]] == [
         ("mx1", "bounce", {"bounce": True})
     ]
-    json.dumps(made)
     assert "2 of 2 hosts read" in text
 
 
@@ -127,9 +82,4 @@ def test_playbooks_are_named_as_they_are_reached(monkeypatch):
 
 
 def test_options_are_those_that_are_documented():
-    source = STUB.read_text(encoding="utf-8")
-    documented = yaml.safe_load(source.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
-    assert {
-        name: {key: value for key, value in option.items() if key != "description"}
-        for name, option in documented.items()
-    } == show_queues.ARGUMENTS
+    accepts_what_is_documented(show_queues)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import pytest
 
@@ -57,6 +58,8 @@ def test_a_night():
     assert (changes["added"], changes["missing"]) == (["mx10.example.com"], ["mx4.example.com"])
     assert {"host": "mx2.example.com", "id": "auth-port-25", "before": "fail", "after": "pass", "kind": "better"} \
         in changes["controls"]  # fmt: skip
+    assert [one["after"] for one in changes["controls"] if one["kind"] == "worse"] == \
+        ["fail", "fail", "error", "error", "error", "error", "waived"]  # fmt: skip
     assert changes["queues"][0] == {"host": "mx1.example.com", "before": 45, "after": 2045}
     assert [one["messages"] for one in document["history"]] == [345, 2057]
 
@@ -263,6 +266,14 @@ def test_what_cannot_be_compared_with_is_refused(spoil):
     ("bounce-bob=example.com@list.example.org", ("bob",)),
     ("a@bob@example.com", ("a@", "bob")),
     ("mailto:bob@example.com", ("bob",)),
+    ("from {alice}@example.com", ("alice",)),
+    ("o'brien@example.com", ("o'", "brien")),
+    ("alice|bob@example.com", ("alice", "bob")),
+    ("alice`s=x/1!2#3$4%5&6*7+8-9?0^_~.@example.com", ("alice", "x/1", "0^")),
+    ("ålice@example.com", ("lice",)),
+    ('to=<alice."b c"@example.com>', ("alice", "b c")),
+    (r'"a\"lice smith"@example.com', ("lice", "smith")),
+    ("alice\\x07bob@example.com", ("alice", "bob")),
 ])  # fmt: skip
 def test_addresses_are_masked(text, hidden):
     mask = Mask(b"key")
@@ -271,9 +282,28 @@ def test_addresses_are_masked(text, hidden):
     assert "example" in shown and mask.text(text) == shown != Mask(b"other").text(text)
 
 
+@pytest.mark.parametrize("text", ["bob@example.com", "'bob@example.com'", "to=<bob@example.com>", "`bob@example.com`",
+                                  "mailto:bob@example.com", '{"to":"bob@example.com"}'])  # fmt: skip
+def test_equal_addresses_stay_equal_whatever_stands_around_them(text):
+    assert Mask(b"key").text(text).count(Mask(b"key").text("bob@example.com")) == 1
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [
+    ("sender", "alice", r"x[0-9a-f]{8}"),
+    ("sender", "alice smith@example.com", r"x[0-9a-f]{8}@example\.com"),
+    ("sender", "", ""),
+    ("sasl_username", "alice", r"x[0-9a-f]{8}"),
+    ("subject", "alice", "alice"),
+])  # fmt: skip
+def test_what_is_an_address_in_any_case_is_masked_whole(name, value, shown):
+    masked = Mask(b"key").document({"top": {name: [{"value": value, "count": 1}]}})
+    assert re.fullmatch(shown, masked["top"][name][0]["value"])
+
+
 def test_masking_takes_time_in_proportion():
     # A minute and more where it did not.
-    assert Mask(b"key").text("@" * 200000) and Mask(b"key").text('"' * 200000 + "@") and Mask(b"k").text("x@" * 100000)
+    for text in ("@" * 200000, '"' * 200000 + "@", "x@" * 100000, '"' + '\\"' * 100000 + "@", "'" * 200000 + "@"):
+        assert Mask(b"key").text(text)
 
 
 def test_a_masked_document_still_counts_alike():

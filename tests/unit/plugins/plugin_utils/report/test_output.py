@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, writing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, settings, writing
 from tests.support.reporting import RUN, fleet
-from tests.unit.plugins.plugin_utils.report.test_rendering import without
+from tests.unit.plugins.plugin_utils.report.test_rendering import GOLDEN, without
 
 
 def publish(directory, formats=("all",), **members):
-    return output.publish(fleet(), RUN, output.Settings(str(directory), list(formats), **members))
+    return output.publish(fleet(), RUN, settings.Settings(str(directory), list(formats), **members))
 
 
 def test_all_files_are_there_and_no_other(tmp_path):
@@ -122,25 +123,61 @@ def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["file"] and path.read_bytes() == b"old"
 
 
+def answer(directory, hours, code=None, **members):
+    """What the plugin says `hours` after the run."""
+    document = json.loads((directory / "report.json").read_text())
+    if code is not None:
+        document["summary"]["exit_code"] = code
+    (directory / "report.json").write_text(json.dumps(dict(document, **members)))
+    now = datetime(2026, 11, 22, 2, 1, 5, tzinfo=timezone.utc) + timedelta(hours=hours)
+    return check.check(str(directory), 26, now)
+
+
 @pytest.mark.parametrize(("hours", "code", "status", "text"), [
-    (1, 0, 0, "MAILOPS CRITICAL - 4 hosts"),
+    (1, 0, 0, "MAILOPS OK - 4 hosts"),
     (1, 2, 2, "MAILOPS CRITICAL - 4 hosts"),
     (30, 0, 3, "MAILOPS UNKNOWN - the last report is 30 hours old\n"),
-    (30, 2, 2, "MAILOPS CRITICAL - 4 hosts"),
+    (30, 2, 2, "MAILOPS CRITICAL - the last report is 30 hours old; 4 hosts"),
     (1, 7, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
+    (1, True, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
 ])  # fmt: skip
 def test_the_plugin(tmp_path, hours, code, status, text):
-    publish(tmp_path)
-    document = json.loads((tmp_path / "report.json").read_text())
-    document["summary"]["exit_code"] = code
-    (tmp_path / "report.json").write_text(json.dumps(document))
-    now = datetime(2026, 11, 22, 2, 1, 5, tzinfo=timezone.utc).timestamp() + 3600 * hours
-    shown, found = check.check(str(tmp_path), 26, datetime.fromtimestamp(now, timezone.utc))
+    publish(tmp_path, ["json", "html"])
+    shown, found = answer(tmp_path, hours, code)
     assert found == status and shown.startswith(text)
     assert (" | " in shown.splitlines()[0]) is (status != 3)
 
 
+def test_the_plugin_says_what_the_report_says_and_not_an_older_file(tmp_path):
+    publish(tmp_path)
+    (tmp_path / "nagios.txt").write_text("MAILOPS OK - all pass | hosts=1\n")
+    assert answer(tmp_path, 1) == ((GOLDEN / "nagios.txt").read_text(), 2)
+
+
+@pytest.mark.parametrize("members", [{"schema_version": 2}, {"fleet": None}, {"summary": []}, {"hosts": [7]},
+                                     {"hosts": [{"status": "pass", "controls": [{"status": "fail", "id": "x"}]}]}])
+def test_the_plugin_takes_nothing_that_is_no_report(tmp_path, members):
+    publish(tmp_path)
+    text, status = answer(tmp_path, 1, **members)
+    assert status == 3 and text.startswith("MAILOPS UNKNOWN - no report can be read: ")
+    assert text.count("\n") == 1
+
+
+def test_the_plugin_is_given_no_performance_data_by_strangers(tmp_path):
+    (tmp_path / "report.json").write_text('{"schema_version": "| x=1 | \\n"}')
+    assert "|" not in check.check(str(tmp_path), 26)[0]
+
+
 def test_the_plugin_by_itself(tmp_path):
+    publish(tmp_path / "report", ["json"])
+    alone = shutil.copy(check.__file__, tmp_path)
+    done = subprocess.run([sys.executable, "-I", "-S", alone, "--max-age", "1e9", tmp_path / "report"],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout == (GOLDEN / "nagios.txt").read_text()
+
+
+def test_the_plugin_without_a_report(tmp_path):
     done = subprocess.run([sys.executable, "-I", check.__file__, str(tmp_path)], capture_output=True, text=True,
                           check=False)  # fmt: skip
     assert (done.returncode, done.stderr) == (3, "")

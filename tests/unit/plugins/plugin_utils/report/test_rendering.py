@@ -21,7 +21,18 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report import rende
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masking import Mask
 from tests.support.browser import Browser, chromium
-from tests.support.reporting import HOSTILE, RUN, ULTIMATE, before, fleet, hostile, large, restore_command
+from tests.support.reporting import (
+    CONTROL,
+    HOSTILE,
+    RUN,
+    ULTIMATE,
+    before,
+    control,
+    fleet,
+    hostile,
+    large,
+    restore_command,
+)
 
 ROOT = Path(__file__).resolve().parents[5]
 GOLDEN = ROOT / "tests/unit/plugins/plugin_utils/golden"
@@ -192,3 +203,76 @@ def test_in_a_browser(documents, tmp_path):
                 assert browser.value("document.scripts.length") == 0
     assert browser.messages == []
     assert [url for url in browser.requests if not url.startswith("file://%s/" % tmp_path)] == []
+
+
+# Of what is to be tapped alone, what is lower than a finger needs; of links in a text, than WCAG 2.2 asks for.
+SMALL = """Array.from(document.querySelectorAll('a, summary')).filter(one => one.getBoundingClientRect().height
+    < (one.matches('li a, dd a, p a') ? 24 : 40)).map(one => one.outerHTML.slice(0, 100))"""
+CUT = """Array.from(document.querySelectorAll('main *')).filter(one => one.scrollWidth > one.clientWidth + 1
+    && getComputedStyle(one).overflowX == 'hidden').map(one => one.outerHTML.slice(0, 100))"""
+FAINT = """(() => {
+    const parts = text => text.match(/[\\d.]+/g).map(Number);
+    const light = color => color.slice(0, 3).map(one => one / 255).map(
+        one => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4
+    ).reduce((sum, one, index) => sum + one * [0.2126, 0.7152, 0.0722][index], 0);
+    const behind = one => {
+        const color = parts(getComputedStyle(one).backgroundColor);
+        return color[3] === 0 ? behind(one.parentElement) : color;
+    };
+    return Array.from(document.querySelectorAll('body *')).filter(
+        one => Array.from(one.childNodes).some(child => child.nodeType == 3 && child.data.trim())
+    ).filter(one => {
+        const both = [light(parts(getComputedStyle(one).color)), light(behind(one))].sort((a, b) => b - a);
+        return (both[0] + 0.05) / (both[1] + 0.05) < 4.5;
+    }).map(one => one.outerHTML.slice(0, 100));
+})()"""
+
+
+@pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (Debian's package chromium)")
+def test_on_a_phone_at_night(documents, tmp_path):
+    with Browser(chromium()) as browser:
+        for name in ("night", "hostile"):
+            path = tmp_path / (name + ".html")
+            path.write_bytes(rendering.render("html", documents[name]))
+            for dark in (False, True):
+                browser.open(path, 390, dark=dark)
+                browser.value("document.querySelectorAll('details').forEach(one => one.open = true)")
+                assert (browser.value(SMALL), browser.value(CUT), browser.value(FAINT)) == ([], [], []), (name, dark)
+
+
+@pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (Debian's package chromium)")
+def test_a_link_to_a_host_opens_it_and_goes_there(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_bytes(rendering.render("html", build(large(120, 2), RUN, "Large")))
+    with Browser(chromium()) as browser:
+        browser.open(path, 390)
+        link = "Array.from(document.querySelectorAll('#controls a')).at(-1)"
+        name = browser.value(link + ".textContent")
+        browser.value(link + ".click()")
+        browser.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        host = "document.querySelector(':target').closest('details')"
+        assert browser.value(host + ".querySelector('.title').textContent") == name
+        assert browser.value(host + ".open && " + host + ".parentElement.closest('details').open")
+        top = browser.value(host + ".querySelector('summary').getBoundingClientRect().top")
+        assert 0 <= top < 900
+
+
+def test_no_option_of_a_command_is_broken_and_none_can_be_markup():
+    collector = type(fleet())()
+    remedy = 'run --tags <b>-l</b> "-e" - -x=<i> --\n-v'
+    collector.ok("a", CONTROL, {"mailops_controls": [control(0, "fail", "a", remedy=remedy)]})
+    made = rendering.render("html", build(collector, RUN, "x")).decode()
+    assert made.count('<pre>run <span class="flag">--tags</span> &lt;b&gt;-l&lt;/b&gt; &#34;-e&#34; - -x=&lt;i&gt; --\n'
+                      '<span class="flag">-v</span></pre>') == 2  # fmt: skip
+
+
+def test_what_fails_is_open_with_the_remedy_of_a_host_on_which_it_fails():
+    collector = type(fleet())()
+    for host, status in (("a", "pass"), ("b", "fail"), ("c", "fail")):
+        collector.ok(host, CONTROL, {"mailops_controls": [control(0, status, host)]})
+    made = rendering.render("html", build(collector, RUN, "x")).decode()
+    shown = made.partition('<section id="controls">')[2].partition("</section>")[0]
+    assert '<details class="control" open>' in shown
+    assert '<dt>Remedy, on b</dt><dd><pre>ansible-playbook mailops.rescue.inspect <span class="flag">-l</span> b<' \
+        in shown  # fmt: skip
+    assert '<dt class="fail">Fail on</dt><dd><a href="#host-1"><code>b</code></a>, <a href="#host-2">' in shown
