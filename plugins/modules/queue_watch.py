@@ -46,7 +46,7 @@ options:
     type: int
     default: 0
   growth_window:
-    description: The time over which growth is measured, from one to a hundred times O(interval).
+    description: The time over which growth is measured. With O(growth), from one to a hundred times O(interval).
     type: str
     default: 5min
   bounce_share:

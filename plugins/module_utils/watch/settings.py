@@ -31,8 +31,10 @@ def check(params):
     interval = duration("interval", params["interval"])
     if not _SHORTEST <= interval <= _LONGEST:
         raise RescueError("interval: expected 10s to 1h, got %r." % params["interval"])
+    growth = _number("growth", params["growth"], 0)
     window = duration("growth_window", params["growth_window"])
-    if not interval <= window <= interval * _MOST_PERIODS:
+    # Without it, growth is but a number in notices: then the default does for every interval.
+    if growth and not interval <= window <= interval * _MOST_PERIODS:
         raise RescueError(
             "growth_window: expected one to %d times the interval of %s, got %r."
             % (_MOST_PERIODS, params["interval"], params["growth_window"])
@@ -44,7 +46,7 @@ def check(params):
         "host": params["host"],
         "threshold": _number("threshold", params["threshold"], 1),
         "age": duration("age", params["age"]) if params["age"] else 0,
-        "growth": _number("growth", params["growth"], 0),
+        "growth": growth,
         "growth_window": window,
         "bounce_share": _number("bounce_share", params["bounce_share"], 0, 100),
         "bounce_minimum": _number("bounce_minimum", params["bounce_minimum"], 1),

@@ -129,14 +129,14 @@ def test_cron(host):
 
 @pytest.mark.parametrize(("interval", "when"), [("1min", "*/1 * * * *"), ("15min", "*/15"), ("1h", "0 * * * *")])
 def test_intervals_of_cron(host, interval, when):
-    manage(host, scheduler="cron", interval=interval, growth_window="1h")
+    manage(host, scheduler="cron", interval=interval)
     assert "\n%s" % when in host.read(units.CRON).decode()
 
 
 @pytest.mark.parametrize("interval", ["30s", "90s", "7min"])
 def test_intervals_that_cron_does_not_know(host, interval):
     with pytest.raises(RescueError, match="interval: cron knows whole minutes"):
-        manage(host, scheduler="cron", interval=interval, growth_window="20min")
+        manage(host, scheduler="cron", interval=interval)
 
 
 def test_neither_systemd_nor_cron(host):

@@ -35,8 +35,9 @@ def test_another_server_is_good():
         ("interval: expected a time", {"interval": "often"}),
         ("interval: expected 10s to 1h", {"interval": "5s"}),
         ("interval: expected 10s to 1h", {"interval": "2h"}),
-        ("growth_window: expected one to 100 times", {"growth_window": "30s"}),
-        ("growth_window: expected one to 100 times", {"growth_window": "1d"}),
+        ("growth_window: expected one to 100 times", {"growth": 50, "growth_window": "30s"}),
+        ("growth_window: expected one to 100 times", {"growth": 50, "growth_window": "1d"}),
+        ("growth_window: expected a time", {"growth_window": "long"}),
         ("cooldown: expected a time", {"cooldown": ""}),
         ("age: expected a time", {"age": "old"}),
         ("threshold: expected 1 to", {"threshold": 0}),
@@ -77,6 +78,10 @@ def test_bad_options_are_named(sentence, options):
         check(dict(GOOD, **options))
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).endswith(".")
+
+
+def test_the_window_matters_only_where_growth_is_watched():
+    assert check(dict(GOOD, interval="10min"))["growth"] == 0
 
 
 def test_a_file_that_the_service_cannot_see_is_refused(tmp_path):
