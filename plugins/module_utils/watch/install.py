@@ -53,9 +53,19 @@ class _Host:
             wanted = "systemd" if os.path.isdir(self.path("/run/systemd/system")) else "cron"
         if wanted == "cron" and not os.path.isdir(self.path("/etc/cron.d")):
             raise RescueError("scheduler: neither systemd runs here nor is there /etc/cron.d.")
+        if wanted == "cron" and not any(map(self._reads_cron_d, ("cron", "crond"))):
+            raise RescueError("scheduler: no cron is installed here that reads /etc/cron.d, as that of busybox does not.")
         if wanted == "systemd" and not os.path.isdir(self.path("/run/systemd/system")):
             raise RescueError("scheduler: systemd does not run here.")
         return wanted
+
+    def _reads_cron_d(self, name):
+        path = self.which(name)
+        return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
+
+    def which(self, name):
+        """Return the path of a program of the system, or None."""
+        return shutil.which(name, path=_SBIN)
 
     def user(self):
         """Return the watch's user as an entry of passwd, or None."""
@@ -101,11 +111,13 @@ def manage(params, checking, host=None):
             test_command = ["systemctl", "start", os.path.basename(units.TEST_SERVICE)]
         else:
             wanted[units.ENABLED] = None
-            setpriv = shutil.which("setpriv", path=_SBIN)
-            if setpriv is None:
-                raise RescueError("scheduler: cron needs setpriv (util-linux), which is not installed here.")
-            dropped = units.drop_rights(setpriv, command)
-            wanted[units.CRON] = (units.cron(settings, dropped).encode(), 0o644)
+            needed = {"setpriv": "util-linux", "timeout": "coreutils"}
+            found = {name: host.which(name) for name in needed}
+            for name in sorted(needed):
+                if found[name] is None:
+                    raise RescueError("scheduler: cron needs %s (%s), which is not installed here." % (name, needed[name]))
+            dropped = units.drop_rights(found["setpriv"], command)
+            wanted[units.CRON] = (units.cron(settings, found["timeout"], dropped).encode(), 0o644)
             test_command = dropped + ["--test"]
         if settings["webhook"] and settings["webhook"]["url"].startswith("http:"):
             notes.append("webhook_url: alerts are sent in clear, as it is not https.")

@@ -20,6 +20,9 @@ TIMER = "/etc/systemd/system/mailops-queue-watch.timer"
 ENABLED = "/etc/systemd/system/timers.target.wants/mailops-queue-watch.timer"
 CRON = "/etc/cron.d/mailops-queue-watch"
 
+# A run that takes longer than this many seconds hangs.
+_TIMEOUT = 300
+
 _SERVICE = """\
 # Managed by mailops.rescue.queue_watch
 [Unit]
@@ -34,7 +37,7 @@ User=%(user)s
 StateDirectory=mailops-queue-watch
 StateDirectoryMode=0755
 UMask=0022
-TimeoutStartSec=300
+TimeoutStartSec=%(timeout)d
 Nice=10
 # To read directories and queue files of all users, and nothing else that root may.
 AmbientCapabilities=CAP_DAC_READ_SEARCH
@@ -88,6 +91,7 @@ def service(settings, command, test=False):
         "description": "Send a test alert of the mail queue's watch" if test else "Watch the mail queue",
         "command": " ".join(command + (["--test"] if test else [])),
         "user": USER,
+        "timeout": _TIMEOUT,
         "home": "read-only" if any(is_below(one, HIDDEN) for one in directories) else "yes",
         "tmp": "no" if any(is_below(one, ("/tmp", "/var/tmp")) for one in directories) else "yes",
     }
@@ -98,8 +102,8 @@ def timer(settings):
     return _TIMER % settings
 
 
-def cron(settings, command):
-    """Return the text for /etc/cron.d. Raises RescueError."""
+def cron(settings, timeout, command):
+    """Return the text for /etc/cron.d; ``timeout`` is the path of that program. Raises RescueError."""
     minutes, rest = divmod(settings["interval"], 60)
     if rest or not minutes or 60 % minutes:
         raise RescueError(
@@ -107,7 +111,7 @@ def cron(settings, command):
             % settings["interval"]
         )
     when = "0 * * * *" if minutes == 60 else "*/%d * * * *" % minutes
-    return _CRON % {"when": when, "command": " ".join(command)}
+    return _CRON % {"when": when, "command": " ".join([timeout, "-s", "KILL", str(_TIMEOUT)] + command)}
 
 
 def drop_rights(setpriv, command):

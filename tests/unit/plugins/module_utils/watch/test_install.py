@@ -15,6 +15,11 @@ from .test_settings import GOOD
 
 
 class Host(install._Host):
+    programs = {"cron": "/usr/sbin/cron", "setpriv": "/usr/bin/setpriv", "timeout": "/usr/bin/timeout"}
+
+    def which(self, name):
+        return self.programs.get(name)
+
     def outdated(self):
         return False
 
@@ -144,6 +149,31 @@ def test_neither_systemd_nor_cron(host):
     os.rmdir(host.path("/etc/cron.d"))
     with pytest.raises(RescueError, match="scheduler: neither systemd"):
         manage(host)
+
+
+def test_a_directory_for_cron_is_no_cron(host, tmp_path):
+    host.programs = dict(host.programs, cron=None)
+    with pytest.raises(RescueError, match="scheduler: no cron is installed here"):
+        manage(host, scheduler="cron")
+    host.programs["crond"] = "/usr/sbin/crond"
+    assert manage(host, scheduler="cron")["changed"]
+    # That of busybox reads no /etc/cron.d.
+    (tmp_path / "crond").symlink_to("/bin/busybox")
+    host.programs["crond"] = str(tmp_path / "crond")
+    with pytest.raises(RescueError, match="scheduler: no cron is installed here"):
+        manage(host, scheduler="cron")
+
+
+@pytest.mark.parametrize("name", ["setpriv", "timeout"])
+def test_what_the_line_for_cron_needs(host, name):
+    host.programs = dict(host.programs, **{name: None})
+    with pytest.raises(RescueError, match="scheduler: cron needs %s" % name):
+        manage(host, scheduler="cron")
+
+
+def test_a_run_by_cron_ends_at_last(host):
+    manage(host, scheduler="cron")
+    assert " root /usr/bin/timeout -s KILL 300 /usr/bin/setpriv " in host.read(units.CRON).decode()
 
 
 def test_the_service_has_one_right_and_sees_the_queue(host):
