@@ -54,7 +54,7 @@ class _Host:
         if wanted == "cron" and not os.path.isdir(self.path("/etc/cron.d")):
             raise RescueError("scheduler: neither systemd runs here nor is there /etc/cron.d.")
         if wanted == "cron" and not any(map(self._reads_cron_d, ("cron", "crond"))):
-            raise RescueError("scheduler: no cron is installed here that reads /etc/cron.d, as that of busybox does not.")
+            raise RescueError("scheduler: no cron is installed here that reads /etc/cron.d (busybox's does not).")
         if wanted == "systemd" and not os.path.isdir(self.path("/run/systemd/system")):
             raise RescueError("scheduler: systemd does not run here.")
         return wanted
@@ -66,6 +66,13 @@ class _Host:
     def which(self, name):
         """Return the path of a program of the system, or None."""
         return shutil.which(name, path=_SBIN)
+
+    def needed(self, name, package):
+        """Return the path of a program that the line for cron needs."""
+        path = self.which(name)
+        if path is None:
+            raise RescueError("scheduler: cron needs %s (%s), which is not installed here." % (name, package))
+        return path
 
     def user(self):
         """Return the watch's user as an entry of passwd, or None."""
@@ -111,13 +118,9 @@ def manage(params, checking, host=None):
             test_command = ["systemctl", "start", os.path.basename(units.TEST_SERVICE)]
         else:
             wanted[units.ENABLED] = None
-            needed = {"setpriv": "util-linux", "timeout": "coreutils"}
-            found = {name: host.which(name) for name in needed}
-            for name in sorted(needed):
-                if found[name] is None:
-                    raise RescueError("scheduler: cron needs %s (%s), which is not installed here." % (name, needed[name]))
-            dropped = units.drop_rights(found["setpriv"], command)
-            wanted[units.CRON] = (units.cron(settings, found["timeout"], dropped).encode(), 0o644)
+            dropped = units.drop_rights(host.needed("setpriv", "util-linux"), command)
+            timeout = host.needed("timeout", "coreutils")
+            wanted[units.CRON] = (units.cron(settings, timeout, dropped).encode(), 0o644)
             test_command = dropped + ["--test"]
         if settings["webhook"] and settings["webhook"]["url"].startswith("http:"):
             notes.append("webhook_url: alerts are sent in clear, as it is not https.")
