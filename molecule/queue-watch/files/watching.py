@@ -126,13 +126,25 @@ def recovered():
     assert metric("mailops_queue_messages{") == 0 and metric("mailops_queue_alert{") == 0
 
 
+def spoil():
+    """Have an alert on when the watch is removed."""
+    path = "/etc/mailops-queue-watch.json"
+    with open(path) as file:
+        settings = json.load(file)
+    settings["queues"][0]["directories"] = ["/nowhere"]
+    with open(path, "w") as file:
+        json.dump(settings, file)
+    wait(lambda: show("ActiveState") == "failed")
+
+
 def gone():
     with open(BEFORE) as file:
         before = json.load(file)
     after = json.loads(json.dumps(tree()))
     different = sorted(path for path in set(before) | set(after) if before.get(path) != after.get(path))
     assert not different, [(path, before.get(path), after.get(path)) for path in different]
-    assert b"mailops-queue-watch" not in run("systemctl", "list-timers", "--all", "--no-pager").stdout
+    for what in ("list-timers", "list-units"):
+        assert b"mailops-queue-watch" not in run("systemctl", what, "--all", "--no-pager").stdout, what
 
 
 if __name__ == "__main__":

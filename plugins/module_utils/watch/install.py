@@ -236,16 +236,16 @@ def _unlink(name, fd):
 
 
 def _state(host):
-    """Yield the names of what runs left, and last an empty one for the directory itself."""
+    """Yield the names of what runs left, and last an empty one for the directory itself if nothing else is in it."""
     try:
         present = os.listdir(host.path(STATE))
     except FileNotFoundError:
         return
     ours = {HISTORY, TEXTFILE, TEST}
-    for name in sorted(present):
-        if name in ours or (name.startswith(".") and name.endswith(".new") and name[1:-4] in ours):
-            yield name
-    yield ""
+    ours.update([".%s.new" % name for name in ours])
+    yield from sorted(ours.intersection(present))
+    if ours.issuperset(present):
+        yield ""
 
 
 def _forget(host, names):

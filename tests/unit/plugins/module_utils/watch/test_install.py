@@ -64,6 +64,17 @@ def test_present_absent_and_nothing_is_left(host):
     assert not manage(host, state="absent")["changed"]
 
 
+def test_somebody_elses_file_stays_and_is_no_change(host):
+    manage(host)
+    os.mkdir(host.path("/var/lib/mailops-queue-watch"))
+    for name in ("history.json", "theirs"):
+        with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
+            pass
+    assert manage(host, state="absent")["changed"]
+    assert not manage(host, state="absent")["changed"]
+    assert os.listdir(host.path("/var/lib/mailops-queue-watch")) == ["theirs"]
+
+
 def test_modes_and_what_the_diff_shows(host):
     result = manage(host)
     assert os.stat(host.path(install.PROGRAM)).st_mode & 0o777 == 0o755
