@@ -153,6 +153,9 @@ def load(path):
             settings = json.loads(file.read(1 << 20).decode("utf-8"))
         if settings["version"] != 1:
             raise ValueError("version %r" % settings["version"])
+        names = [one["name"] for one in settings.get("queues", ())]
+        if len(set(names)) < len(names):
+            raise ValueError("two queues of one name")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RescueError("%s cannot be read: %s." % (path, getattr(error, "strerror", None) or error)) from None
     return settings

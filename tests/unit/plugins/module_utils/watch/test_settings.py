@@ -109,3 +109,10 @@ def test_what_was_checked_is_read_back(tmp_path):
     settings = check(GOOD)
     (tmp_path / "settings").write_text(json.dumps(settings))
     assert load(str(tmp_path / "settings")) == settings
+
+
+def test_two_queues_of_one_name_are_refused(tmp_path):
+    queue = {"name": "postfix", "mta": "postfix", "directories": ["/a"]}
+    (tmp_path / "settings").write_text(json.dumps(dict(check(GOOD), queues=[queue, dict(queue, directories=["/b"])])))
+    with pytest.raises(RescueError, match="two queues of one name"):
+        load(str(tmp_path / "settings"))
