@@ -17,7 +17,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, units
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY, LOCK
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import PROGRAM, SETTINGS, STATE, TEST, TEXTFILE
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
@@ -241,7 +241,7 @@ def _state(host):
         present = os.listdir(host.path(STATE))
     except FileNotFoundError:
         return
-    ours = {HISTORY, TEXTFILE, TEST}
+    ours = {HISTORY, LOCK, TEXTFILE, TEST}
     ours.update([".%s.new" % name for name in ours])
     yield from sorted(ours.intersection(present))
     if ours.issuperset(present):

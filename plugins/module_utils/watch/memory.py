@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one run leaves for the next, in a directory of the watch's own."""
 
-__all__ = ["Busy", "HISTORY", "Memory", "recall"]
+__all__ = ["Busy", "HISTORY", "LOCK", "Memory", "recall"]
 
 import fcntl
 import json
@@ -12,6 +12,7 @@ import os
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 
 HISTORY = "history.json"
+LOCK = "lock"
 _LONGEST = 1 << 20
 
 
@@ -31,6 +32,26 @@ def recall(directory):
     return {}
 
 
+def _lock(directory):
+    """Lock a file that only the watch's user can open, and return its descriptor. Raises Busy."""
+    try:
+        files.write_new(LOCK, directory, b"", 0o600)
+    except FileExistsError:
+        pass
+    except OSError:
+        # Two runs on a full disk are better than none.
+        return None
+    fd = os.open(LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        if isinstance(error, BlockingIOError):
+            raise Busy from None
+        raise
+    return fd
+
+
 class Memory:
     """The files in ``directory``; a context manager that keeps other runs out, or else raises Busy.
 
@@ -40,20 +61,22 @@ class Memory:
     def __init__(self, directory, alone=True):
         self._directory = directory
         self._alone = alone
-        self._fd = None
+        self._fd = self._lock = None
 
     def __enter__(self):
         self._fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if self._alone:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+                self._lock = _lock(self._fd)
+        except BaseException:
             os.close(self._fd)
-            raise Busy from None
+            raise
         return self
 
     def __exit__(self, *unused):
         os.close(self._fd)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def load(self):
         """Return what the last run kept, as ``recall``."""

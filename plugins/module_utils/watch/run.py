@@ -34,10 +34,13 @@ def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
         print(_USAGE)
         return _UNKNOWN
     try:
-        return modes[tuple(arguments)](load(settings_path), state, moment or now())
-    except Busy:
-        print("Another run is under way.")
-        return _OK
+        settings, moment = load(settings_path), moment or now()
+        try:
+            return modes[tuple(arguments)](settings, state, moment)
+        except Busy:
+            # What the last one found still holds, but not for ever.
+            print("Another run is under way.")
+            return _status(settings, state, moment)
     except (RescueError, OSError) as error:
         print("QUEUE UNKNOWN - %s" % error)
     except Exception as error:  # Python's own status for it, 1, would pass for a warning

@@ -55,7 +55,7 @@ def test_present_absent_and_nothing_is_left(host):
     assert result["changed"] and result["scheduler"] == "systemd" and result["reload"]
     assert not manage(host)["changed"]
     os.mkdir(host.path("/var/lib/mailops-queue-watch"))
-    for name in ("history.json", "queue_watch.prom", "test.json", ".history.json.new"):
+    for name in ("history.json", "queue_watch.prom", "test.json", ".history.json.new", "lock"):
         with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
             pass
     assert manage(host, checking=True, state="absent")["changed"]

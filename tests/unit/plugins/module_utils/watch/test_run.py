@@ -1,5 +1,6 @@
 """Runs of the watch as a whole, on a queue on the disk, with channels that only note what they are given."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -196,11 +197,47 @@ def test_a_full_disk_does_not_silence(watched, capsys):
 
 
 def test_two_runs_do_not_meet(watched, capsys):
+    watched.run()
     watched.add(6)
     with Memory(str(watched.state)):
         assert watched.run() == OK
+        assert "Another run is under way." in capsys.readouterr().out
+        # One that does not end is no reason to be silent.
+        assert watched.run(later=300) == UNKNOWN
+        assert "QUEUE UNKNOWN - the queue was last looked at 6 minutes ago" in capsys.readouterr().out
     assert watched.events() == []
-    assert "Another run is under way." in capsys.readouterr().out
+
+
+def test_a_first_run_that_does_not_end_is_unknown(watched):
+    with Memory(str(watched.state)):
+        assert watched.run() == UNKNOWN
+
+
+def test_nobody_else_can_lock_the_watch_out(watched):
+    # As anybody can who may read the directory.
+    fd = os.open(watched.state, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    os.close(fd)
+    assert (watched.state / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_is_no_lock(watched, tmp_path):
+    (watched.state / "lock").symlink_to(tmp_path / "elsewhere")
+    assert watched.run() == UNKNOWN
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_without_room_for_a_lock_it_runs(watched):
+    watched.add(6)
+
+    def full(*unused, **unused_too):
+        raise OSError(28, "No space left on device")
+
+    with mock.patch.object(files, "_perform", full):
+        assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
 
 
 def test_status_changes_nothing_and_grows_stale(watched, capsys):
