@@ -6,6 +6,7 @@
 __all__ = ["PROGRAM", "SETTINGS", "STATE", "TEST", "TEXTFILE", "main"]
 
 import json
+import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, judging, notice, queues
@@ -31,7 +32,7 @@ def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
     """Run as the command line says; return the exit status."""
     modes = {(): _watch, ("--test",): _test, ("--status",): _status}
     if tuple(arguments) not in modes:
-        print(_USAGE)
+        _say(_USAGE)
         return _UNKNOWN
     try:
         settings, moment = load(settings_path), moment or now()
@@ -39,13 +40,22 @@ def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
             return modes[tuple(arguments)](settings, state, moment)
         except Busy:
             # What the last one found still holds, but not for ever.
-            print("Another run is under way.")
+            _say("Another run is under way.")
             return _status(settings, state, moment)
     except (RescueError, OSError) as error:
-        print("QUEUE UNKNOWN - %s" % error)
+        _say("QUEUE UNKNOWN - %s" % error)
     except Exception as error:  # Python's own status for it, 1, would pass for a warning
-        print("QUEUE UNKNOWN - %s: %s" % (type(error).__name__, error))
+        _say("QUEUE UNKNOWN - %s: %s" % (type(error).__name__, error))
     return _UNKNOWN
+
+
+def _say(text):
+    """Print a line: whatever is in it, and though nobody may read it."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except OSError:
+        pass
 
 
 def _watch(settings, state, moment):
@@ -56,18 +66,21 @@ def _watch(settings, state, moment):
             memories[queue["name"]], reading = _look(queue, settings, before.get(queue["name"], {}), moment)
             readings.append((queue, reading))
         saved = _save(kept, memories)
-        told = _tell(settings, readings, memories, moment)
+        told, lines = _tell(settings, readings, memories, moment)
         _save(kept, memories)
+        # Not before what was sent is kept: it would be sent again if this failed.
+        for line in lines:
+            _say(line)
         if settings["textfile_directory"]:
             try:
                 kept.write(TEXTFILE, _metrics(settings, readings, memories, moment))
             except OSError as error:
-                print("The metrics cannot be written: %s." % (error.strerror or error))
+                _say("The metrics cannot be written: %s." % (error.strerror or error))
                 saved = False
     status = _worst([_of(memories[queue["name"]]) for queue in settings["queues"]])
     if status == _OK and not (told and saved):
         status = _WARNING
-    print(_sentence(status, settings, memories))
+    _say(_sentence(status, settings, memories))
     return status
 
 
@@ -104,8 +117,8 @@ def _judge(queue, settings, memory, reading, moment):
 
 
 def _tell(settings, readings, memories, moment):
-    """Send what waits to be sent; return whether all of it got out."""
-    wanted = []
+    """Send what waits to be sent; return whether all of it got out, and what to say of it."""
+    wanted, lines = [], []
     for queue, reading in readings:
         memory = memories[queue["name"]]
         for name, words in sorted(memory["pending"].items()):
@@ -117,10 +130,12 @@ def _tell(settings, readings, memories, moment):
     for (where, name, made), reason in zip(wanted, channels.send_all([one[1:] for one in wanted], settings)):
         if reason is None:
             del memories[where]["pending"][name]
-            print("%s of queue %s sent by %s." % (made["event"], where, name))
+            lines.append("%s of queue %s sent by %s." % (made["event"], where, name))
         else:
-            print("%s of queue %s not sent by %s, which is tried again: %s." % (made["event"], where, name, reason))
-    return not any(memory["pending"] for memory in memories.values())
+            lines.append(
+                "%s of queue %s not sent by %s, which is tried again: %s." % (made["event"], where, name, reason)
+            )
+    return not any(memory["pending"] for memory in memories.values()), lines
 
 
 def _save(kept, memories):
@@ -129,7 +144,7 @@ def _save(kept, memories):
         kept.save(memories)
     except OSError as error:
         # A full disk is no reason to be silent about the queue that filled it.
-        print("The history cannot be written: %s." % (error.strerror or error))
+        _say("The history cannot be written: %s." % (error.strerror or error))
         return False
     return True
 
@@ -183,17 +198,17 @@ def _status(settings, state, moment):
     memories = recall(state)
     looks = [memories.get(queue["name"], {}).get("look") for queue in settings["queues"]]
     if not all(looks):
-        print("QUEUE UNKNOWN - the queue was not looked at yet")
+        _say("QUEUE UNKNOWN - the queue was not looked at yet")
         return _UNKNOWN
     seconds = [elapsed(Moment(*look["at"]), moment) for look in looks]
     if any(one is None or one > 3 * settings["interval"] + 60 for one in seconds):
-        print("QUEUE UNKNOWN - the queue was last looked at %s" % _ago(seconds))
+        _say("QUEUE UNKNOWN - the queue was last looked at %s" % _ago(seconds))
         return _UNKNOWN
     memories = {queue["name"]: memories[queue["name"]] for queue in settings["queues"]}
     status = _worst([_of(one) for one in memories.values()])
     if status == _OK and any(one["pending"] for one in memories.values()):
         status = _WARNING
-    print(_sentence(status, settings, memories))
+    _say(_sentence(status, settings, memories))
     return status
 
 
@@ -216,6 +231,6 @@ def _test(settings, state, moment):
         result = {"at": moment.at, "sent": sorted(set(channels.names(settings)) - set(failed)), "failed": sentences}
         kept.write(TEST, json.dumps(result))
     sent = "sent by %s." % ", ".join(result["sent"]) if result["sent"] else "There is no channel to send it by."
-    print("TEST %s" % (" ".join(sentences) or sent))
+    _say("TEST %s" % (" ".join(sentences) or sent))
     return _UNKNOWN if unread else _WARNING if failed else _OK
 

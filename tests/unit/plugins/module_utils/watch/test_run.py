@@ -1,9 +1,11 @@
 """Runs of the watch as a whole, on a queue on the disk, with channels that only note what they are given."""
 
 import fcntl
+import io
 import json
 import os
 import subprocess
+import sys
 from unittest import mock
 
 import pytest
@@ -227,6 +229,29 @@ def test_a_link_is_no_lock(watched, tmp_path):
     (watched.state / "lock").symlink_to(tmp_path / "elsewhere")
     assert watched.run() == UNKNOWN
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_cannot_be_printed_is_told_once(watched, monkeypatch):
+    watched.settings["webhook"] = {"url": "x"}
+    watched.failing["webhook"] = "\ufffd no \u2026"
+    watched.add(6)
+    for _ in range(2):
+        # As under Python 3.6 with the locale of cron.
+        out = io.TextIOWrapper(io.BytesIO(), "ascii", "strict")
+        monkeypatch.setattr(sys, "stdout", out)
+        assert watched.run() == CRITICAL
+    out.flush()
+    assert b"\\ufffd no \\u2026" in out.buffer.getvalue()
+    assert watched.events() == ["alert"]
+
+
+def test_what_was_sent_is_kept_before_anything_is_printed(watched, monkeypatch):
+    watched.add(6)
+    with monkeypatch.context() as patched, open("/dev/full", "w", buffering=1) as full:
+        patched.setattr(sys, "stdout", full)
+        watched.run()
+    assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
 
 
 def test_without_room_for_a_lock_it_runs(watched):
