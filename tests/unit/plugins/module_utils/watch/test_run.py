@@ -247,9 +247,11 @@ def test_what_cannot_be_printed_is_told_once(watched, monkeypatch):
 
 def test_what_was_sent_is_kept_before_anything_is_printed(watched, monkeypatch):
     watched.add(6)
-    with monkeypatch.context() as patched, open("/dev/full", "w", buffering=1) as full:
-        patched.setattr(sys, "stdout", full)
-        watched.run()
+    gone = mock.Mock(encoding="utf-8", **{"write.side_effect": BrokenPipeError(32, "Broken pipe")})
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", gone)
+        assert watched.run() == CRITICAL
+    assert gone.write.called
     assert watched.run() == CRITICAL
     assert watched.events() == ["alert"]
 
