@@ -25,6 +25,10 @@ TEST = "test.json"
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _WORST_FIRST = (_CRITICAL, _UNKNOWN, _WARNING, _OK)
+# What a memory that is not as we left it comes to.
+_SPOILT = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+# Seconds at most for what takes longer than counting.
+_SLOW = 60
 _USAGE = "usage: mailops-queue-watch [--test | --status]"
 
 
@@ -49,93 +53,120 @@ def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
     return _UNKNOWN
 
 
-def _say(text):
-    """Print a line: whatever is in it, and though nobody may read it."""
+def _say(*lines):
+    """Print lines: whatever is in them, and though nobody may read them."""
     encoding = sys.stdout.encoding or "ascii"
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+        for line in lines:
+            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
     except OSError:
         pass
+
+
+class _Look:
+    """A queue as this run finds it: its ``reading``, and the ``memory`` that goes with it."""
+
+    def __init__(self, queue, settings, memory, moment):
+        self.queue, self.memory = queue, memory
+        self._settings, self._moment = settings, moment
+        counted = queues.count(queue)
+        try:
+            self._count(counted)
+        except _SPOILT:
+            # Begin anew.
+            self.memory = {}
+            self._count(counted)
+
+    def _count(self, counted):
+        settings, memory, moment = self._settings, self.memory, self._moment
+        samples, rate = memory.get("samples", []), None
+        if counted.total is not None:
+            rate = judging.growth(samples, counted.total, moment, settings["growth_window"], settings["interval"])
+            memory["samples"] = judging.remember(samples, counted.total, moment)
+            # Until they are measured again, the rest is as it was.
+            age, notices = memory.get("slow", (None, None))
+            counted = counted._replace(age=age if settings["age"] else None,
+                                       notices=notices if settings["bounce_share"] else None)  # fmt: skip
+        memory["unknown"] = []
+        memory["look"] = {"at": list(moment), "total": counted.total, "growth": rate}
+        self.reading = counted
+        self._judge()
+
+    def measure(self, seconds):
+        """Take account of what takes longer than counting."""
+        settings = dict(self._settings, wall=self._moment.at)
+        memory = self.memory
+        self.reading, memory["unknown"] = queues.measure(self.queue, self.reading, settings, memory, seconds)
+        memory["slow"] = [self.reading.age, self.reading.notices]
+        self._judge()
+
+    def _judge(self):
+        settings, memory = self._settings, self.memory
+        alert = memory.get("alert")
+        found = judging.conditions(settings, self.reading, memory["look"]["growth"], alert["names"] if alert else ())
+        event = judging.step(memory, found, self.reading.total, self._moment, settings["cooldown"])
+        alert = memory["alert"] or alert
+        if event:
+            # What comes later takes the place of what has not got out.
+            words = {"event": event, "since": alert["since"][0], "peak": alert["peak"]}
+            memory["pending"] = dict.fromkeys(channels.names(settings), words)
+        else:
+            waiting = memory.get("pending", {})
+            memory["pending"] = {name: waiting[name] for name in channels.names(settings) if name in waiting}
+        memory["found"] = found
 
 
 def _watch(settings, state, moment):
     with Memory(state) as kept:
         before = kept.load()
-        memories, readings = {}, []
-        for queue in settings["queues"]:
-            memories[queue["name"]], reading = _look(queue, settings, before.get(queue["name"], {}), moment)
-            readings.append((queue, reading))
+        looks = [_Look(queue, settings, before.get(queue["name"], {}), moment) for queue in settings["queues"]]
+        memories = {look.queue["name"]: look.memory for look in looks}
+        # The alert does not wait for what is slow, nor is lost by what hangs.
         saved = _save(kept, memories)
-        told, lines = _tell(settings, readings, memories, moment)
+        told, lines = _tell(settings, looks, moment)
         _save(kept, memories)
-        # Not before what was sent is kept: it would be sent again if this failed.
-        for line in lines:
-            _say(line)
+        _say(*lines)
+        slow = bool(settings["age"]) + bool(settings["bounce_share"])
+        if slow:
+            for look in looks:
+                look.measure(min(settings["interval"] / 2.0, _SLOW) / slow / len(looks))
+            told, lines = _tell(settings, looks, moment)
+            saved = _save(kept, memories) and saved
+            _say(*lines)
         if settings["textfile_directory"]:
             try:
-                kept.write(TEXTFILE, _metrics(settings, readings, memories, moment))
+                kept.write(TEXTFILE, _metrics(settings, looks, moment))
             except OSError as error:
                 _say("The metrics cannot be written: %s." % (error.strerror or error))
                 saved = False
-    status = _worst([_of(memories[queue["name"]]) for queue in settings["queues"]])
+    status = _worst([_of(memory) for memory in memories.values()])
     if status == _OK and not (told and saved):
         status = _WARNING
     _say(_sentence(status, settings, memories))
     return status
 
 
-def _look(queue, settings, memory, moment):
-    """Return a queue's new memory, and the Reading."""
-    reading = queues.read(queue, dict(settings, wall=moment.at), memory)
-    try:
-        _judge(queue, settings, memory, reading, moment)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        # What is kept was spoilt: begin anew.
-        memory = {}
-        _judge(queue, settings, memory, reading, moment)
-    return memory, reading
-
-
-def _judge(queue, settings, memory, reading, moment):
-    samples, rate = memory.get("samples", []), None
-    if reading.total is not None:
-        rate = judging.growth(samples, reading.total, moment, settings["growth_window"], settings["interval"])
-        memory["samples"] = judging.remember(samples, reading.total, moment)
-    alert = memory.get("alert")
-    found = judging.conditions(settings, reading, rate, alert["names"] if alert else ())
-    event = judging.step(memory, found, reading.total, moment, settings["cooldown"])
-    alert = memory["alert"] or alert
-    if event:
-        # What comes later takes the place of what has not got out.
-        words = {"event": event, "since": alert["since"][0], "peak": alert["peak"]}
-        memory["pending"] = dict.fromkeys(channels.names(settings), words)
-    else:
-        waiting = memory.get("pending", {})
-        memory["pending"] = {name: waiting[name] for name in channels.names(settings) if name in waiting}
-    memory["found"] = found
-    memory["look"] = {"at": list(moment), "total": reading.total, "growth": rate}
-
-
-def _tell(settings, readings, memories, moment):
+def _tell(settings, looks, moment):
     """Send what waits to be sent; return whether all of it got out, and what to say of it."""
     wanted, lines = [], []
-    for queue, reading in readings:
-        memory = memories[queue["name"]]
+    for look in looks:
+        memory = look.memory
         for name, words in sorted(memory["pending"].items()):
             made = notice.document(
-                words["event"], settings, queue, reading, memory["found"], words["since"], words["peak"], moment.at,
-                memory["look"]["growth"],
+                words["event"], settings, look.queue, look.reading, memory["found"], words["since"], words["peak"],
+                moment.at, memory["look"]["growth"],
             )  # fmt: skip
-            wanted.append((queue["name"], name, made))
-    for (where, name, made), reason in zip(wanted, channels.send_all([one[1:] for one in wanted], settings)):
+            wanted.append((look, name, made))
+    for (look, name, made), reason in zip(wanted, channels.send_all([one[1:] for one in wanted], settings)):
+        where = look.queue["name"]
         if reason is None:
-            del memories[where]["pending"][name]
+            del look.memory["pending"][name]
             lines.append("%s of queue %s sent by %s." % (made["event"], where, name))
         else:
             lines.append(
                 "%s of queue %s not sent by %s, which is tried again: %s." % (made["event"], where, name, reason)
             )
-    return not any(memory["pending"] for memory in memories.values()), lines
+    return not any(look.memory["pending"] for look in looks), lines
 
 
 def _save(kept, memories):
@@ -149,10 +180,10 @@ def _save(kept, memories):
     return True
 
 
-def _metrics(settings, readings, memories, moment):
+def _metrics(settings, looks, moment):
     rows, failed = [], dict.fromkeys(channels.names(settings), False)
-    for queue, reading in readings:
-        memory = memories[queue["name"]]
+    for look in looks:
+        queue, reading, memory = look.queue, look.reading, look.memory
         for name in memory["pending"]:
             failed[name] = True
         rows.append((
@@ -172,7 +203,9 @@ def _metrics(settings, readings, memories, moment):
 
 def _of(memory):
     names = [one["name"] for one in memory["found"]]
-    return _UNKNOWN if "unreadable" in names else _CRITICAL if names else _OK
+    if "unreadable" in names:
+        return _UNKNOWN
+    return _CRITICAL if names else _UNKNOWN if memory["unknown"] else _OK
 
 
 def _worst(statuses):
@@ -184,8 +217,8 @@ def _sentence(status, settings, memories):
     parts, numbers = [], []
     for name in sorted(memories):
         total = memories[name]["look"]["total"]
-        problems = "; ".join(notice.problem(one) for one in memories[name]["found"])
-        parts.append("%s: %s" % (name, problems or "%d messages" % total))
+        problems = [notice.problem(one) for one in memories[name]["found"]] or ["%d messages" % total]
+        parts.append("%s: %s" % (name, "; ".join(problems + memories[name]["unknown"])))
         if total is not None:
             numbers.append("'%s'=%d;;%d;0" % (name, total, settings["threshold"]))
     waiting = sorted({channel for memory in memories.values() for channel in memory["pending"]})
@@ -219,7 +252,7 @@ def _ago(seconds):
 def _test(settings, state, moment):
     wanted = []
     for queue in settings["queues"]:
-        reading = queues.read(queue, dict(settings, wall=moment.at), {})
+        reading = queues.read(queue, dict(settings, wall=moment.at), {}, _SLOW / 2.0 / len(settings["queues"]))
         made = notice.document("test", settings, queue, reading, [], moment.at, 0, moment.at)
         wanted += [(name, made, reading.error) for name in channels.names(settings)] or [(None, made, reading.error)]
     sent = channels.send_all([one[:2] for one in wanted if one[0]], settings)

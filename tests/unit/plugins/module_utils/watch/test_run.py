@@ -11,8 +11,9 @@ from unittest import mock
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
-from ansible_collections.mailops.rescue.plugins.module_utils.watch import run
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues, run
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Memory
+from tests.support.postfix_queue import PostfixQueue
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 
@@ -229,6 +230,51 @@ def test_a_link_is_no_lock(watched, tmp_path):
     (watched.state / "lock").symlink_to(tmp_path / "elsewhere")
     assert watched.run() == UNKNOWN
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["oldest", "notices"])
+def test_nothing_that_is_slow_or_fails_keeps_the_number_from_being_told(watched, monkeypatch, capsys, name):
+    watched.settings.update(age=86400, bounce_share=50, bounce_minimum=1)
+    watched.add(6)
+    told = []
+
+    def failing(*unused, **unused_too):
+        told.extend(watched.events())
+        raise TypeError("spoilt")
+
+    monkeypatch.setattr(queues, name, failing)
+    assert watched.run() == CRITICAL
+    # The alert is out before it is asked.
+    assert told == ["alert"] == watched.events()
+    assert "not known: TypeError: spoilt" in capsys.readouterr().out
+    watched.empty()
+    watched.add(2)
+    assert watched.run() == UNKNOWN
+
+
+def test_an_age_is_an_alert_though_the_number_is_none(watched):
+    watched.settings.update(age=3600)
+    watched.queue = PostfixQueue(watched.state.parent / "queue", long_ids=True)
+    watched.add(1, arrival=watched.at - 7200, retry=watched.at)
+    for _ in range(2):
+        assert watched.run() == CRITICAL
+    assert [one["name"] for one in watched.sent[0][2]["conditions"]] == ["age"]
+    watched.empty()
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+
+
+@pytest.mark.parametrize("kept", ['"turn": "x"', '"oldest": 7', '"turn": {}', '"oldest": [0, 7]', '"ages": 0',
+                                  '"slow": ["old", 1]', '"slow": 7'])  # fmt: skip
+def test_a_history_that_is_spoilt_for_the_age_is_begun_anew(watched, kept):
+    watched.settings.update(age=3600, bounce_share=10, bounce_minimum=5)
+    (watched.state / "history.json").write_text('{"version": 1, "queues": {"postfix": {%s}}}' % kept)
+    watched.add(6)
+    assert watched.run() == CRITICAL
+    assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
+    watched.empty()
+    assert watched.run() == OK
 
 
 def test_what_cannot_be_printed_is_told_once(watched, monkeypatch):
