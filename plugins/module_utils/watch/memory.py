@@ -14,6 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils import files
 HISTORY = "history.json"
 LOCK = "lock"
 _LONGEST = 1 << 20
+_VERSION = 2
 
 
 class Busy(Exception):
@@ -25,7 +26,7 @@ def recall(directory):
     try:
         with open(os.path.join(directory, HISTORY), "rb") as file:
             data = json.loads(file.read(_LONGEST).decode("utf-8"))
-        if data["version"] == 1 and all(isinstance(one, dict) for one in data["queues"].values()):
+        if data["version"] == _VERSION and all(isinstance(one, dict) for one in data["queues"].values()):
             return data["queues"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass
@@ -84,7 +85,7 @@ class Memory:
 
     def save(self, queues):
         """Keep ``queues`` for the next run."""
-        self.write(HISTORY, json.dumps({"version": 1, "queues": queues}, sort_keys=True))
+        self.write(HISTORY, json.dumps({"version": _VERSION, "queues": queues}, sort_keys=True))
 
     def write(self, name, text, mode=0o644):
         """Put a file in place of the one there was, in one step."""

@@ -102,18 +102,43 @@ class _Look:
 
     def _judge(self):
         settings, memory = self._settings, self.memory
-        alert = memory.get("alert")
-        found = judging.conditions(settings, self.reading, memory["look"]["growth"], alert["names"] if alert else ())
-        event = judging.step(memory, found, self.reading.total, self._moment, settings["cooldown"])
-        alert = memory["alert"] or alert
-        if event:
-            # What comes later takes the place of what has not got out.
-            words = {"event": event, "since": alert["since"][0], "peak": alert["peak"]}
-            memory["pending"] = dict.fromkeys(channels.names(settings), words)
-        else:
-            waiting = memory.get("pending", {})
-            memory["pending"] = {name: waiting[name] for name in channels.names(settings) if name in waiting}
-        memory["found"] = found
+        moment, cooldown = self._moment, settings["cooldown"]
+        before = memory.get("alert")
+        found = judging.conditions(settings, self.reading, memory["look"]["growth"], before["names"] if before else ())
+        alert = judging.step(before, found, self.reading.total, moment)
+        if before and not alert:
+            memory["ended"] = before
+        known = memory.get("told", {})
+        known = {target: known.get(target, {}) for target in channels.targets(settings)}
+        memory.update(found=found, alert=alert, told=known)
+        # The alert that there is something to tell of, and who is to be told what.
+        self.about = alert or memory.get("ended")
+        self.due = {}
+        for target, one in known.items():
+            event = judging.due(one, alert, found, moment, cooldown)
+            if event is None:
+                one.pop("try", None)
+            elif not judging.waits(one, event, self.about["since"], moment, settings["interval"], cooldown):
+                self.due[target] = event
+
+    def document(self, event):
+        return notice.document(
+            event, self._settings, self.queue, self.reading, self.memory["found"], self.about["since"][0],
+            self.about["peak"], self._moment.at, self.memory["look"]["growth"],
+        )  # fmt: skip
+
+    def sent(self, target, event, reason):
+        """Take note of what became of a notice; return that in words."""
+        known, since = self.memory["told"][target], self.about["since"]
+        what = "%s of queue %s" % (event, self.queue["name"])
+        known["refused"] = bool(reason and reason.final)
+        if reason and not reason.final:
+            judging.missed(known, event, since, self._moment)
+            return "%s not sent by %s, which is tried again: %s." % (what, target, reason)
+        judging.told(known, event, since, self.memory["found"], self._moment)
+        if reason:
+            return "%s refused for good by %s: %s." % (what, target, reason)
+        return "%s sent by %s." % (what, target)
 
 
 def _watch(settings, state, moment):
@@ -123,14 +148,15 @@ def _watch(settings, state, moment):
         memories = {look.queue["name"]: look.memory for look in looks}
         # The alert does not wait for what is slow, nor is lost by what hangs.
         saved = _save(kept, memories)
-        told, lines = _tell(settings, looks, moment)
+        told, lines = _tell(settings, looks)
         _save(kept, memories)
         _say(*lines)
         slow = bool(settings["age"]) + bool(settings["bounce_share"])
         if slow:
             for look in looks:
                 look.measure(min(settings["interval"] / 2.0, _SLOW) / slow / len(looks))
-            told, lines = _tell(settings, looks, moment)
+            later, lines = _tell(settings, looks)
+            told = told and later
             saved = _save(kept, memories) and saved
             _say(*lines)
         if settings["textfile_directory"]:
@@ -140,33 +166,27 @@ def _watch(settings, state, moment):
                 _say("The metrics cannot be written: %s." % (error.strerror or error))
                 saved = False
     status = _worst([_of(memory) for memory in memories.values()])
-    if status == _OK and not (told and saved):
+    if status == _OK and not (told and saved and not _waiting(memories)):
         status = _WARNING
     _say(_sentence(status, settings, memories))
     return status
 
 
-def _tell(settings, looks, moment):
-    """Send what waits to be sent; return whether all of it got out, and what to say of it."""
-    wanted, lines = [], []
+def _tell(settings, looks):
+    """Send what is to be sent; return whether all of it got out, and what to say of it."""
+    wanted = []
     for look in looks:
-        memory = look.memory
-        for name, words in sorted(memory["pending"].items()):
-            made = notice.document(
-                words["event"], settings, look.queue, look.reading, memory["found"], words["since"], words["peak"],
-                moment.at, memory["look"]["growth"],
-            )  # fmt: skip
-            wanted.append((look, name, made))
-    for (look, name, made), reason in zip(wanted, channels.send_all([one[1:] for one in wanted], settings)):
-        where = look.queue["name"]
-        if reason is None:
-            del look.memory["pending"][name]
-            lines.append("%s of queue %s sent by %s." % (made["event"], where, name))
-        else:
-            lines.append(
-                "%s of queue %s not sent by %s, which is tried again: %s." % (made["event"], where, name, reason)
-            )
-    return not any(look.memory["pending"] for look in looks), lines
+        made = {event: look.document(event) for event in look.due.values()}
+        wanted += [(look, target, made[event]) for target, event in sorted(look.due.items())]
+    reasons = channels.send_all([one[1:] for one in wanted], settings)
+    lines = [look.sent(target, made["event"], reason) for (look, target, made), reason in zip(wanted, reasons)]
+    return not any(reasons), lines
+
+
+def _waiting(memories):
+    """Return the channels by which something is yet to be told."""
+    return sorted({target.partition(":")[0] for memory in memories.values() for target, one in memory["told"].items()
+                   if "try" in one})  # fmt: skip
 
 
 def _save(kept, memories):
@@ -184,8 +204,9 @@ def _metrics(settings, looks, moment):
     rows, failed = [], dict.fromkeys(channels.names(settings), False)
     for look in looks:
         queue, reading, memory = look.queue, look.reading, look.memory
-        for name in memory["pending"]:
-            failed[name] = True
+        for target, known in memory["told"].items():
+            if "try" in known or known.get("refused"):
+                failed[target.partition(":")[0]] = True
         rows.append((
             {"queue": queue["name"], "mta": queue["mta"]},
             {
@@ -221,7 +242,7 @@ def _sentence(status, settings, memories):
         parts.append("%s: %s" % (name, "; ".join(problems + memories[name]["unknown"])))
         if total is not None:
             numbers.append("'%s'=%d;;%d;0" % (name, total, settings["threshold"]))
-    waiting = sorted({channel for memory in memories.values() for channel in memory["pending"]})
+    waiting = _waiting(memories)
     if waiting:
         parts.append("not told by %s" % ", ".join(waiting))
     return "QUEUE %s - %s | %s" % (_WORDS[status], "; ".join(parts), " ".join(numbers))
@@ -239,7 +260,7 @@ def _status(settings, state, moment):
         return _UNKNOWN
     memories = {queue["name"]: memories[queue["name"]] for queue in settings["queues"]}
     status = _worst([_of(one) for one in memories.values()])
-    if status == _OK and any(one["pending"] for one in memories.values()):
+    if status == _OK and _waiting(memories):
         status = _WARNING
     _say(_sentence(status, settings, memories))
     return status

@@ -27,12 +27,15 @@ class Watched:
             queues=[{"name": "postfix", "mta": "postfix", "directories": [str(path / "queue")]}],
         )  # fmt: skip
         self.sent = []
+        self.tried = []
+        self.real = channels.send
         self.failing = {}
         self.at = self.up = time.time()
         self.boot = "one"
         monkeypatch.setattr(channels, "send", self._send)
 
     def _send(self, name, made, settings):
+        self.tried.append(name)
         if name in self.failing:
             raise channels.ChannelError(self.failing[name])
         self.sent.append((name, made["event"], made))

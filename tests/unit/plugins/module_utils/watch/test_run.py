@@ -11,9 +11,12 @@ from unittest import mock
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
-from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues, run
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, queues, run
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Memory
 from tests.support.postfix_queue import PostfixQueue
+from tests.support.smtp_server import serving
+
+from .test_channels import Taking, mail
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 
@@ -55,11 +58,12 @@ def _only_directories(real):
 
 
 def test_each_channel_gets_one(watched):
-    watched.settings.update(webhook={"url": "x"}, smtp={"host": "x"})
+    watched.settings.update(webhook={"url": "x"}, smtp={"to": ["a@example.com", "b@example.com"]})
     watched.add(6)
     for _ in range(3):
         watched.run()
     assert sorted(name for name, _event, _made in watched.sent) == ["smtp", "syslog", "webhook"]
+    assert watched.settings["smtp"]["to"] == ["a@example.com", "b@example.com"]
 
 
 def test_a_failing_channel_is_tried_again_and_stops_no_other(watched, capsys):
@@ -103,6 +107,95 @@ def test_what_comes_later_takes_the_place_of_what_did_not_get_out(watched):
     assert watched.events() == ["recovery"]
 
 
+def test_what_did_not_get_out_is_no_reason_to_be_silent(watched):
+    watched.settings["webhook"] = {"url": "x"}
+    watched.failing["webhook"] = "no"
+    watched.add(6)
+    watched.run()
+    watched.empty()
+    watched.run()
+    watched.add(7)
+    watched.run()
+    watched.failing.clear()
+    for _ in range(4):
+        assert watched.run() == CRITICAL
+    # Not that it is over, which it is not.
+    assert watched.events("webhook") == ["alert"]
+
+
+def test_a_recovery_that_is_no_longer_true_is_not_told(watched):
+    watched.settings["webhook"] = {"url": "x"}
+    watched.add(6)
+    watched.run()
+    watched.failing["webhook"] = "no"
+    watched.empty()
+    watched.run()
+    watched.add(6)
+    watched.run()
+    watched.failing.clear()
+    for _ in range(70):
+        watched.run()
+    assert watched.events("webhook") == ["alert", "alert"]
+
+
+def test_what_does_not_get_out_is_tried_less_and_less(watched):
+    watched.settings["webhook"] = {"url": "x"}
+    watched.failing["webhook"] = "no"
+    watched.add(6)
+    tried = []
+    for minute in range(200):
+        watched.tried.clear()
+        watched.run()
+        tried += [minute] * watched.tried.count("webhook")
+    # The cool-down is an hour.
+    assert tried == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    # What is new is tried at once.
+    watched.empty()
+    watched.run()
+    assert watched.tried[-1] == "webhook"
+
+
+@pytest.fixture
+def mailing(watched, monkeypatch):
+    """Sends mail to two recipients by a server on the loopback interface; `script` is that server."""
+    script = Taking()
+    monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(channels, "send", watched.real)
+    with serving(script) as port:
+        watched.settings.update(mail(port, ["nobody@example.com", "ops@example.com"]), syslog=False)
+        yield script
+
+
+def test_a_recipient_who_is_refused_costs_the_others_nothing(watched, mailing, capsys):
+    watched.add(6)
+    for _ in range(5):
+        assert watched.run() == CRITICAL
+    assert len(mailing.mails) == 1
+    assert "alert of queue postfix refused for good by smtp:nobody@example.com: 550 5.1.1 No such user." in (
+        capsys.readouterr().out
+    )
+    watched.empty()
+    assert watched.run() == WARNING
+    assert watched.run() == OK
+    assert len(mailing.mails) == 2
+
+
+def test_a_recipient_who_is_put_off_is_tried_again_alone(watched, mailing):
+    mailing.refusal = "450 4.2.0 Come back"
+    watched.add(6)
+    watched.run()
+    mailing.commands.clear()
+    mailing.refusal = None
+    assert watched.run() == CRITICAL
+    assert watched.run() == CRITICAL
+    assert [one for one in mailing.commands if one.startswith("rcpt")] == ["rcpt TO:<nobody@example.com>"]
+    assert len(mailing.mails) == 2
+    # Addresses are no labels.
+    watched.settings["textfile_directory"] = "/srv"
+    watched.run()
+    assert "@" not in (watched.state / "queue_watch.prom").read_text()
+
+
 def test_a_queue_that_cannot_be_read_is_an_alert(watched, capsys):
     assert watched.run() == OK
     os.rename(watched.state.parent / "queue", watched.state.parent / "gone")
@@ -139,9 +232,11 @@ def test_a_clock_that_is_set_is_no_flood_and_no_silence(watched):
 
 @pytest.mark.parametrize(
     "spoilt",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 1, "queues": {"postfix": {"samples": 5, "alert": {}}}}',
-     b'{"version": 1, "queues": {"postfix": {"samples": [[1, 2]], "last": "x"}}}', b'{"version": 9, "queues": {}}',
-     b'{"version": 1, "queues": {"postfix": {"alert": [1], "pending": 7}}}'],
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 2, "queues": {"postfix": {"samples": 5, "alert": {}}}}',
+     b'{"version": 2, "queues": {"postfix": {"samples": [[1, 2]], "last": "x"}}}', b'{"version": 9, "queues": {}}',
+     b'{"version": 2, "queues": {"postfix": {"alert": [1]}}}', b'{"version": 2, "queues": {"postfix": {"told": 7}}}',
+     b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"last": 7}}}}}',
+     b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"try": 7}}}}}'],
 )  # fmt: skip
 def test_a_spoilt_history_is_begun_anew(watched, spoilt):
     (watched.state / "history.json").write_bytes(spoilt)
@@ -268,7 +363,7 @@ def test_an_age_is_an_alert_though_the_number_is_none(watched):
                                   '"slow": ["old", 1]', '"slow": 7'])  # fmt: skip
 def test_a_history_that_is_spoilt_for_the_age_is_begun_anew(watched, kept):
     watched.settings.update(age=3600, bounce_share=10, bounce_minimum=5)
-    (watched.state / "history.json").write_text('{"version": 1, "queues": {"postfix": {%s}}}' % kept)
+    (watched.state / "history.json").write_text('{"version": 2, "queues": {"postfix": {%s}}}' % kept)
     watched.add(6)
     assert watched.run() == CRITICAL
     assert watched.run() == CRITICAL
