@@ -62,6 +62,9 @@ def send_all(wanted, settings, seconds=_WHOLE):
         # One mail goes to all recipients of a notice.
         groups.setdefault((name, id(made) if recipient else -number), []).append((number, recipient, name, made))
 
+    def reason(text):
+        return Reason(_without_url(str(text), settings.get("webhook")))
+
     def run(members):
         _number, recipient, name, made = members[0]
         given = settings
@@ -71,13 +74,13 @@ def send_all(wanted, settings, seconds=_WHOLE):
             refused = send(name, made, given) or {}
             reasons = [refused.get(one[1]) if recipient else _together(refused, given) for one in members]
         except (ChannelError, RescueError) as error:
-            reasons = [Reason(error)] * len(members)
+            reasons = [reason(error)] * len(members)
         except (ConnectionError, FileNotFoundError) as error:
-            reasons = [Reason(error.strerror or type(error).__name__)] * len(members)
+            reasons = [reason(error.strerror or type(error).__name__)] * len(members)
         except Exception as error:  # whatever a server says must not keep other channels from being tried
-            reasons = [Reason("%s: %s" % (type(error).__name__, error))] * len(members)
-        for member, reason in zip(members, reasons):
-            results[member[0]] = reason
+            reasons = [reason("%s: %s" % (type(error).__name__, error))] * len(members)
+        for member, one in zip(members, reasons):
+            results[member[0]] = one
 
     ends = time.monotonic() + seconds
     threads = [threading.Thread(target=run, args=(members,), daemon=True) for members in groups.values()]
@@ -86,6 +89,12 @@ def send_all(wanted, settings, seconds=_WHOLE):
     for thread in threads:
         thread.join(max(0, ends - time.monotonic()))
     return list(results)
+
+
+def _without_url(text, webhook):
+    """Return ``text`` without the path of the webhook's URL, which may be a secret."""
+    path = "/" + webhook["url"].partition("://")[2].partition("/")[2] if webhook else "/"
+    return text if path == "/" else text.replace(path, "/...")
 
 
 def _together(refused, settings):

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -19,8 +20,15 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch import channe
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY, LOCK
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import PROGRAM, SETTINGS, STATE, TEST, TEXTFILE
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import (
+    PROGRAM,
+    SETTINGS,
+    STATE,
+    STATUS,
+    TEST,
+    TEXTFILE,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load, shown_url
 
 _LINK = "mailops_queue_watch.prom"
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
@@ -47,6 +55,10 @@ class _Host:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def mode(self, path):
+        """Return the permissions of a file that is there."""
+        return stat.S_IMODE(os.lstat(self.path(path)).st_mode)
 
     def scheduler(self, wanted):
         if wanted == "auto":
@@ -110,7 +122,7 @@ def manage(params, checking, host=None):
         interpreter = next((one for one in _INTERPRETERS if os.access(one, os.X_OK)), sys.executable)
         command = [interpreter, "-I", "-B", PROGRAM]
         wanted[PROGRAM] = (build(interpreter)[0], 0o755)
-        wanted[SETTINGS] = ((json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(), 0o644)
+        wanted[SETTINGS] = (_written(settings).encode(), 0o600)
         if scheduler == "systemd":
             wanted[units.SERVICE] = (units.service(settings, command).encode(), 0o644)
             wanted[units.TEST_SERVICE] = (units.service(settings, command, test=True).encode(), 0o644)
@@ -128,7 +140,9 @@ def manage(params, checking, host=None):
     before = {path: host.read(path) for path in list(wanted) + list(links)}
     after = {path: one and one[0] for path, one in wanted.items()}
     after.update({path: b"-> " + target.encode() if target else None for path, target in links.items()})
-    changed = sorted(path for path in after if before[path] != after[path])
+    modes = {path: (host.mode(path), one[1]) for path, one in wanted.items() if one and before[path] is not None}
+    other = {path for path, pair in modes.items() if pair[0] != pair[1]}
+    changed = sorted(path for path in after if before[path] != after[path] or path in other)
     # The history goes with the rest, and is made by the first run.
     state = [] if present else list(_state(host))
     user = host.user()
@@ -147,7 +161,7 @@ def manage(params, checking, host=None):
         "reload": bool(set(changed).intersection(_SYSTEMD)) or host.outdated(),
         "checking": checking,
         "notes": notes,
-        "diff": _diff(changed, before, after),
+        "diff": _diff(changed, before, after, modes),
     }  # fmt: skip
     if not checking:
         # What starts the watch comes last and goes first.
@@ -241,7 +255,7 @@ def _state(host):
         present = os.listdir(host.path(STATE))
     except FileNotFoundError:
         return
-    ours = {HISTORY, LOCK, TEXTFILE, TEST}
+    ours = {HISTORY, LOCK, STATUS, TEXTFILE, TEST}
     ours.update([".%s.new" % name for name in ours])
     yield from sorted(ours.intersection(present))
     if ours.issuperset(present):
@@ -275,19 +289,32 @@ def _remove_directory(path):
         os.close(fd)
 
 
-def _diff(changed, before, after):
-    return [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": _shown(path, before[path]),
-            "after": _shown(path, after[path]),
-        }
-        for path in changed
-    ]
+def _written(settings):
+    return json.dumps(settings, indent=2, sort_keys=True) + "\n"
+
+
+def _diff(changed, before, after, modes):
+    made = []
+    for path in changed:
+        old, new = _shown(path, before[path]), _shown(path, after[path])
+        if before[path] == after[path]:
+            old, new = ("mode %04o\n" % mode for mode in modes[path])
+        made.append({"before_header": path, "after_header": path, "before": old, "after": new})
+    return made
 
 
 def _shown(path, data):
     if data is None:
         return ""
-    return "(a program of %d bytes)\n" % len(data) if path == PROGRAM else data.decode("utf-8", "replace")
+    if path == PROGRAM:
+        return "(a program of %d bytes)\n" % len(data)
+    text = data.decode("utf-8", "replace")
+    if path != SETTINGS:
+        return text
+    try:
+        settings = json.loads(text)
+        if settings["webhook"]:
+            settings["webhook"]["url"] = shown_url(settings["webhook"]["url"])
+        return _written(settings)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "(settings that are not ours)\n"

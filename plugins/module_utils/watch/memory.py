@@ -85,7 +85,7 @@ class Memory:
 
     def save(self, queues):
         """Keep ``queues`` for the next run."""
-        self.write(HISTORY, json.dumps({"version": _VERSION, "queues": queues}, sort_keys=True))
+        self.write(HISTORY, json.dumps({"version": _VERSION, "queues": queues}, sort_keys=True), 0o600)
 
     def write(self, name, text, mode=0o644):
         """Put a file in place of the one there was, in one step."""

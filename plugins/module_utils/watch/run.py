@@ -3,16 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run of the watch on a host: count, judge, tell."""
 
-__all__ = ["PROGRAM", "SETTINGS", "STATE", "TEST", "TEXTFILE", "main"]
+__all__ = ["PROGRAM", "SETTINGS", "STATE", "STATUS", "TEST", "TEXTFILE", "main"]
 
 import json
+import os
 import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, judging, notice, queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment, elapsed, now
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.exposition import exposition
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory, recall
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import load
 
 PROGRAM = "/usr/local/lib/mailops-rescue/mailops-queue-watch"
@@ -20,6 +21,8 @@ SETTINGS = "/etc/mailops-queue-watch.json"
 STATE = "/var/lib/mailops-queue-watch"
 TEXTFILE = "queue_watch.prom"
 TEST = "test.json"
+# What the last run found, for all to read.
+STATUS = "status.json"
 
 # Those of monitoring plugins.
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
@@ -29,23 +32,26 @@ _WORST_FIRST = (_CRITICAL, _UNKNOWN, _WARNING, _OK)
 _SPOILT = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 # Seconds at most for what takes longer than counting.
 _SLOW = 60
+_LONGEST = 1 << 16
 _USAGE = "usage: mailops-queue-watch [--test | --status]"
 
 
 def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
     """Run as the command line says; return the exit status."""
-    modes = {(): _watch, ("--test",): _test, ("--status",): _status}
-    if tuple(arguments) not in modes:
-        _say(_USAGE)
-        return _UNKNOWN
+    modes = {(): _watch, ("--test",): _test}
     try:
-        settings, moment = load(settings_path), moment or now()
+        moment = moment or now()
+        if list(arguments) == ["--status"]:
+            return _status(state, moment)
+        if tuple(arguments) not in modes:
+            _say(_USAGE)
+            return _UNKNOWN
         try:
-            return modes[tuple(arguments)](settings, state, moment)
+            return modes[tuple(arguments)](load(settings_path), state, moment)
         except Busy:
             # What the last one found still holds, but not for ever.
             _say("Another run is under way.")
-            return _status(settings, state, moment)
+            return _status(state, moment)
     except (RescueError, OSError) as error:
         _say("QUEUE UNKNOWN - %s" % error)
     except Exception as error:  # Python's own status for it, 1, would pass for a warning
@@ -165,10 +171,16 @@ def _watch(settings, state, moment):
             except OSError as error:
                 _say("The metrics cannot be written: %s." % (error.strerror or error))
                 saved = False
-    status = _worst([_of(memory) for memory in memories.values()])
-    if status == _OK and not (told and saved and not _waiting(memories)):
-        status = _WARNING
-    _say(_sentence(status, settings, memories))
+        status = _worst([_of(memory) for memory in memories.values()])
+        if status == _OK and not (told and saved and not _waiting(memories)):
+            status = _WARNING
+        line = _sentence(status, settings, memories)
+        try:
+            known = {"at": list(moment), "interval": settings["interval"], "status": status, "line": line}
+            kept.write(STATUS, json.dumps(known))
+        except OSError as error:
+            _say("The status cannot be written: %s." % (error.strerror or error))
+    _say(line)
     return status
 
 
@@ -248,26 +260,22 @@ def _sentence(status, settings, memories):
     return "QUEUE %s - %s | %s" % (_WORDS[status], "; ".join(parts), " ".join(numbers))
 
 
-def _status(settings, state, moment):
-    memories = recall(state)
-    looks = [memories.get(queue["name"], {}).get("look") for queue in settings["queues"]]
-    if not all(looks):
+def _status(state, moment):
+    try:
+        with open(os.path.join(state, STATUS), "rb") as file:
+            known = json.loads(file.read(_LONGEST).decode("utf-8"))
+        seconds = elapsed(Moment(*known["at"]), moment)
+        stale = seconds is None or seconds > 3 * known["interval"] + 60
+        status, line = range(len(_WORDS))[known["status"]], str(known["line"])
+    except (OSError, *_SPOILT):
         _say("QUEUE UNKNOWN - the queue was not looked at yet")
         return _UNKNOWN
-    seconds = [elapsed(Moment(*look["at"]), moment) for look in looks]
-    if any(one is None or one > 3 * settings["interval"] + 60 for one in seconds):
-        _say("QUEUE UNKNOWN - the queue was last looked at %s" % _ago(seconds))
+    if stale:
+        ago = "nobody knows when" if seconds is None else "%d minutes ago" % (seconds // 60)
+        _say("QUEUE UNKNOWN - the queue was last looked at %s" % ago)
         return _UNKNOWN
-    memories = {queue["name"]: memories[queue["name"]] for queue in settings["queues"]}
-    status = _worst([_of(one) for one in memories.values()])
-    if status == _OK and _waiting(memories):
-        status = _WARNING
-    _say(_sentence(status, settings, memories))
+    _say(line)
     return status
-
-
-def _ago(seconds):
-    return "nobody knows when" if None in seconds else "%d minutes ago" % (max(seconds) // 60)
 
 
 def _test(settings, state, moment):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is watched for, and whom it is told: options checked before anything is changed, and read back by each run."""
 
-__all__ = ["HIDDEN", "check", "is_below", "load", "smtp", "webhook"]
+__all__ = ["HIDDEN", "check", "is_below", "load", "shown_url", "smtp", "webhook"]
 
 import json
 import os
@@ -79,7 +79,9 @@ def webhook(params, hidden=HIDDEN):
     except ValueError:
         good = False
     if not good:
-        raise RescueError("webhook_url: expected one such as https://alerts.example.com/hook, got %r." % url)
+        raise RescueError(
+            "webhook_url: expected one such as https://alerts.example.com/hook; got another, which may be a secret."
+        )
     if "@" in parts.netloc:
         raise RescueError("webhook_url: expected no user or password in it; give a token by webhook_token_file.")
     if params["webhook_token_file"] and parts.scheme != "https":
@@ -89,6 +91,11 @@ def webhook(params, hidden=HIDDEN):
         "token_file": _file("webhook_token_file", params["webhook_token_file"], hidden),
         "ca_file": _file("webhook_ca_file", params["webhook_ca_file"], hidden),
     }
+
+
+def shown_url(url):
+    """Return a webhook's URL without what chat servers take for a password."""
+    return "/".join(url.split("/", 3)[:3] + ["..."])
 
 
 def smtp(params):

@@ -73,6 +73,11 @@ def test_webhook():
     assert json.loads(body) == json.loads(json.dumps(made()))
 
 
+def test_a_reason_does_not_show_the_url():
+    reason = send("webhook", hook("http://127.0.0.1:9/services/T0/secret key"))
+    assert "InvalidURL" in reason and "secret" not in reason
+
+
 def test_webhook_over_tls_with_a_token(tmp_path):
     context, pem = certificate(tmp_path, names=("localhost",))
     (tmp_path / "token").write_text("secret\n")

@@ -1,5 +1,6 @@
 """Putting the watch on a host and taking it away, below a directory that passes for the host's root."""
 
+import json
 import os
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_present_absent_and_nothing_is_left(host):
     assert result["changed"] and result["scheduler"] == "systemd" and result["reload"]
     assert not manage(host)["changed"]
     os.mkdir(host.path("/var/lib/mailops-queue-watch"))
-    for name in ("history.json", "queue_watch.prom", "test.json", ".history.json.new", "lock"):
+    for name in ("history.json", "queue_watch.prom", "status.json", "test.json", ".history.json.new", "lock"):
         with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
             pass
     assert manage(host, checking=True, state="absent")["changed"]
@@ -78,11 +79,34 @@ def test_somebody_elses_file_stays_and_is_no_change(host):
 def test_modes_and_what_the_diff_shows(host):
     result = manage(host)
     assert os.stat(host.path(install.PROGRAM)).st_mode & 0o777 == 0o755
-    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o644
+    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o600
     headers = [one["after_header"] for one in result["diff"]]
     assert headers == sorted([install.PROGRAM, install.SETTINGS, units.SERVICE, units.TEST_SERVICE, units.TIMER])
     (changed,) = manage(host, threshold=500)["diff"]
     assert '"threshold": 300' in changed["before"] and '"threshold": 500' in changed["after"]
+
+
+def test_the_url_of_a_webhook_is_a_secret(host):
+    shown = json.dumps([
+        manage(host, webhook_url="https://chat.example.com:8443/services/T0/secret?key=secret"),
+        manage(host, webhook_url="https://chat.example.com/other/secret"),
+        manage(host),
+        manage(host, webhook_url="http://chat.example.com/secret"),
+        manage(host, state="absent"),
+    ], default=str)  # fmt: skip
+    assert "https://chat.example.com:8443/..." in shown
+    assert "secret" not in shown
+
+
+def test_settings_that_anybody_can_read_are_closed(host):
+    manage(host)
+    os.chmod(host.path(install.SETTINGS), 0o644)
+    result = manage(host, checking=True)
+    assert result["changed"]
+    assert [(one["before"], one["after"]) for one in result["diff"]] == [("mode 0644\n", "mode 0600\n")]
+    manage(host)
+    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o600
+    assert not manage(host)["changed"]
 
 
 def test_only_what_differs_is_written(host):
@@ -221,6 +245,9 @@ def test_the_program_runs_by_itself(tmp_path):
     path.write_bytes(data)
     path.chmod(0o755)
     done = subprocess.run([str(path), "--status"], capture_output=True, cwd="/", check=False, env={})
+    assert done.returncode == 3
+    assert done.stdout == b"QUEUE UNKNOWN - the queue was not looked at yet\n", done
+    done = subprocess.run([str(path)], capture_output=True, cwd="/", check=False, env={})
     assert done.returncode == 3
     assert done.stdout.startswith(b"QUEUE UNKNOWN - /etc/mailops-queue-watch.json cannot be read"), done
     done = subprocess.run([str(path), "--nonsense"], capture_output=True, cwd="/", check=False, env={})

@@ -408,6 +408,32 @@ def test_without_room_for_a_lock_it_runs(watched):
     assert watched.events() == ["alert"]
 
 
+def test_status_needs_nothing_that_is_secret(watched, capsys):
+    watched.settings["webhook"] = {"url": "https://chat.example.com/secret"}
+    watched.settings["smtp"] = {"to": ["ops@example.com"]}
+    watched.failing["smtp"] = "no"
+    watched.add(6)
+    watched.run()
+    for path in watched.state.iterdir():
+        if path.stat().st_mode & 0o077:
+            text = path.read_text()
+            assert "secret" not in text and "ops@" not in text, path
+        else:
+            path.unlink()
+    watched.settings = "not for everybody"
+    capsys.readouterr()
+    assert watched.run("--status") == CRITICAL
+    assert capsys.readouterr().out == (
+        "QUEUE CRITICAL - postfix: 6 messages, threshold 5; not told by smtp | 'postfix'=6;;5;0\n"
+    )
+
+
+def test_a_spoilt_status_is_unknown(watched):
+    for text in ("", "[]", "{}", '{"at": 7}', '{"at": [1, 2, "one"], "interval": "x", "status": 0, "line": "x"}'):
+        (watched.state / "status.json").write_text(text)
+        assert watched.run("--status") == UNKNOWN
+
+
 def test_status_changes_nothing_and_grows_stale(watched, capsys):
     assert watched.run("--status") == UNKNOWN
     watched.add(6)

@@ -80,6 +80,13 @@ def test_bad_options_are_named(sentence, options):
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize("url", ["https://x:y/secret", "ftp://x/secret", "https://x/a secret", "https://u:secret@x/"])
+def test_a_bad_url_is_not_shown(url):
+    with pytest.raises(RescueError) as caught:
+        check(dict(GOOD, webhook_url=url))
+    assert "secret" not in str(caught.value).replace("a secret.", "")
+
+
 def test_the_window_matters_only_where_growth_is_watched():
     assert check(dict(GOOD, interval="10min"))["growth"] == 0
 
