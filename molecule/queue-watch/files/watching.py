@@ -145,6 +145,7 @@ def gone():
     after = json.loads(json.dumps(tree()))
     different = sorted(path for path in set(before) | set(after) if before.get(path) != after.get(path))
     assert not different, [(path, before.get(path), after.get(path)) for path in different]
+    assert not os.path.exists("/run/mailops-queue-watch")
     for what in ("list-timers", "list-units"):
         assert b"mailops-queue-watch" not in run("systemctl", what, "--all", "--no-pager").stdout, what
 

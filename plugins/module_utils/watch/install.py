@@ -22,6 +22,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import (
     PROGRAM,
+    RUNTIME,
     SETTINGS,
     STATE,
     STATUS,
@@ -144,10 +145,10 @@ def manage(params, checking, host=None):
     other = {path for path, pair in modes.items() if pair[0] != pair[1]}
     changed = sorted(path for path in after if before[path] != after[path] or path in other)
     # The history goes with the rest, and is made by the first run.
-    state = [] if present else list(_state(host))
+    left = {} if present else {directory: list(_left(host, directory)) for directory in (STATE, RUNTIME)}
     user = host.user()
     result = {
-        "changed": bool(changed or state),
+        "changed": bool(changed or any(left.values())),
         "scheduler": scheduler,
         "queues": settings["queues"] if present else [],
         "channels": channels.names(settings) + ["textfile"] * bool(links and settings["textfile_directory"])
@@ -172,8 +173,8 @@ def manage(params, checking, host=None):
         for path in order:
             if path in changed and after[path] is not None:
                 _put(host, path, after[path], links.get(path), 0o644 if path in links else wanted[path][1])
-        if not present:
-            _forget(host, state)
+        for directory, names in left.items():
+            _forget(host, directory, names)
     return result
 
 
@@ -249,10 +250,10 @@ def _unlink(name, fd):
         pass
 
 
-def _state(host):
+def _left(host, directory):
     """Yield the names of what runs left, and last an empty one for the directory itself if nothing else is in it."""
     try:
-        present = os.listdir(host.path(STATE))
+        present = os.listdir(host.path(directory))
     except FileNotFoundError:
         return
     ours = {HISTORY, LOCK, STATUS, TEXTFILE, TEST}
@@ -262,10 +263,10 @@ def _state(host):
         yield ""
 
 
-def _forget(host, names):
+def _forget(host, directory, names):
     if not names:
         return
-    directory = host.path(STATE)
+    directory = host.path(directory)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         for name in names:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run of the watch on a host: count, judge, tell."""
 
-__all__ = ["PROGRAM", "SETTINGS", "STATE", "STATUS", "TEST", "TEXTFILE", "main"]
+__all__ = ["PROGRAM", "RUNTIME", "SETTINGS", "STATE", "STATUS", "TEST", "TEXTFILE", "main"]
 
 import json
 import os
@@ -19,6 +19,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings impo
 PROGRAM = "/usr/local/lib/mailops-rescue/mailops-queue-watch"
 SETTINGS = "/etc/mailops-queue-watch.json"
 STATE = "/var/lib/mailops-queue-watch"
+RUNTIME = "/run/mailops-queue-watch"
 TEXTFILE = "queue_watch.prom"
 TEST = "test.json"
 # What the last run found, for all to read.
@@ -36,22 +37,22 @@ _LONGEST = 1 << 16
 _USAGE = "usage: mailops-queue-watch [--test | --status]"
 
 
-def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
+def main(arguments, settings_path=SETTINGS, state=STATE, moment=None, runtime=RUNTIME):
     """Run as the command line says; return the exit status."""
     modes = {(): _watch, ("--test",): _test}
     try:
         moment = moment or now()
         if list(arguments) == ["--status"]:
-            return _status(state, moment)
+            return _status((runtime, state), moment)
         if tuple(arguments) not in modes:
             _say(_USAGE)
             return _UNKNOWN
         try:
-            return modes[tuple(arguments)](load(settings_path), state, moment)
+            return modes[tuple(arguments)](load(settings_path), state, runtime, moment)
         except Busy:
             # What the last one found still holds, but not for ever.
             _say("Another run is under way.")
-            return _status(state, moment)
+            return _status((runtime, state), moment)
     except (RescueError, OSError) as error:
         _say("QUEUE UNKNOWN - %s" % error)
     except Exception as error:  # Python's own status for it, 1, would pass for a warning
@@ -147,8 +148,8 @@ class _Look:
         return "%s sent by %s." % (what, target)
 
 
-def _watch(settings, state, moment):
-    with Memory(state) as kept:
+def _watch(settings, state, runtime, moment):
+    with Memory(state, runtime) as kept:
         before = kept.load()
         looks = [_Look(queue, settings, before.get(queue["name"], {}), moment) for queue in settings["queues"]]
         memories = {look.queue["name"]: look.memory for look in looks}
@@ -177,7 +178,7 @@ def _watch(settings, state, moment):
         line = _sentence(status, settings, memories)
         try:
             known = {"at": list(moment), "interval": settings["interval"], "status": status, "line": line}
-            kept.write(STATUS, json.dumps(known))
+            kept.publish(STATUS, json.dumps(known))
         except OSError as error:
             _say("The status cannot be written: %s." % (error.strerror or error))
     _say(line)
@@ -260,9 +261,10 @@ def _sentence(status, settings, memories):
     return "QUEUE %s - %s | %s" % (_WORDS[status], "; ".join(parts), " ".join(numbers))
 
 
-def _status(state, moment):
+def _status(directories, moment):
+    paths = [os.path.join(one, STATUS) for one in directories]
     try:
-        with open(os.path.join(state, STATUS), "rb") as file:
+        with open(next((one for one in paths if os.path.exists(one)), paths[0]), "rb") as file:
             known = json.loads(file.read(_LONGEST).decode("utf-8"))
         seconds = elapsed(Moment(*known["at"]), moment)
         stale = seconds is None or seconds > 3 * known["interval"] + 60
@@ -278,7 +280,7 @@ def _status(state, moment):
     return status
 
 
-def _test(settings, state, moment):
+def _test(settings, state, _runtime, moment):
     wanted = []
     for queue in settings["queues"]:
         reading = queues.read(queue, dict(settings, wall=moment.at), {}, _SLOW / 2.0 / len(settings["queues"]))

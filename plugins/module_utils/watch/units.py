@@ -36,6 +36,9 @@ ExecStart=%(command)s
 User=%(user)s
 StateDirectory=mailops-queue-watch
 StateDirectoryMode=0755
+# What was told last is known there though the disk is full.
+RuntimeDirectory=mailops-queue-watch
+RuntimeDirectoryPreserve=yes
 UMask=0022
 TimeoutStartSec=%(timeout)d
 Nice=10
@@ -80,7 +83,7 @@ WantedBy=timers.target
 # cron would mail what is printed, through the queue that it is about.
 _CRON = """\
 # Managed by mailops.rescue.queue_watch
-%(when)s root %(command)s 2>&1 | logger -t mailops-queue-watch -p mail.info
+%(when)s root (%(first)s; %(command)s) 2>&1 | logger -t mailops-queue-watch -p mail.info
 """
 
 
@@ -111,7 +114,9 @@ def cron(settings, timeout, command):
             % settings["interval"]
         )
     when = "0 * * * *" if minutes == 60 else "*/%d * * * *" % minutes
-    return _CRON % {"when": when, "command": " ".join([timeout, "-s", "KILL", str(_TIMEOUT)] + command)}
+    words = [timeout, "-s", "KILL", str(_TIMEOUT)] + command
+    first = "install -d -m 0755 -o %s -g %s /run/mailops-queue-watch" % (USER, USER)
+    return _CRON % {"when": when, "first": first, "command": " ".join(words)}
 
 
 def drop_rights(setpriv, command):

@@ -21,6 +21,8 @@ class Watched:
         self.queue = PostfixQueue(path / "queue")
         self.state = path / "state"
         self.state.mkdir()
+        self.runtime = path / "run"
+        self.runtime.mkdir()
         self.file = path / "settings.json"
         self.settings = dict(
             SETTINGS, threshold=5, syslog=True,
@@ -53,7 +55,8 @@ class Watched:
         self.at += later
         self.up += later
         self.file.write_text(json.dumps(self.settings))
-        return run.main(list(arguments), str(self.file), str(self.state), Moment(self.at, self.up, self.boot))
+        moment = Moment(self.at, self.up, self.boot)
+        return run.main(list(arguments), str(self.file), str(self.state), moment, str(self.runtime))
 
     def events(self, name="syslog"):
         return [event for channel, event, _made in self.sent if channel == name]

@@ -59,6 +59,10 @@ def test_present_absent_and_nothing_is_left(host):
     for name in ("history.json", "queue_watch.prom", "status.json", "test.json", ".history.json.new", "lock"):
         with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
             pass
+    os.mkdir(host.path("/run/mailops-queue-watch"))
+    for name in ("history.json", ".history.json.new", "status.json"):
+        with open(host.path("/run/mailops-queue-watch/" + name), "w"):
+            pass
     assert manage(host, checking=True, state="absent")["changed"]
     assert manage(host, state="absent")["changed"]
     assert tree(host) == before
@@ -208,13 +212,17 @@ def test_what_the_line_for_cron_needs(host, name):
 
 def test_a_run_by_cron_ends_at_last(host):
     manage(host, scheduler="cron")
-    assert " root /usr/bin/timeout -s KILL 300 /usr/bin/setpriv " in host.read(units.CRON).decode()
+    text = host.read(units.CRON).decode()
+    assert "; /usr/bin/timeout -s KILL 300 /usr/bin/setpriv " in text
+    # What systemd does by itself.
+    assert " root (install -d -m 0755 -o mailops-queue-watch -g mailops-queue-watch /run/mailops-queue-watch;" in text
 
 
 def test_the_service_has_one_right_and_sees_the_queue(host):
     manage(host)
     text = host.read(units.SERVICE).decode()
-    for line in ("User=mailops-queue-watch", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
+    for line in ("User=mailops-queue-watch", "RuntimeDirectory=mailops-queue-watch",
+                 "RuntimeDirectoryPreserve=yes", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
                  "AmbientCapabilities=CAP_DAC_READ_SEARCH", "NoNewPrivileges=yes", "ProtectSystem=strict"):  # fmt: skip
         assert line in text.splitlines()
     # The queue of this test is in /tmp, which a service with PrivateTmp does not see.

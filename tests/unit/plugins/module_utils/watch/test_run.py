@@ -253,10 +253,11 @@ class Killed(BaseException):
 def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
     watched.run()
     watched.add(6)
-    before = (watched.state / "history.json").read_bytes()
+    before = {path: path.read_bytes() for path in (watched.state / "history.json", watched.runtime / "history.json")}
     tried = 0
     while True:
-        (watched.state / "history.json").write_bytes(before)
+        for path, data in before.items():
+            path.write_bytes(data)
         watched.sent.clear()
         calls = []
 
@@ -270,7 +271,8 @@ def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
             with mock.patch.object(files, "_perform", perform):
                 watched.run()
         except Killed:
-            json.loads((watched.state / "history.json").read_bytes())
+            for path in before:
+                json.loads(path.read_bytes())
             assert watched.run() == CRITICAL
             assert "alert" in watched.events()
             tried += 1
@@ -279,19 +281,57 @@ def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
     assert tried > 10
 
 
-def test_a_full_disk_does_not_silence(watched, capsys):
+def test_a_full_disk_does_not_silence_nor_repeat(watched, capsys):
     watched.settings["textfile_directory"] = "/srv"
     watched.add(6)
 
     def full(function, *arguments, **keywords):
-        if function is os.write:
+        if function is os.write and os.readlink("/proc/self/fd/%d" % arguments[0]).startswith(str(watched.state)):
             raise OSError(28, "No space left on device")
         return function(*arguments, **keywords)
 
     with mock.patch.object(files, "_perform", full):
-        assert watched.run() == CRITICAL
+        for _ in range(3):
+            assert watched.run() == CRITICAL
+            assert "The history cannot be written: No space left on device." in capsys.readouterr().out
+        assert watched.run("--status") == CRITICAL
     assert watched.events() == ["alert"]
-    assert "The history cannot be written: No space left on device." in capsys.readouterr().out
+    watched.empty()
+    # There is room again.
+    assert watched.run() == OK
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+
+
+def test_after_a_boot_the_history_on_the_disk_is_what_is_known(watched):
+    watched.add(6)
+    watched.run()
+    for path in watched.runtime.iterdir():
+        path.unlink()
+    assert watched.run("--status") == UNKNOWN
+    assert watched.run() == CRITICAL
+    assert watched.events() == ["alert"]
+
+
+def test_what_is_newer_is_what_is_known(watched):
+    watched.add(6)
+    watched.run()
+    old = (watched.runtime / "history.json").read_bytes()
+    watched.empty()
+    watched.run()
+    # As where nothing could be written there.
+    (watched.runtime / "history.json").write_bytes(old)
+    assert watched.run() == OK
+    assert watched.events() == ["alert", "recovery"]
+
+
+def test_without_a_runtime_directory_it_runs(watched):
+    watched.runtime.rmdir()
+    watched.add(6)
+    for _ in range(2):
+        assert watched.run() == CRITICAL
+    assert watched.run("--status") == CRITICAL
+    assert watched.events() == ["alert"]
 
 
 def test_two_runs_do_not_meet(watched, capsys):
@@ -414,7 +454,7 @@ def test_status_needs_nothing_that_is_secret(watched, capsys):
     watched.failing["smtp"] = "no"
     watched.add(6)
     watched.run()
-    for path in watched.state.iterdir():
+    for path in [*watched.state.iterdir(), *watched.runtime.iterdir()]:
         if path.stat().st_mode & 0o077:
             text = path.read_text()
             assert "secret" not in text and "ops@" not in text, path
@@ -430,7 +470,7 @@ def test_status_needs_nothing_that_is_secret(watched, capsys):
 
 def test_a_spoilt_status_is_unknown(watched):
     for text in ("", "[]", "{}", '{"at": 7}', '{"at": [1, 2, "one"], "interval": "x", "status": 0, "line": "x"}'):
-        (watched.state / "status.json").write_text(text)
+        (watched.runtime / "status.json").write_text(text)
         assert watched.run("--status") == UNKNOWN
 
 
