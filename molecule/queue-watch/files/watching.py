@@ -103,7 +103,8 @@ def send(count):
 
 def flood():
     # Anybody may open the watch's directory.
-    output("systemd-run", "--description=A stranger", "--uid=nobody", "flock", "/var/lib/mailops-queue-watch", "sleep", "60")
+    output("systemd-run", "--description=A stranger", "--uid=nobody",
+           "flock", "/var/lib/mailops-queue-watch", "sleep", "60")
     send(BELOW)
     # A message on its way from one directory to the next may be counted in both.
     wait(lambda: deferred() == BELOW)

@@ -94,6 +94,7 @@ class _Look:
             age, notices = memory.get("slow", (None, None))
             counted = counted._replace(age=age if settings["age"] else None,
                                        notices=notices if settings["bounce_share"] else None)  # fmt: skip
+            memory["slow"] = [counted.age, counted.notices]
         memory["unknown"] = []
         memory["look"] = {"at": list(moment), "total": counted.total, "growth": rate}
         self.reading = counted
@@ -156,7 +157,8 @@ def _watch(settings, state, runtime, moment):
         # The alert does not wait for what is slow, nor is lost by what hangs.
         saved = _save(kept, memories)
         told, lines = _tell(settings, looks)
-        _save(kept, memories)
+        if lines:
+            _save(kept, memories)
         _say(*lines)
         slow = bool(settings["age"]) + bool(settings["bounce_share"])
         if slow:

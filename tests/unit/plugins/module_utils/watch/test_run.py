@@ -399,6 +399,20 @@ def test_an_age_is_an_alert_though_the_number_is_none(watched):
     assert watched.events() == ["alert", "recovery"]
 
 
+def test_an_age_of_long_ago_is_no_alert(watched):
+    watched.settings.update(age=3600)
+    watched.queue = PostfixQueue(watched.state.parent / "queue", long_ids=True)
+    watched.add(1, arrival=watched.at - 7200, retry=watched.at)
+    watched.run()
+    watched.empty()
+    watched.settings.update(age=0)
+    watched.run(later=7200)
+    watched.sent.clear()
+    watched.settings.update(age=3600)
+    assert watched.run() == OK
+    assert watched.events() == []
+
+
 @pytest.mark.parametrize("kept", ['"turn": "x"', '"oldest": 7', '"turn": {}', '"oldest": [0, 7]', '"ages": 0',
                                   '"slow": ["old", 1]', '"slow": 7'])  # fmt: skip
 def test_a_history_that_is_spoilt_for_the_age_is_begun_anew(watched, kept):
