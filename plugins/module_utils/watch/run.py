@@ -65,7 +65,8 @@ def _say(*lines):
     encoding = sys.stdout.encoding or "ascii"
     try:
         for line in lines:
-            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+            sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            sys.stdout.flush()
     except OSError:
         pass
 
@@ -299,4 +300,3 @@ def _test(settings, state, _runtime, moment):
     sent = "sent by %s." % ", ".join(result["sent"]) if result["sent"] else "There is no channel to send it by."
     _say("TEST %s" % (" ".join(sentences) or sent))
     return _UNKNOWN if unread else _WARNING if failed else _OK
-
