@@ -7,7 +7,7 @@ __all__ = ["Reading", "count", "measure", "notices", "oldest", "read"]
 
 import os
 from collections import namedtuple
-from itertools import islice
+from itertools import chain, islice
 from time import monotonic
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
@@ -21,7 +21,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import 
 # None where nobody asked or there is nothing to judge by.
 Reading = namedtuple("Reading", "total age notices error")
 
-# What is looked at in one run: of a larger queue the ages come in turns, and the share is that of a sample.
+# What is looked at in one run: of a larger queue the ages come by and by, and the share is that of a sample.
 _AGES = 5000
 _SAMPLE = 500
 # Fewer, where there was no time for more, tell nothing.
@@ -71,13 +71,10 @@ def measure(queue, reading, settings, memory, seconds):
         reading = reading._replace(notices=None)
     for name in sorted(name for name in wanted if wanted[name]):
         try:
-            if name == "age":
-                value = oldest(queue, reading.total, settings["wall"], memory, seconds)
-            else:
-                value = notices(queue, seconds)
+            value = oldest(queue, settings["wall"], memory, seconds) if name == "age" else notices(queue, seconds)
             reading = reading._replace(**{name: value})
         except Exception as error:  # neither a file nor a memory that is spoilt may void the number
-            for spoilt in ("turn", "ages", "oldest"):
+            for spoilt in ("next", "oldest"):
                 memory.pop(spoilt, None)
             problems.append("%s not known: %s" % (_WORDS[name], _reason(error)))
     return reading, problems
@@ -88,40 +85,33 @@ def _reason(error):
     return visible(shorten(text, _LONGEST_REASON))
 
 
-def oldest(queue, total, now, memory, seconds=_LONG):
+def oldest(queue, now, memory, seconds=_LONG):
     """Return the age of the oldest message in seconds, or None; told by directory entries and inodes.
 
-    In a large queue each run looks at another part, and once more at the oldest message that an earlier one found.
+    In a large queue each run goes on where the last one ended, and looks again at the oldest that was found so far.
     """
     ends = monotonic() + seconds
-    ages = memory.get("ages", _AGES)
-    turns = total // ages + 1
-    turn = memory.get("turn", 0) % turns
-    memory["turn"] = turn + 1
-    found, seen, late = None, 0, False
-    last = memory.get("oldest")
-    for index, directory in enumerate(queue["directories"]):
-        names = islice((postfix_counting if queue["mta"] == "postfix" else qmail_counting).paths(directory),
-                       turn, None, turns)  # fmt: skip
-        if last and last[0] == index:
-            names = _before(last[1], names)
-        for name in names:
-            late = late or monotonic() > ends
-            if late:
-                break
-            seen += 1
-            when = _arrival(queue["mta"], os.path.join(directory, name))
-            if when is not None and (found is None or when < found[0]):
-                found = (when, index, name)
-    # As much as can be done in time: what comes last in its directory would never be looked at.
-    memory["ages"] = max(1, seen) if late else min(_AGES, 2 * ages)
+    start = memory.get("next", 0)
+    known = [memory["oldest"]] if memory.get("oldest") else []
+    found, seen, late = None, -len(known), False
+    for index, name in chain(known, islice(_names(queue), start, start + _AGES)):
+        when = _arrival(queue["mta"], os.path.join(queue["directories"][index], name))
+        if when is not None and (found is None or when < found[0]):
+            found = (when, index, name)
+        seen += 1
+        # One at least, so that the next run is further on.
+        late = seen > 0 and monotonic() > ends
+        if late:
+            break
+    memory["next"] = start + seen if late or seen == _AGES else 0
     memory["oldest"] = None if found is None else [found[1], found[2]]
     return None if found is None else max(0, int(now - found[0]))
 
 
-def _before(first, others):
-    yield first
-    yield from others
+def _names(queue):
+    for index, directory in enumerate(queue["directories"]):
+        for name in (postfix_counting if queue["mta"] == "postfix" else qmail_counting).paths(directory):
+            yield index, name
 
 
 def _arrival(kind, path):

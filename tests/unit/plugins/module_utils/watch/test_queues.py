@@ -79,7 +79,7 @@ def test_age_of_postfix_by_the_birth_of_the_file(tmp_path):
     queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"], arrival=now - 5, retry=now - 90000)
     if births._statx() is None or births._statx()(str(tmp_path)) is None:
         pytest.skip("this file system keeps no time of birth")
-    assert queues.oldest(described("postfix", tmp_path), 1, now + 100, {}) <= 101
+    assert queues.oldest(described("postfix", tmp_path), now + 100, {}) <= 101
 
 
 def test_without_births_a_message_is_as_old_as_its_other_times_say(tmp_path, monkeypatch):
@@ -97,7 +97,7 @@ def test_a_large_queue_is_looked_through_in_turns(tmp_path, monkeypatch):
         queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"], arrival=now - age)
     memory, ages = {}, []
     for _ in range(12):
-        ages.append(queues.oldest(described("qmail", tmp_path), 20, now, memory))
+        ages.append(queues.oldest(described("qmail", tmp_path), now, memory))
     # Once found, it is not lost from sight; and after as many turns as there are parts, it is found.
     assert ages == sorted(ages)
     assert ages[4] == ages[-1] == 119
@@ -114,16 +114,17 @@ def test_an_age_that_takes_too_long_is_that_of_what_was_seen(tmp_path, monkeypat
     for age in range(100, 150):
         queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"], arrival=now - age)
     memory, ages = {}, []
-    for _ in range(30):
-        late(monkeypatch, 5)
-        ages.append(queues.oldest(described("qmail", tmp_path), 50, now, memory, 10))
-    # Each run sees a few, so that all are seen after some.
-    assert 100 <= ages[0] < 149 == ages[-1]
+    for number in range(50):
+        late(monkeypatch, 1)
+        assert memory.get("next", 0) == number
+        ages.append(queues.oldest(described("qmail", tmp_path), now, memory, 10))
+    # Each run sees one, and so all are seen after some.
+    assert ages == sorted(ages) and ages[-1] == 149
     monkeypatch.undo()
-    # In time again, more are looked at from run to run.
-    for _ in range(10):
-        queues.oldest(described("qmail", tmp_path), 50, now, memory)
-    assert memory["ages"] > 50
+    # In time again, the rest is looked at, and then all.
+    for _ in range(2):
+        assert queues.oldest(described("qmail", tmp_path), now, memory) == 149
+    assert memory["next"] == 0
 
 
 @pytest.mark.parametrize("mta", ["qmail", "postfix"])

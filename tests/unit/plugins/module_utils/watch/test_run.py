@@ -413,7 +413,7 @@ def test_an_age_of_long_ago_is_no_alert(watched):
     assert watched.events() == []
 
 
-@pytest.mark.parametrize("kept", ['"turn": "x"', '"oldest": 7', '"turn": {}', '"oldest": [0, 7]', '"ages": 0',
+@pytest.mark.parametrize("kept", ['"next": "x"', '"oldest": 7', '"next": {}', '"oldest": [0, 7]', '"next": -5',
                                   '"slow": ["old", 1]', '"slow": 7'])  # fmt: skip
 def test_a_history_that_is_spoilt_for_the_age_is_begun_anew(watched, kept):
     watched.settings.update(age=3600, bounce_share=10, bounce_minimum=5)
