@@ -79,7 +79,7 @@ def test_age_of_postfix_by_the_birth_of_the_file(tmp_path):
     queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"], arrival=now - 5, retry=now - 90000)
     if births._statx() is None or births._statx()(str(tmp_path)) is None:
         pytest.skip("this file system keeps no time of birth")
-    assert queues.oldest(described("postfix", tmp_path), 1, now + 100, {}) <= 101
+    assert queues.oldest(described("postfix", tmp_path), now + 100, {}) <= 101
 
 
 def test_without_births_a_message_is_as_old_as_its_other_times_say(tmp_path, monkeypatch):
@@ -97,10 +97,52 @@ def test_a_large_queue_is_looked_through_in_turns(tmp_path, monkeypatch):
         queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"], arrival=now - age)
     memory, ages = {}, []
     for _ in range(12):
-        ages.append(queues.oldest(described("qmail", tmp_path), 20, now, memory))
+        ages.append(queues.oldest(described("qmail", tmp_path), now, memory))
     # Once found, it is not lost from sight; and after as many turns as there are parts, it is found.
     assert ages == sorted(ages)
     assert ages[4] == ages[-1] == 119
+
+
+def late(monkeypatch, after):
+    """Have the time that a measurement may take be over once the clock was looked at `after` times."""
+    looks = iter([0] * after)
+    monkeypatch.setattr(queues, "monotonic", lambda: next(looks, 100))
+
+
+def test_an_age_that_takes_too_long_is_that_of_what_was_seen(tmp_path, monkeypatch):
+    queue, now = QmailQueue(tmp_path, split=7), time.time()
+    for age in range(100, 150):
+        queue.add("Subject: x\n\n", b"a@example.com", remote=[b"b@example.net"], arrival=now - age)
+    memory, ages = {}, []
+    for number in range(50):
+        late(monkeypatch, 1)
+        assert memory.get("next", 0) == number
+        ages.append(queues.oldest(described("qmail", tmp_path), now, memory, 10))
+    # Each run sees one, and so all are seen after some.
+    assert ages == sorted(ages) and ages[-1] == 149
+    monkeypatch.undo()
+    # In time again, the rest is looked at, and then all.
+    for _ in range(2):
+        assert queues.oldest(described("qmail", tmp_path), now, memory) == 149
+    assert memory["next"] == 0
+
+
+@pytest.mark.parametrize("mta", ["qmail", "postfix"])
+def test_a_share_that_takes_too_long(tmp_path, monkeypatch, mta):
+    queue = QmailQueue(tmp_path, split=3) if mta == "qmail" else PostfixQueue(tmp_path)
+    for _ in range(120):
+        if mta == "qmail":
+            queue.add(NOTICE, b"", remote=[b"a@example.net"], origin="bounce")
+        else:
+            queue.add(NOTICE, "", ["a@example.net"])
+    late(monkeypatch, 80)
+    assert queues.notices(described(mta, tmp_path), 10) == 100
+    late(monkeypatch, 10)
+    reading, problems = queues.measure(described(mta, tmp_path), queues.Reading(120, None, 7, None),
+                                       dict(SETTINGS, bounce_share=10, bounce_minimum=1), {}, 10)  # fmt: skip
+    # Too few to tell: then what was known stays.
+    assert reading.notices == 7
+    assert len(problems) == 1 and "in time" in problems[0]
 
 
 @pytest.mark.parametrize("mta", ["qmail", "postfix"])
