@@ -115,5 +115,16 @@ def _show(page, title, found, text):
             more = record[text] or record["reason"]
             page.say("  %s (%s) %s%s" % (record["id"], record["severity"], record["title"],
                                          ": %s" % " ".join(more.split()) if more else ""), "    ")  # fmt: skip
-            if text == "observed" and record["remedy"]:
-                page.command("  " + " ".join(record["remedy"].split()))
+        if text == "observed":
+            _show_remedies(page, found[host])
+
+
+def _show_remedies(page, records):
+    """One command often mends several: it is to be typed once."""
+    mended = {}
+    for record in sorted(records, key=lambda one: one["id"]):
+        if record["remedy"]:
+            mended.setdefault(" ".join(record["remedy"].split()), []).append(record["id"])
+    for remedy, ids in sorted(mended.items(), key=lambda one: one[1]):
+        page.say("    # %s" % ", ".join(ids), "    #   ")
+        page.command("  " + remedy)

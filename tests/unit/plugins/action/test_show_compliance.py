@@ -50,11 +50,13 @@ def test_what_failed_is_named_with_its_remedy_and_what_is_unknown_with_its_reaso
         "FAILED",
         "a",
         "  queue-count (high) The queue holds fewer than 300 messages: The waiver expired.",
+        "    # queue-count",
         "    ansible-playbook mailops.rescue.inspect -l mx",
         "b",
         "  unknown-recipients (critical) Mail to unknown recipients is refused or discarded: accepted",
-        "    ansible-playbook mailops.rescue.harden -l mx",
         "  mta-version (low) The MTA gets security fixes",
+        "    # unknown-recipients",
+        "    ansible-playbook mailops.rescue.harden -l mx",
         "",
         "UNKNOWN",
         "b",
@@ -62,6 +64,14 @@ def test_what_failed_is_named_with_its_remedy_and_what_is_unknown_with_its_reaso
         "",
         "2 hosts: 1 unknown, 3 fail, 1 pass.",
     ]
+
+
+def test_one_command_for_several_stands_once(run):
+    same = {"remedy": "ansible-playbook mailops.rescue.harden -l mx"}
+    _made, text = run({"a": checked((COUNT, "fail", same), (AUTH, "fail", same))}, view="verdict", width=200)
+    assert text.count("mailops.rescue.harden") == 1
+    first, second = sorted([control(COUNT, "fail", "mx")["id"], control(AUTH, "fail", "mx")["id"]])
+    assert "    # %s, %s\n    ansible-playbook" % (first, second) in text
 
 
 @pytest.mark.parametrize(("host", "why"), [
