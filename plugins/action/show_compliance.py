@@ -126,5 +126,6 @@ def _show_remedies(page, records):
         if record["remedy"]:
             mended.setdefault(" ".join(record["remedy"].split()), []).append(record["id"])
     for remedy, ids in sorted(mended.items(), key=lambda one: one[1]):
-        page.say("    # %s" % ", ".join(ids), "    #   ")
+        if len(records) > 1:
+            page.say("    # %s" % ", ".join(ids), "    #   ")
         page.command("  " + remedy)

@@ -71,21 +71,23 @@ def wrap(value, width, indent=""):
     """The lines of `value`, broken at spaces to at most `width` columns, all but the first indented."""
     text = harmless(value)
     lines, line = [], text[: len(text) - len(text.lstrip(" "))]
+    # An indent need not be blank.
+    begun = False
     for word in text.split():
         while True:
-            joined = line + " " + word if line.strip() else line + word
+            joined = line + " " + word if begun else line + word
             if cells(joined) <= width:
-                line = joined
+                line, begun = joined, True
                 break
-            if line.strip():
+            if begun:
                 lines.append(line)
-                line = indent
+                line, begun = indent, False
                 continue
             room = max(width - cells(line), 2)
             head = _head(word, room)
             lines.append(line + head)
             line, word = indent, word[len(head) :]
-    if line.strip() or not lines:
+    if begun or not lines:
         lines.append(line)
     return lines
 

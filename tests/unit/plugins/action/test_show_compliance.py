@@ -50,7 +50,6 @@ def test_what_failed_is_named_with_its_remedy_and_what_is_unknown_with_its_reaso
         "FAILED",
         "a",
         "  queue-count (high) The queue holds fewer than 300 messages: The waiver expired.",
-        "    # queue-count",
         "    ansible-playbook mailops.rescue.inspect -l mx",
         "b",
         "  unknown-recipients (critical) Mail to unknown recipients is refused or discarded: accepted",

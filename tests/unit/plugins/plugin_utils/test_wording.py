@@ -79,3 +79,7 @@ class Text(str):
 @pytest.mark.parametrize("value", [Text("a"), None, 5, True, "a", b"b", ["\x1b"], {"a": "\n"}])
 def test_harmless_takes_anything(value):
     assert not set(wording.harmless(value)) & set("\x1b\n")
+
+
+def test_an_indent_need_not_be_blank():
+    assert wording.wrap("# one two threefour", 6, "# ") == ["# one", "# two", "# thre", "# efou", "# r"]
