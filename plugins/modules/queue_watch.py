@@ -46,7 +46,7 @@ options:
     type: int
     default: 0
   growth_window:
-    description: The time over which growth is measured, from one to a hundred times O(interval).
+    description: The time over which growth is measured. With O(growth), from one to a hundred times O(interval).
     type: str
     default: 5min
   bounce_share:
@@ -66,7 +66,9 @@ options:
     type: str
     default: 1h
   webhook_url:
-    description: URL to which alerts are sent as JSON by POST. Certificates are verified, redirects are not followed.
+    description:
+      - URL to which alerts are sent as JSON by POST. Certificates are verified, redirects are not followed.
+      - It is treated as a secret, as that of a chat server is one.
     type: str
     default: ""
   webhook_token_file:
@@ -251,7 +253,7 @@ def main():
             bounce_minimum={"type": "int", "default": 100},
             interval={"type": "str", "default": "1min"},
             cooldown={"type": "str", "default": "1h"},
-            webhook_url=TEXT,
+            webhook_url=dict(TEXT, no_log=True),
             webhook_token_file={"type": "path", "no_log": False},
             webhook_ca_file={"type": "path"},
             smtp_host=TEXT,

@@ -102,6 +102,9 @@ def send(count):
 
 
 def flood():
+    # Anybody may open the watch's directory.
+    output("systemd-run", "--description=A stranger", "--uid=nobody",
+           "flock", "/var/lib/mailops-queue-watch", "sleep", "60")
     send(BELOW)
     # A message on its way from one directory to the next may be counted in both.
     wait(lambda: deferred() == BELOW)
@@ -126,13 +129,26 @@ def recovered():
     assert metric("mailops_queue_messages{") == 0 and metric("mailops_queue_alert{") == 0
 
 
+def spoil():
+    """Have an alert on when the watch is removed."""
+    path = "/etc/mailops-queue-watch.json"
+    with open(path) as file:
+        settings = json.load(file)
+    settings["queues"][0]["directories"] = ["/nowhere"]
+    with open(path, "w") as file:
+        json.dump(settings, file)
+    wait(lambda: show("ActiveState") == "failed")
+
+
 def gone():
     with open(BEFORE) as file:
         before = json.load(file)
     after = json.loads(json.dumps(tree()))
     different = sorted(path for path in set(before) | set(after) if before.get(path) != after.get(path))
     assert not different, [(path, before.get(path), after.get(path)) for path in different]
-    assert b"mailops-queue-watch" not in run("systemctl", "list-timers", "--all", "--no-pager").stdout
+    assert not os.path.exists("/run/mailops-queue-watch")
+    for what in ("list-timers", "list-units"):
+        assert b"mailops-queue-watch" not in run("systemctl", what, "--all", "--no-pager").stdout, what
 
 
 if __name__ == "__main__":

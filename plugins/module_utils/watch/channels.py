@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ways out for a notice, none of which passes the queue that it is about."""
 
-__all__ = ["ChannelError", "names", "send", "send_all"]
+__all__ = ["ChannelError", "Reason", "names", "send", "send_all", "targets"]
 
 import os
 import socket
@@ -28,31 +28,62 @@ class ChannelError(Exception):
     """A notice did not get out; the message says why."""
 
 
+class Reason(str):
+    """Why a notice did not get out, in words. ``final``: whether it is of no use to try again."""
+
+    def __new__(cls, text, final=False):
+        made = super().__new__(cls, visible(shorten(str(text), _LONGEST_REASON)).rstrip("."))
+        made.final = final
+        return made
+
+
 def names(settings):
     """Return the names of the channels that are set."""
     return [name for name in ("webhook", "smtp", "syslog") if settings[name]]
 
 
+def targets(settings):
+    """Return the names of all who are told: of channels, and of each recipient of mail as ``smtp:ADDRESS``."""
+    found = []
+    for name in names(settings):
+        found += ["smtp:" + one for one in settings["smtp"]["to"]] if name == "smtp" else [name]
+    return found
+
+
 def send_all(wanted, settings, seconds=_WHOLE):
-    """Send notices by several channels at once; return a list of None or a reason for each.
+    """Send notices by several channels at once; return a list of None or a Reason for each.
 
-    ``wanted``: pairs of a channel's name and a notice's document.
+    ``wanted``: pairs of a name, of ``names`` or ``targets``, and a notice's document.
     """
-    results = ["no answer within %d seconds" % seconds] * len(wanted)
+    results = [Reason("no answer within %d seconds" % seconds)] * len(wanted)
+    groups = {}
+    for number, (target, made) in enumerate(wanted):
+        name, _colon, recipient = target.partition(":")
+        # One mail goes to all recipients of a notice.
+        groups.setdefault((name, id(made) if recipient else -number), []).append((number, recipient, name, made))
 
-    def run(number, name, made):
+    def reason(text):
+        return Reason(_without_url(str(text), settings.get("webhook")))
+
+    def run(members):
+        _number, recipient, name, made = members[0]
+        given = settings
+        if recipient:
+            given = dict(settings, smtp=dict(settings["smtp"], to=[one[1] for one in members]))
         try:
-            send(name, made, settings)
-            results[number] = None
+            refused = send(name, made, given) or {}
+            reasons = [refused.get(one[1]) if recipient else _together(refused, given) for one in members]
         except (ChannelError, RescueError) as error:
-            results[number] = _reason(error)
+            reasons = [reason(error)] * len(members)
         except (ConnectionError, FileNotFoundError) as error:
-            results[number] = _reason(error.strerror or type(error).__name__)
+            reasons = [reason(error.strerror or type(error).__name__)] * len(members)
         except Exception as error:  # whatever a server says must not keep other channels from being tried
-            results[number] = _reason("%s: %s" % (type(error).__name__, error))
+            reasons = [reason("%s: %s" % (type(error).__name__, error))] * len(members)
+        for member, one in zip(members, reasons):
+            results[member[0]] = one
 
     ends = time.monotonic() + seconds
-    threads = [threading.Thread(target=run, args=(number,) + pair, daemon=True) for number, pair in enumerate(wanted)]
+    threads = [threading.Thread(target=run, args=(members,), daemon=True) for members in groups.values()]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -60,13 +91,29 @@ def send_all(wanted, settings, seconds=_WHOLE):
     return list(results)
 
 
-def _reason(error):
-    return visible(shorten(str(error), _LONGEST_REASON)).rstrip(".")
+def _without_url(text, webhook):
+    """Return ``text`` without the path of the webhook's URL, which may be a secret."""
+    path = "/" + webhook["url"].partition("://")[2].partition("/")[2] if webhook else "/"
+    return text if path == "/" else text.replace(path, "/...")
+
+
+def _together(refused, settings):
+    """Return one Reason for a mail, or None. ``refused``: a Reason for each recipient whom the server refused."""
+    if not refused:
+        return None
+    asked = len(settings["smtp"]["to"])
+    if asked == 1:
+        return next(iter(refused.values()))
+    final = all(one.final for one in refused.values())
+    return Reason("the server refused %d of %d recipients" % (len(refused), asked), final)
 
 
 def send(name, made, settings):
-    """Send one notice by one channel. Raises ChannelError, RescueError, OSError and others."""
-    {"webhook": _webhook, "smtp": _smtp, "syslog": _syslog}[name](made, settings[name])
+    """Send one notice by one channel; return {recipient: Reason} of those whom a mail server refused, or None.
+
+    Raises ChannelError, RescueError, OSError and others.
+    """
+    return {"webhook": _webhook, "smtp": _smtp, "syslog": _syslog}[name](made, settings[name])
 
 
 def _webhook(made, settings):
@@ -139,9 +186,17 @@ def _smtp(made, settings):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             server.starttls(context=context)
-        refused = server.send_message(mail, settings["from"], settings["to"])
-        if refused:
-            raise ChannelError("the server refused %d of %d recipients" % (len(refused), len(settings["to"])))
+        try:
+            refused = server.send_message(mail, settings["from"], settings["to"])
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients
+            # After this one it takes nothing for those either whom it did not refuse.
+            for answer in [one for one in refused.values() if one[0] == 421]:
+                refused = dict.fromkeys(settings["to"], answer)
+        return {
+            one: Reason("%d %s" % (code, text.decode("ascii", "replace")), 500 <= code < 600)
+            for one, (code, text) in refused.items()
+        }
     finally:
         server.close()
 

@@ -10,6 +10,9 @@ import os
 from ansible_collections.mailops.rescue.plugins.module_utils import mta
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
+# What postmulti says of an instance without multi_instance_name, and Target of one that it was not asked about.
+_NAMELESS = ("-", None)
+
 
 def find_queues(kind="auto", queue_directory=None, config_directory=None):
     """Return the queues meant, as dicts with name, mta and directories. RescueError where there is none."""
@@ -22,8 +25,8 @@ def find_queues(kind="auto", queue_directory=None, config_directory=None):
                 if not str(error).startswith("mta: no "):
                     raise
         if found:
-            return found
-    return _named(mta.find(kind, queue_directory, config_directory))
+            return _unique(found)
+    return _unique(_named(mta.find(kind, queue_directory, config_directory)))
 
 
 def _named(target):
@@ -31,6 +34,22 @@ def _named(target):
     if target.mta == "qmail":
         return [{"name": "qmail", "mta": "qmail", "directories": directories}]
     return [
-        {"name": "postfix" if name in (None, "-") else name, "mta": "postfix", "directories": [directory]}
+        {"name": name, "mta": "postfix", "directories": [directory]}
         for name, directory in zip(target.instances, directories)
     ]
+
+
+def _unique(queues):
+    """Give a name to each of ``queues`` that has none, and no name to two: by it each finds its memory again."""
+    taken = set()
+    for queue in sorted(queues, key=lambda one: one["name"] in _NAMELESS):
+        name = queue["name"]
+        if name in _NAMELESS:
+            name = os.path.basename(queue["directories"][0]) if "postfix" in taken else "postfix"
+        number, first = 1, name
+        while name in taken:
+            number += 1
+            name = "%s-%d" % (first, number)
+        queue["name"] = name
+        taken.add(name)
+    return queues

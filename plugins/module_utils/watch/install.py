@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -17,10 +18,18 @@ from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, units
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY, LOCK
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.program import build
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import PROGRAM, SETTINGS, STATE, TEST, TEXTFILE
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.run import (
+    PROGRAM,
+    RUNTIME,
+    SETTINGS,
+    STATE,
+    STATUS,
+    TEST,
+    TEXTFILE,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load, shown_url
 
 _LINK = "mailops_queue_watch.prom"
 _INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
@@ -48,14 +57,35 @@ class _Host:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def mode(self, path):
+        """Return the permissions of a file that is there."""
+        return stat.S_IMODE(os.lstat(self.path(path)).st_mode)
+
     def scheduler(self, wanted):
         if wanted == "auto":
             wanted = "systemd" if os.path.isdir(self.path("/run/systemd/system")) else "cron"
         if wanted == "cron" and not os.path.isdir(self.path("/etc/cron.d")):
             raise RescueError("scheduler: neither systemd runs here nor is there /etc/cron.d.")
+        if wanted == "cron" and not any(map(self._reads_cron_d, ("cron", "crond"))):
+            raise RescueError("scheduler: no cron is installed here that reads /etc/cron.d (busybox's does not).")
         if wanted == "systemd" and not os.path.isdir(self.path("/run/systemd/system")):
             raise RescueError("scheduler: systemd does not run here.")
         return wanted
+
+    def _reads_cron_d(self, name):
+        path = self.which(name)
+        return path is not None and os.path.basename(os.path.realpath(path)) != "busybox"
+
+    def which(self, name):
+        """Return the path of a program of the system, or None."""
+        return shutil.which(name, path=_SBIN)
+
+    def needed(self, name, package):
+        """Return the path of a program that the line for cron needs."""
+        path = self.which(name)
+        if path is None:
+            raise RescueError("scheduler: cron needs %s (%s), which is not installed here." % (name, package))
+        return path
 
     def user(self):
         """Return the watch's user as an entry of passwd, or None."""
@@ -93,7 +123,7 @@ def manage(params, checking, host=None):
         interpreter = next((one for one in _INTERPRETERS if os.access(one, os.X_OK)), sys.executable)
         command = [interpreter, "-I", "-B", PROGRAM]
         wanted[PROGRAM] = (build(interpreter)[0], 0o755)
-        wanted[SETTINGS] = ((json.dumps(settings, indent=2, sort_keys=True) + "\n").encode(), 0o644)
+        wanted[SETTINGS] = (_written(settings).encode(), 0o600)
         if scheduler == "systemd":
             wanted[units.SERVICE] = (units.service(settings, command).encode(), 0o644)
             wanted[units.TEST_SERVICE] = (units.service(settings, command, test=True).encode(), 0o644)
@@ -101,11 +131,9 @@ def manage(params, checking, host=None):
             test_command = ["systemctl", "start", os.path.basename(units.TEST_SERVICE)]
         else:
             wanted[units.ENABLED] = None
-            setpriv = shutil.which("setpriv", path=_SBIN)
-            if setpriv is None:
-                raise RescueError("scheduler: cron needs setpriv (util-linux), which is not installed here.")
-            dropped = units.drop_rights(setpriv, command)
-            wanted[units.CRON] = (units.cron(settings, dropped).encode(), 0o644)
+            dropped = units.drop_rights(host.needed("setpriv", "util-linux"), command)
+            timeout = host.needed("timeout", "coreutils")
+            wanted[units.CRON] = (units.cron(settings, timeout, dropped).encode(), 0o644)
             test_command = dropped + ["--test"]
         if settings["webhook"] and settings["webhook"]["url"].startswith("http:"):
             notes.append("webhook_url: alerts are sent in clear, as it is not https.")
@@ -113,12 +141,14 @@ def manage(params, checking, host=None):
     before = {path: host.read(path) for path in list(wanted) + list(links)}
     after = {path: one and one[0] for path, one in wanted.items()}
     after.update({path: b"-> " + target.encode() if target else None for path, target in links.items()})
-    changed = sorted(path for path in after if before[path] != after[path])
+    modes = {path: (host.mode(path), one[1]) for path, one in wanted.items() if one and before[path] is not None}
+    other = {path for path, pair in modes.items() if pair[0] != pair[1]}
+    changed = sorted(path for path in after if before[path] != after[path] or path in other)
     # The history goes with the rest, and is made by the first run.
-    state = [] if present else list(_state(host))
+    left = {} if present else {directory: list(_left(host, directory)) for directory in (STATE, RUNTIME)}
     user = host.user()
     result = {
-        "changed": bool(changed or state),
+        "changed": bool(changed or any(left.values())),
         "scheduler": scheduler,
         "queues": settings["queues"] if present else [],
         "channels": channels.names(settings) + ["textfile"] * bool(links and settings["textfile_directory"])
@@ -132,7 +162,7 @@ def manage(params, checking, host=None):
         "reload": bool(set(changed).intersection(_SYSTEMD)) or host.outdated(),
         "checking": checking,
         "notes": notes,
-        "diff": _diff(changed, before, after),
+        "diff": _diff(changed, before, after, modes),
     }  # fmt: skip
     if not checking:
         # What starts the watch comes last and goes first.
@@ -143,8 +173,8 @@ def manage(params, checking, host=None):
         for path in order:
             if path in changed and after[path] is not None:
                 _put(host, path, after[path], links.get(path), 0o644 if path in links else wanted[path][1])
-        if not present:
-            _forget(host, state)
+        for directory, names in left.items():
+            _forget(host, directory, names)
     return result
 
 
@@ -220,23 +250,23 @@ def _unlink(name, fd):
         pass
 
 
-def _state(host):
-    """Yield the names of what runs left, and last an empty one for the directory itself."""
+def _left(host, directory):
+    """Yield the names of what runs left, and last an empty one for the directory itself if nothing else is in it."""
     try:
-        present = os.listdir(host.path(STATE))
+        present = os.listdir(host.path(directory))
     except FileNotFoundError:
         return
-    ours = {HISTORY, TEXTFILE, TEST}
-    for name in sorted(present):
-        if name in ours or (name.startswith(".") and name.endswith(".new") and name[1:-4] in ours):
-            yield name
-    yield ""
+    ours = {HISTORY, LOCK, STATUS, TEXTFILE, TEST}
+    ours.update([".%s.new" % name for name in ours])
+    yield from sorted(ours.intersection(present))
+    if ours.issuperset(present):
+        yield ""
 
 
-def _forget(host, names):
+def _forget(host, directory, names):
     if not names:
         return
-    directory = host.path(STATE)
+    directory = host.path(directory)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         for name in names:
@@ -260,19 +290,32 @@ def _remove_directory(path):
         os.close(fd)
 
 
-def _diff(changed, before, after):
-    return [
-        {
-            "before_header": path,
-            "after_header": path,
-            "before": _shown(path, before[path]),
-            "after": _shown(path, after[path]),
-        }
-        for path in changed
-    ]
+def _written(settings):
+    return json.dumps(settings, indent=2, sort_keys=True) + "\n"
+
+
+def _diff(changed, before, after, modes):
+    made = []
+    for path in changed:
+        old, new = _shown(path, before[path]), _shown(path, after[path])
+        if before[path] == after[path]:
+            old, new = ("mode %04o\n" % mode for mode in modes[path])
+        made.append({"before_header": path, "after_header": path, "before": old, "after": new})
+    return made
 
 
 def _shown(path, data):
     if data is None:
         return ""
-    return "(a program of %d bytes)\n" % len(data) if path == PROGRAM else data.decode("utf-8", "replace")
+    if path == PROGRAM:
+        return "(a program of %d bytes)\n" % len(data)
+    text = data.decode("utf-8", "replace")
+    if path != SETTINGS:
+        return text
+    try:
+        settings = json.loads(text)
+        if settings["webhook"]:
+            settings["webhook"]["url"] = shown_url(settings["webhook"]["url"])
+        return _written(settings)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "(settings that are not ours)\n"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From readings and thresholds to what is told, and when."""
 
-__all__ = ["conditions", "growth", "remember", "step"]
+__all__ = ["conditions", "due", "growth", "missed", "remember", "step", "told", "waits"]
 
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment, elapsed
 
@@ -11,6 +11,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import 
 _CLEAR = 0.8
 _SAMPLES = 200
 _LONGEST_GAP = 86400
+_DOUBLED = 20
 
 
 def growth(samples, total, now, window, interval):
@@ -59,27 +60,60 @@ def conditions(settings, reading, rate, held):
     return found
 
 
-def step(memory, found, total, now, cooldown):
-    """Take note of conditions in a queue's ``memory``; return the event to tell: alert, reminder, recovery or None."""
-    alert, last = memory.get("alert"), memory.get("last")
+def step(alert, found, total, now):
+    """Return the alert that is on with these conditions, or None. ``alert``: the one that was on until now."""
     if not found:
-        memory["alert"] = None
-        return "recovery" if alert and alert["told"] else None
+        return None
+    alert = alert or {"since": list(now), "peak": 0}
+    return dict(alert, names=[one["name"] for one in found], peak=max(alert["peak"], total or 0))
+
+
+def due(known, alert, found, now, cooldown):
+    """Return what somebody is to be told: alert, reminder, recovery or None.
+
+    ``known``: what ``told`` and ``missed`` noted of him.
+    """
     if not alert:
-        alert = memory["alert"] = {"since": list(now), "told": False, "peak": 0, "names": []}
-    names = [one["name"] for one in found]
-    alert["names"] = names
-    alert["peak"] = max(alert["peak"], total or 0)
-    over = last is None or _is_over(last, now, cooldown)
-    if alert["told"]:
-        event = "reminder" if over or ("unreadable" in names and "unreadable" not in last["values"]) else None
-    else:
-        # Soon after a recovery, only what is new or twice as bad as what was told is worth another alert.
-        event = "alert" if over or _is_worse(found, last["values"]) else None
-    if event:
-        alert["told"] = True
-        memory["last"] = {"at": list(now), "values": {one["name"]: one["value"] for one in found}}
-    return event
+        return "recovery" if known.get("state") else None
+    last = known.get("last")
+    if last is None:
+        return "alert"
+    same = last["since"] == alert["since"]
+    if _is_over(last, now, cooldown):
+        return "reminder" if same else "alert"
+    if same:
+        worse = "unreadable" not in last["values"] and any(one["name"] == "unreadable" for one in found)
+        return "reminder" if worse else None
+    # Soon after a recovery, only what is new or twice as bad as what was told is worth another alert.
+    return "alert" if known["state"] == "missed" or _is_worse(found, last["values"]) else None
+
+
+def told(known, event, since, found, now):
+    """Take note that somebody got the notice, or that it is of no use to try again."""
+    known.pop("try", None)
+    known["state"] = None if event == "recovery" else "told"
+    if event != "recovery":
+        known["last"] = {"since": since, "at": list(now), "values": {one["name"]: one["value"] for one in found}}
+
+
+def missed(known, event, since, now):
+    """Take note that somebody did not get the notice."""
+    tried = known.get("try")
+    count = tried["count"] + 1 if tried and (tried["event"], tried["since"]) == (event, since) else 1
+    known["try"] = {"event": event, "since": since, "at": list(now), "count": count}
+    if event == "alert":
+        known["state"] = "missed"
+
+
+def waits(known, event, since, now, interval, cooldown):
+    """Tell whether it is too early to try this notice again."""
+    tried = known.get("try")
+    if not tried or (tried["event"], tried["since"]) != (event, since):
+        return False
+    seconds = elapsed(Moment(*tried["at"]), now)
+    # Periods are not of one length.
+    wanted = min(interval * 2 ** min(tried["count"] - 1, _DOUBLED), cooldown) - interval / 2.0
+    return seconds is not None and seconds < wanted
 
 
 def _is_over(last, now, cooldown):

@@ -3,16 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The queues that are watched: how many messages, how old, and how many of them failure notices."""
 
-__all__ = ["Reading", "notices", "oldest", "read"]
+__all__ = ["Reading", "count", "measure", "notices", "oldest", "read"]
 
 import os
 from collections import namedtuple
 from itertools import islice
+from time import monotonic
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import counting as postfix_counting
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import counting as qmail_counting
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout as qmail_layout
+from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import birth
 
 # ``total`` is None where the queue cannot be read, and ``error`` says why; ``age`` (s) and ``notices`` (percent) are
@@ -22,24 +24,30 @@ Reading = namedtuple("Reading", "total age notices error")
 # What is looked at in one run: of a larger queue the ages come in turns, and the share is that of a sample.
 _AGES = 5000
 _SAMPLE = 500
+# Fewer, where there was no time for more, tell nothing.
+_FEWEST = 50
+_LONGEST_REASON = 200
+# Seconds that nothing takes.
+_LONG = 10**6
+_WORDS = {"age": "age of the oldest message", "notices": "share of failure notices"}
 # qmail's reader lists a part's directories as a whole.
 _SAMPLED_PARTS = {"qmail": 2, "postfix": 64}
 
 
-def read(queue, settings, memory):
+def read(queue, settings, memory, seconds=_LONG):
     """Return the Reading of a queue. ``memory``: a dict that is kept for the next run."""
+    return measure(queue, count(queue), settings, memory, seconds)[0]
+
+
+def count(queue):
+    """Return the Reading of a queue with the number of its messages alone."""
     try:
         total = sum(_count(queue["mta"], one) for one in queue["directories"])
-        age = share = None
-        if settings["age"]:
-            age = oldest(queue, total, settings["wall"], memory)
-        if settings["bounce_share"] and total > settings["bounce_minimum"]:
-            share = notices(queue)
     except RescueError as error:
         return Reading(None, None, None, str(error))
     except OSError as error:
         return Reading(None, None, None, "%s: %s." % (error.filename or queue["name"], error.strerror or error))
-    return Reading(total, age, share, None)
+    return Reading(total, None, None, None)
 
 
 def _count(kind, directory):
@@ -49,25 +57,64 @@ def _count(kind, directory):
     return qmail_counting.count(directory)
 
 
-def oldest(queue, total, now, memory):
+def measure(queue, reading, settings, memory, seconds):
+    """Return a Reading with what else is asked for, and a list of sentences on what is not known of it.
+
+    Each part may take some ``seconds``. What is not known stays as it was in ``reading``.
+    """
+    problems = []
+    if reading.total is None:
+        return reading, problems
+    wanted = {"age": bool(settings["age"]), "notices": bool(settings["bounce_share"])}
+    if reading.total <= settings.get("bounce_minimum", 0):
+        wanted["notices"] = False
+        reading = reading._replace(notices=None)
+    for name in sorted(name for name in wanted if wanted[name]):
+        try:
+            if name == "age":
+                value = oldest(queue, reading.total, settings["wall"], memory, seconds)
+            else:
+                value = notices(queue, seconds)
+            reading = reading._replace(**{name: value})
+        except Exception as error:  # neither a file nor a memory that is spoilt may void the number
+            for spoilt in ("turn", "ages", "oldest"):
+                memory.pop(spoilt, None)
+            problems.append("%s not known: %s" % (_WORDS[name], _reason(error)))
+    return reading, problems
+
+
+def _reason(error):
+    text = str(error) if isinstance(error, RescueError) else "%s: %s" % (type(error).__name__, error)
+    return visible(shorten(text, _LONGEST_REASON))
+
+
+def oldest(queue, total, now, memory, seconds=_LONG):
     """Return the age of the oldest message in seconds, or None; told by directory entries and inodes.
 
     In a large queue each run looks at another part, and once more at the oldest message that an earlier one found.
     """
-    turns = total // _AGES + 1
+    ends = monotonic() + seconds
+    ages = memory.get("ages", _AGES)
+    turns = total // ages + 1
     turn = memory.get("turn", 0) % turns
     memory["turn"] = turn + 1
-    found = None
+    found, seen, late = None, 0, False
     last = memory.get("oldest")
     for index, directory in enumerate(queue["directories"]):
         names = islice((postfix_counting if queue["mta"] == "postfix" else qmail_counting).paths(directory),
                        turn, None, turns)  # fmt: skip
-        if last and last[0] == index and isinstance(last[1], str):
+        if last and last[0] == index:
             names = _before(last[1], names)
         for name in names:
+            late = late or monotonic() > ends
+            if late:
+                break
+            seen += 1
             when = _arrival(queue["mta"], os.path.join(directory, name))
             if when is not None and (found is None or when < found[0]):
                 found = (when, index, name)
+    # As much as can be done in time: what comes last in its directory would never be looked at.
+    memory["ages"] = max(1, seen) if late else min(_AGES, 2 * ages)
     memory["oldest"] = None if found is None else [found[1], found[2]]
     return None if found is None else max(0, int(now - found[0]))
 
@@ -87,8 +134,12 @@ def _arrival(kind, path):
         return None
 
 
-def notices(queue):
-    """Return how many percent of a sample of the messages are failure notices, or None. Opens messages."""
+def notices(queue, seconds=_LONG):
+    """Return how many percent of a sample of the messages are failure notices, or None. Opens messages.
+
+    RescueError where too few could be opened in so many ``seconds``.
+    """
+    ends = monotonic() + seconds
     # Most runs have no need of these.
     if queue["mta"] == "postfix":
         from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader as Reader
@@ -104,6 +155,10 @@ def notices(queue):
     seen = found = 0
     for left, part in zip(range(len(chosen), 0, -1), chosen):
         for message in islice(reader.read(part, _ignore), max(1, (_SAMPLE - seen) // left)):
+            if monotonic() > ends:
+                if seen < _FEWEST:
+                    raise RescueError("only %d messages could be opened in time" % seen)
+                return _percent(found, seen)
             # qmail reaps its own leftovers by the time at which somebody last read them.
             if message.queue == "incomplete":
                 continue
@@ -113,12 +168,19 @@ def notices(queue):
                 continue
             seen += 1
             found += message.bounced is not None
+    return _percent(found, seen)
+
+
+def _percent(found, seen):
     return None if not seen else int(round(100.0 * found / seen))
 
 
 def _holds_any(queue, part):
-    with os.scandir(os.path.join(queue["directories"][part[0]], part[2])) as entries:
-        return any(len(entry.name) > 1 for entry in entries)
+    try:
+        with os.scandir(os.path.join(queue["directories"][part[0]], part[2])) as entries:
+            return any(len(entry.name) > 1 for entry in entries)
+    except FileNotFoundError:
+        return False
 
 
 def _ignore(*unused):

@@ -3,121 +3,206 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run of the watch on a host: count, judge, tell."""
 
-__all__ = ["PROGRAM", "SETTINGS", "STATE", "TEST", "TEXTFILE", "main"]
+__all__ = ["PROGRAM", "RUNTIME", "SETTINGS", "STATE", "STATUS", "TEST", "TEXTFILE", "main"]
 
 import json
+import os
+import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, judging, notice, queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment, elapsed, now
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.exposition import exposition
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory, recall
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import load
 
 PROGRAM = "/usr/local/lib/mailops-rescue/mailops-queue-watch"
 SETTINGS = "/etc/mailops-queue-watch.json"
 STATE = "/var/lib/mailops-queue-watch"
+RUNTIME = "/run/mailops-queue-watch"
 TEXTFILE = "queue_watch.prom"
 TEST = "test.json"
+# What the last run found, for all to read.
+STATUS = "status.json"
 
 # Those of monitoring plugins.
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _WORST_FIRST = (_CRITICAL, _UNKNOWN, _WARNING, _OK)
+# What a memory that is not as we left it comes to.
+_SPOILT = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+# Seconds at most for what takes longer than counting.
+_SLOW = 60
+_LONGEST = 1 << 16
 _USAGE = "usage: mailops-queue-watch [--test | --status]"
 
 
-def main(arguments, settings_path=SETTINGS, state=STATE, moment=None):
+def main(arguments, settings_path=SETTINGS, state=STATE, moment=None, runtime=RUNTIME):
     """Run as the command line says; return the exit status."""
-    modes = {(): _watch, ("--test",): _test, ("--status",): _status}
-    if tuple(arguments) not in modes:
-        print(_USAGE)
-        return _UNKNOWN
+    modes = {(): _watch, ("--test",): _test}
     try:
-        return modes[tuple(arguments)](load(settings_path), state, moment or now())
-    except Busy:
-        print("Another run is under way.")
-        return _OK
+        moment = moment or now()
+        if list(arguments) == ["--status"]:
+            return _status((runtime, state), moment)
+        if tuple(arguments) not in modes:
+            _say(_USAGE)
+            return _UNKNOWN
+        try:
+            return modes[tuple(arguments)](load(settings_path), state, runtime, moment)
+        except Busy:
+            # What the last one found still holds, but not for ever.
+            _say("Another run is under way.")
+            return _status((runtime, state), moment)
     except (RescueError, OSError) as error:
-        print("QUEUE UNKNOWN - %s" % error)
+        _say("QUEUE UNKNOWN - %s" % error)
     except Exception as error:  # Python's own status for it, 1, would pass for a warning
-        print("QUEUE UNKNOWN - %s: %s" % (type(error).__name__, error))
+        _say("QUEUE UNKNOWN - %s: %s" % (type(error).__name__, error))
     return _UNKNOWN
 
 
-def _watch(settings, state, moment):
-    with Memory(state) as kept:
+def _say(*lines):
+    """Print lines: whatever is in them, and though nobody may read them."""
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        for line in lines:
+            sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            sys.stdout.flush()
+    except OSError:
+        pass
+
+
+class _Look:
+    """A queue as this run finds it: its ``reading``, and the ``memory`` that goes with it."""
+
+    def __init__(self, queue, settings, memory, moment):
+        self.queue, self.memory = queue, memory
+        self._settings, self._moment = settings, moment
+        counted = queues.count(queue)
+        try:
+            self._count(counted)
+        except _SPOILT:
+            # Begin anew.
+            self.memory = {}
+            self._count(counted)
+
+    def _count(self, counted):
+        settings, memory, moment = self._settings, self.memory, self._moment
+        samples, rate = memory.get("samples", []), None
+        if counted.total is not None:
+            rate = judging.growth(samples, counted.total, moment, settings["growth_window"], settings["interval"])
+            memory["samples"] = judging.remember(samples, counted.total, moment)
+            # Until they are measured again, the rest is as it was.
+            age, notices = memory.get("slow", (None, None))
+            counted = counted._replace(age=age if settings["age"] else None,
+                                       notices=notices if settings["bounce_share"] else None)  # fmt: skip
+            memory["slow"] = [counted.age, counted.notices]
+        memory["unknown"] = []
+        memory["look"] = {"at": list(moment), "total": counted.total, "growth": rate}
+        self.reading = counted
+        self._judge()
+
+    def measure(self, seconds):
+        """Take account of what takes longer than counting."""
+        settings = dict(self._settings, wall=self._moment.at)
+        memory = self.memory
+        self.reading, memory["unknown"] = queues.measure(self.queue, self.reading, settings, memory, seconds)
+        memory["slow"] = [self.reading.age, self.reading.notices]
+        self._judge()
+
+    def _judge(self):
+        settings, memory = self._settings, self.memory
+        moment, cooldown = self._moment, settings["cooldown"]
+        before = memory.get("alert")
+        found = judging.conditions(settings, self.reading, memory["look"]["growth"], before["names"] if before else ())
+        alert = judging.step(before, found, self.reading.total, moment)
+        if before and not alert:
+            memory["ended"] = before
+        known = memory.get("told", {})
+        known = {target: known.get(target, {}) for target in channels.targets(settings)}
+        memory.update(found=found, alert=alert, told=known)
+        # The alert that there is something to tell of, and who is to be told what.
+        self.about = alert or memory.get("ended")
+        self.due = {}
+        for target, one in known.items():
+            event = judging.due(one, alert, found, moment, cooldown)
+            if event is None:
+                one.pop("try", None)
+            elif not judging.waits(one, event, self.about["since"], moment, settings["interval"], cooldown):
+                self.due[target] = event
+
+    def document(self, event):
+        return notice.document(
+            event, self._settings, self.queue, self.reading, self.memory["found"], self.about["since"][0],
+            self.about["peak"], self._moment.at, self.memory["look"]["growth"],
+        )  # fmt: skip
+
+    def sent(self, target, event, reason):
+        """Take note of what became of a notice; return that in words."""
+        known, since = self.memory["told"][target], self.about["since"]
+        what = "%s of queue %s" % (event, self.queue["name"])
+        known["refused"] = bool(reason and reason.final)
+        if reason and not reason.final:
+            judging.missed(known, event, since, self._moment)
+            return "%s not sent by %s, which is tried again: %s." % (what, target, reason)
+        judging.told(known, event, since, self.memory["found"], self._moment)
+        if reason:
+            return "%s refused for good by %s: %s." % (what, target, reason)
+        return "%s sent by %s." % (what, target)
+
+
+def _watch(settings, state, runtime, moment):
+    with Memory(state, runtime) as kept:
         before = kept.load()
-        memories, readings = {}, []
-        for queue in settings["queues"]:
-            memories[queue["name"]], reading = _look(queue, settings, before.get(queue["name"], {}), moment)
-            readings.append((queue, reading))
+        looks = [_Look(queue, settings, before.get(queue["name"], {}), moment) for queue in settings["queues"]]
+        memories = {look.queue["name"]: look.memory for look in looks}
+        # The alert does not wait for what is slow, nor is lost by what hangs.
         saved = _save(kept, memories)
-        told = _tell(settings, readings, memories, moment)
-        _save(kept, memories)
+        told, lines = _tell(settings, looks)
+        if lines:
+            _save(kept, memories)
+        _say(*lines)
+        slow = bool(settings["age"]) + bool(settings["bounce_share"])
+        if slow:
+            for look in looks:
+                look.measure(min(settings["interval"] / 2.0, _SLOW) / slow / len(looks))
+            later, lines = _tell(settings, looks)
+            told = told and later
+            saved = _save(kept, memories) and saved
+            _say(*lines)
         if settings["textfile_directory"]:
             try:
-                kept.write(TEXTFILE, _metrics(settings, readings, memories, moment))
+                kept.write(TEXTFILE, _metrics(settings, looks, moment))
             except OSError as error:
-                print("The metrics cannot be written: %s." % (error.strerror or error))
+                _say("The metrics cannot be written: %s." % (error.strerror or error))
                 saved = False
-    status = _worst([_of(memories[queue["name"]]) for queue in settings["queues"]])
-    if status == _OK and not (told and saved):
-        status = _WARNING
-    print(_sentence(status, settings, memories))
+        status = _worst([_of(memory) for memory in memories.values()])
+        if status == _OK and not (told and saved and not _waiting(memories)):
+            status = _WARNING
+        line = _sentence(status, settings, memories)
+        try:
+            known = {"at": list(moment), "interval": settings["interval"], "status": status, "line": line}
+            kept.publish(STATUS, json.dumps(known))
+        except OSError as error:
+            _say("The status cannot be written: %s." % (error.strerror or error))
+    _say(line)
     return status
 
 
-def _look(queue, settings, memory, moment):
-    """Return a queue's new memory, and the Reading."""
-    reading = queues.read(queue, dict(settings, wall=moment.at), memory)
-    try:
-        _judge(queue, settings, memory, reading, moment)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        # What is kept was spoilt: begin anew.
-        memory = {}
-        _judge(queue, settings, memory, reading, moment)
-    return memory, reading
-
-
-def _judge(queue, settings, memory, reading, moment):
-    samples, rate = memory.get("samples", []), None
-    if reading.total is not None:
-        rate = judging.growth(samples, reading.total, moment, settings["growth_window"], settings["interval"])
-        memory["samples"] = judging.remember(samples, reading.total, moment)
-    alert = memory.get("alert")
-    found = judging.conditions(settings, reading, rate, alert["names"] if alert else ())
-    event = judging.step(memory, found, reading.total, moment, settings["cooldown"])
-    alert = memory["alert"] or alert
-    if event:
-        # What comes later takes the place of what has not got out.
-        words = {"event": event, "since": alert["since"][0], "peak": alert["peak"]}
-        memory["pending"] = dict.fromkeys(channels.names(settings), words)
-    else:
-        waiting = memory.get("pending", {})
-        memory["pending"] = {name: waiting[name] for name in channels.names(settings) if name in waiting}
-    memory["found"] = found
-    memory["look"] = {"at": list(moment), "total": reading.total, "growth": rate}
-
-
-def _tell(settings, readings, memories, moment):
-    """Send what waits to be sent; return whether all of it got out."""
+def _tell(settings, looks):
+    """Send what is to be sent; return whether all of it got out, and what to say of it."""
     wanted = []
-    for queue, reading in readings:
-        memory = memories[queue["name"]]
-        for name, words in sorted(memory["pending"].items()):
-            made = notice.document(
-                words["event"], settings, queue, reading, memory["found"], words["since"], words["peak"], moment.at,
-                memory["look"]["growth"],
-            )  # fmt: skip
-            wanted.append((queue["name"], name, made))
-    for (where, name, made), reason in zip(wanted, channels.send_all([one[1:] for one in wanted], settings)):
-        if reason is None:
-            del memories[where]["pending"][name]
-            print("%s of queue %s sent by %s." % (made["event"], where, name))
-        else:
-            print("%s of queue %s not sent by %s, which is tried again: %s." % (made["event"], where, name, reason))
-    return not any(memory["pending"] for memory in memories.values())
+    for look in looks:
+        made = {event: look.document(event) for event in look.due.values()}
+        wanted += [(look, target, made[event]) for target, event in sorted(look.due.items())]
+    reasons = channels.send_all([one[1:] for one in wanted], settings)
+    lines = [look.sent(target, made["event"], reason) for (look, target, made), reason in zip(wanted, reasons)]
+    return not any(reasons), lines
+
+
+def _waiting(memories):
+    """Return the channels by which something is yet to be told."""
+    return sorted({target.partition(":")[0] for memory in memories.values() for target, one in memory["told"].items()
+                   if "try" in one})  # fmt: skip
 
 
 def _save(kept, memories):
@@ -126,17 +211,18 @@ def _save(kept, memories):
         kept.save(memories)
     except OSError as error:
         # A full disk is no reason to be silent about the queue that filled it.
-        print("The history cannot be written: %s." % (error.strerror or error))
+        _say("The history cannot be written: %s." % (error.strerror or error))
         return False
     return True
 
 
-def _metrics(settings, readings, memories, moment):
+def _metrics(settings, looks, moment):
     rows, failed = [], dict.fromkeys(channels.names(settings), False)
-    for queue, reading in readings:
-        memory = memories[queue["name"]]
-        for name in memory["pending"]:
-            failed[name] = True
+    for look in looks:
+        queue, reading, memory = look.queue, look.reading, look.memory
+        for target, known in memory["told"].items():
+            if "try" in known or known.get("refused"):
+                failed[target.partition(":")[0]] = True
         rows.append((
             {"queue": queue["name"], "mta": queue["mta"]},
             {
@@ -154,7 +240,9 @@ def _metrics(settings, readings, memories, moment):
 
 def _of(memory):
     names = [one["name"] for one in memory["found"]]
-    return _UNKNOWN if "unreadable" in names else _CRITICAL if names else _OK
+    if "unreadable" in names:
+        return _UNKNOWN
+    return _CRITICAL if names else _UNKNOWN if memory["unknown"] else _OK
 
 
 def _worst(statuses):
@@ -166,42 +254,39 @@ def _sentence(status, settings, memories):
     parts, numbers = [], []
     for name in sorted(memories):
         total = memories[name]["look"]["total"]
-        problems = "; ".join(notice.problem(one) for one in memories[name]["found"])
-        parts.append("%s: %s" % (name, problems or "%d messages" % total))
+        problems = [notice.problem(one) for one in memories[name]["found"]] or ["%d messages" % total]
+        parts.append("%s: %s" % (name, "; ".join(problems + memories[name]["unknown"])))
         if total is not None:
             numbers.append("'%s'=%d;;%d;0" % (name, total, settings["threshold"]))
-    waiting = sorted({channel for memory in memories.values() for channel in memory["pending"]})
+    waiting = _waiting(memories)
     if waiting:
         parts.append("not told by %s" % ", ".join(waiting))
     return "QUEUE %s - %s | %s" % (_WORDS[status], "; ".join(parts), " ".join(numbers))
 
 
-def _status(settings, state, moment):
-    memories = recall(state)
-    looks = [memories.get(queue["name"], {}).get("look") for queue in settings["queues"]]
-    if not all(looks):
-        print("QUEUE UNKNOWN - the queue was not looked at yet")
+def _status(directories, moment):
+    paths = [os.path.join(one, STATUS) for one in directories]
+    try:
+        with open(next((one for one in paths if os.path.exists(one)), paths[0]), "rb") as file:
+            known = json.loads(file.read(_LONGEST).decode("utf-8"))
+        seconds = elapsed(Moment(*known["at"]), moment)
+        stale = seconds is None or seconds > 3 * known["interval"] + 60
+        status, line = range(len(_WORDS))[known["status"]], str(known["line"])
+    except (OSError, *_SPOILT):
+        _say("QUEUE UNKNOWN - the queue was not looked at yet")
         return _UNKNOWN
-    seconds = [elapsed(Moment(*look["at"]), moment) for look in looks]
-    if any(one is None or one > 3 * settings["interval"] + 60 for one in seconds):
-        print("QUEUE UNKNOWN - the queue was last looked at %s" % _ago(seconds))
+    if stale:
+        ago = "nobody knows when" if seconds is None else "%d minutes ago" % (seconds // 60)
+        _say("QUEUE UNKNOWN - the queue was last looked at %s" % ago)
         return _UNKNOWN
-    memories = {queue["name"]: memories[queue["name"]] for queue in settings["queues"]}
-    status = _worst([_of(one) for one in memories.values()])
-    if status == _OK and any(one["pending"] for one in memories.values()):
-        status = _WARNING
-    print(_sentence(status, settings, memories))
+    _say(line)
     return status
 
 
-def _ago(seconds):
-    return "nobody knows when" if None in seconds else "%d minutes ago" % (max(seconds) // 60)
-
-
-def _test(settings, state, moment):
+def _test(settings, state, _runtime, moment):
     wanted = []
     for queue in settings["queues"]:
-        reading = queues.read(queue, dict(settings, wall=moment.at), {})
+        reading = queues.read(queue, dict(settings, wall=moment.at), {}, _SLOW / 2.0 / len(settings["queues"]))
         made = notice.document("test", settings, queue, reading, [], moment.at, 0, moment.at)
         wanted += [(name, made, reading.error) for name in channels.names(settings)] or [(None, made, reading.error)]
     sent = channels.send_all([one[:2] for one in wanted if one[0]], settings)
@@ -213,6 +298,5 @@ def _test(settings, state, moment):
         result = {"at": moment.at, "sent": sorted(set(channels.names(settings)) - set(failed)), "failed": sentences}
         kept.write(TEST, json.dumps(result))
     sent = "sent by %s." % ", ".join(result["sent"]) if result["sent"] else "There is no channel to send it by."
-    print("TEST %s" % (" ".join(sentences) or sent))
+    _say("TEST %s" % (" ".join(sentences) or sent))
     return _UNKNOWN if unread else _WARNING if failed else _OK
-

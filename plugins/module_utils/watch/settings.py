@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is watched for, and whom it is told: options checked before anything is changed, and read back by each run."""
 
-__all__ = ["HIDDEN", "check", "is_below", "load", "smtp", "webhook"]
+__all__ = ["HIDDEN", "check", "is_below", "load", "shown_url", "smtp", "webhook"]
 
 import json
 import os
@@ -31,8 +31,10 @@ def check(params):
     interval = duration("interval", params["interval"])
     if not _SHORTEST <= interval <= _LONGEST:
         raise RescueError("interval: expected 10s to 1h, got %r." % params["interval"])
+    growth = _number("growth", params["growth"], 0)
     window = duration("growth_window", params["growth_window"])
-    if not interval <= window <= interval * _MOST_PERIODS:
+    # Without it, growth is but a number in notices: then the default does for every interval.
+    if growth and not interval <= window <= interval * _MOST_PERIODS:
         raise RescueError(
             "growth_window: expected one to %d times the interval of %s, got %r."
             % (_MOST_PERIODS, params["interval"], params["growth_window"])
@@ -44,7 +46,7 @@ def check(params):
         "host": params["host"],
         "threshold": _number("threshold", params["threshold"], 1),
         "age": duration("age", params["age"]) if params["age"] else 0,
-        "growth": _number("growth", params["growth"], 0),
+        "growth": growth,
         "growth_window": window,
         "bounce_share": _number("bounce_share", params["bounce_share"], 0, 100),
         "bounce_minimum": _number("bounce_minimum", params["bounce_minimum"], 1),
@@ -77,7 +79,9 @@ def webhook(params, hidden=HIDDEN):
     except ValueError:
         good = False
     if not good:
-        raise RescueError("webhook_url: expected one such as https://alerts.example.com/hook, got %r." % url)
+        raise RescueError(
+            "webhook_url: expected one such as https://alerts.example.com/hook; got another, which may be a secret."
+        )
     if "@" in parts.netloc:
         raise RescueError("webhook_url: expected no user or password in it; give a token by webhook_token_file.")
     if params["webhook_token_file"] and parts.scheme != "https":
@@ -87,6 +91,11 @@ def webhook(params, hidden=HIDDEN):
         "token_file": _file("webhook_token_file", params["webhook_token_file"], hidden),
         "ca_file": _file("webhook_ca_file", params["webhook_ca_file"], hidden),
     }
+
+
+def shown_url(url):
+    """Return a webhook's URL without what chat servers take for a password."""
+    return "/".join(url.split("/", 3)[:3] + ["..."])
 
 
 def smtp(params):
@@ -151,6 +160,9 @@ def load(path):
             settings = json.loads(file.read(1 << 20).decode("utf-8"))
         if settings["version"] != 1:
             raise ValueError("version %r" % settings["version"])
+        names = [one["name"] for one in settings.get("queues", ())]
+        if len(set(names)) < len(names):
+            raise ValueError("two queues of one name")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RescueError("%s cannot be read: %s." % (path, getattr(error, "strerror", None) or error)) from None
     return settings

@@ -20,6 +20,9 @@ TIMER = "/etc/systemd/system/mailops-queue-watch.timer"
 ENABLED = "/etc/systemd/system/timers.target.wants/mailops-queue-watch.timer"
 CRON = "/etc/cron.d/mailops-queue-watch"
 
+# A run that takes longer than this many seconds hangs.
+_TIMEOUT = 300
+
 _SERVICE = """\
 # Managed by mailops.rescue.queue_watch
 [Unit]
@@ -33,8 +36,11 @@ ExecStart=%(command)s
 User=%(user)s
 StateDirectory=mailops-queue-watch
 StateDirectoryMode=0755
+# What was told last is known there though the disk is full.
+RuntimeDirectory=mailops-queue-watch
+RuntimeDirectoryPreserve=yes
 UMask=0022
-TimeoutStartSec=300
+TimeoutStartSec=%(timeout)d
 Nice=10
 # To read directories and queue files of all users, and nothing else that root may.
 AmbientCapabilities=CAP_DAC_READ_SEARCH
@@ -77,7 +83,7 @@ WantedBy=timers.target
 # cron would mail what is printed, through the queue that it is about.
 _CRON = """\
 # Managed by mailops.rescue.queue_watch
-%(when)s root %(command)s 2>&1 | logger -t mailops-queue-watch -p mail.info
+%(when)s root (%(first)s; %(command)s) 2>&1 | logger -t mailops-queue-watch -p mail.info
 """
 
 
@@ -88,6 +94,7 @@ def service(settings, command, test=False):
         "description": "Send a test alert of the mail queue's watch" if test else "Watch the mail queue",
         "command": " ".join(command + (["--test"] if test else [])),
         "user": USER,
+        "timeout": _TIMEOUT,
         "home": "read-only" if any(is_below(one, HIDDEN) for one in directories) else "yes",
         "tmp": "no" if any(is_below(one, ("/tmp", "/var/tmp")) for one in directories) else "yes",
     }
@@ -98,8 +105,8 @@ def timer(settings):
     return _TIMER % settings
 
 
-def cron(settings, command):
-    """Return the text for /etc/cron.d. Raises RescueError."""
+def cron(settings, timeout, command):
+    """Return the text for /etc/cron.d; ``timeout`` is the path of that program. Raises RescueError."""
     minutes, rest = divmod(settings["interval"], 60)
     if rest or not minutes or 60 % minutes:
         raise RescueError(
@@ -107,7 +114,9 @@ def cron(settings, command):
             % settings["interval"]
         )
     when = "0 * * * *" if minutes == 60 else "*/%d * * * *" % minutes
-    return _CRON % {"when": when, "command": " ".join(command)}
+    words = [timeout, "-s", "KILL", str(_TIMEOUT)] + command
+    first = "install -d -m 0755 -o %s -g %s /run/mailops-queue-watch" % (USER, USER)
+    return _CRON % {"when": when, "first": first, "command": " ".join(words)}
 
 
 def drop_rights(setpriv, command):

@@ -21,18 +21,23 @@ class Watched:
         self.queue = PostfixQueue(path / "queue")
         self.state = path / "state"
         self.state.mkdir()
+        self.runtime = path / "run"
+        self.runtime.mkdir()
         self.file = path / "settings.json"
         self.settings = dict(
             SETTINGS, threshold=5, syslog=True,
             queues=[{"name": "postfix", "mta": "postfix", "directories": [str(path / "queue")]}],
         )  # fmt: skip
         self.sent = []
+        self.tried = []
+        self.real = channels.send
         self.failing = {}
         self.at = self.up = time.time()
         self.boot = "one"
         monkeypatch.setattr(channels, "send", self._send)
 
     def _send(self, name, made, settings):
+        self.tried.append(name)
         if name in self.failing:
             raise channels.ChannelError(self.failing[name])
         self.sent.append((name, made["event"], made))
@@ -50,7 +55,8 @@ class Watched:
         self.at += later
         self.up += later
         self.file.write_text(json.dumps(self.settings))
-        return run.main(list(arguments), str(self.file), str(self.state), Moment(self.at, self.up, self.boot))
+        moment = Moment(self.at, self.up, self.boot)
+        return run.main(list(arguments), str(self.file), str(self.state), moment, str(self.runtime))
 
     def events(self, name="syslog"):
         return [event for channel, event, _made in self.sent if channel == name]

@@ -73,6 +73,11 @@ def test_webhook():
     assert json.loads(body) == json.loads(json.dumps(made()))
 
 
+def test_a_reason_does_not_show_the_url():
+    reason = send("webhook", hook("http://127.0.0.1:9/services/T0/secret key"))
+    assert "InvalidURL" in reason and "secret" not in reason
+
+
 def test_webhook_over_tls_with_a_token(tmp_path):
     context, pem = certificate(tmp_path, names=("localhost",))
     (tmp_path / "token").write_text("secret\n")
@@ -154,9 +159,10 @@ class Taking(Script):
     """Takes mail, and keeps it in `mails`."""
 
     mails = ()
+    refusal = "550 5.1.1 No such user"
 
     def do_rcpt(self, peer, line):
-        peer.say("550 5.1.1 No such user" if "nobody" in line else "250 2.1.5 Ok")
+        peer.say(self.refusal if self.refusal and "nobody" in line else "250 2.1.5 Ok")
 
     def do_data(self, peer, line):
         peer.say("354 Go on")
@@ -229,6 +235,28 @@ def test_smtp_that_refuses_a_recipient(elsewhere):
         assert send("smtp", mail(port, ["nobody@example.com", "ops@example.com"])) == (
             "the server refused 1 of 2 recipients"
         )
+
+
+@pytest.mark.parametrize(
+    ("refusal", "final"),
+    [("550 5.1.1 No such user", True), ("450 4.2.0 Come back", False), ("421 4.3.2 Closing", False)],
+)
+def test_smtp_to_each_recipient(elsewhere, refusal, final):
+    script = Taking()
+    script.refusal = refusal
+    settings = mail(0, ["ops@example.com", "nobody@example.com", "night@example.com"])
+    notice = made()
+    targets = channels.targets(dict(settings, webhook=None, syslog=True))
+    assert targets == ["smtp:ops@example.com", "smtp:nobody@example.com", "smtp:night@example.com", "syslog"]
+    with serving(script) as port:
+        settings["smtp"]["port"] = port
+        first, second, third = channels.send_all([(one, notice) for one in targets[:3]], settings)
+    assert second == refusal and second.final is final
+    if refusal.startswith("421"):
+        # Nobody got it, and all are tried again.
+        assert not first.final and not third.final and script.mails == ()
+    else:
+        assert first is third is None and len(script.mails) == 1
 
 
 def test_smtp_that_says_nothing(elsewhere):

@@ -1,5 +1,6 @@
 """Putting the watch on a host and taking it away, below a directory that passes for the host's root."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,11 @@ from .test_settings import GOOD
 
 
 class Host(install._Host):
+    programs = {"cron": "/usr/sbin/cron", "setpriv": "/usr/bin/setpriv", "timeout": "/usr/bin/timeout"}
+
+    def which(self, name):
+        return self.programs.get(name)
+
     def outdated(self):
         return False
 
@@ -50,8 +56,12 @@ def test_present_absent_and_nothing_is_left(host):
     assert result["changed"] and result["scheduler"] == "systemd" and result["reload"]
     assert not manage(host)["changed"]
     os.mkdir(host.path("/var/lib/mailops-queue-watch"))
-    for name in ("history.json", "queue_watch.prom", "test.json", ".history.json.new"):
+    for name in ("history.json", "queue_watch.prom", "status.json", "test.json", ".history.json.new", "lock"):
         with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
+            pass
+    os.mkdir(host.path("/run/mailops-queue-watch"))
+    for name in ("history.json", ".history.json.new", "status.json"):
+        with open(host.path("/run/mailops-queue-watch/" + name), "w"):
             pass
     assert manage(host, checking=True, state="absent")["changed"]
     assert manage(host, state="absent")["changed"]
@@ -59,14 +69,48 @@ def test_present_absent_and_nothing_is_left(host):
     assert not manage(host, state="absent")["changed"]
 
 
+def test_somebody_elses_file_stays_and_is_no_change(host):
+    manage(host)
+    os.mkdir(host.path("/var/lib/mailops-queue-watch"))
+    for name in ("history.json", "theirs"):
+        with open(host.path("/var/lib/mailops-queue-watch/" + name), "w"):
+            pass
+    assert manage(host, state="absent")["changed"]
+    assert not manage(host, state="absent")["changed"]
+    assert os.listdir(host.path("/var/lib/mailops-queue-watch")) == ["theirs"]
+
+
 def test_modes_and_what_the_diff_shows(host):
     result = manage(host)
     assert os.stat(host.path(install.PROGRAM)).st_mode & 0o777 == 0o755
-    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o644
+    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o600
     headers = [one["after_header"] for one in result["diff"]]
     assert headers == sorted([install.PROGRAM, install.SETTINGS, units.SERVICE, units.TEST_SERVICE, units.TIMER])
     (changed,) = manage(host, threshold=500)["diff"]
     assert '"threshold": 300' in changed["before"] and '"threshold": 500' in changed["after"]
+
+
+def test_the_url_of_a_webhook_is_a_secret(host):
+    shown = json.dumps([
+        manage(host, webhook_url="https://chat.example.com:8443/services/T0/secret?key=secret"),
+        manage(host, webhook_url="https://chat.example.com/other/secret"),
+        manage(host),
+        manage(host, webhook_url="http://chat.example.com/secret"),
+        manage(host, state="absent"),
+    ], default=str)  # fmt: skip
+    assert "https://chat.example.com:8443/..." in shown
+    assert "secret" not in shown
+
+
+def test_settings_that_anybody_can_read_are_closed(host):
+    manage(host)
+    os.chmod(host.path(install.SETTINGS), 0o644)
+    result = manage(host, checking=True)
+    assert result["changed"]
+    assert [(one["before"], one["after"]) for one in result["diff"]] == [("mode 0644\n", "mode 0600\n")]
+    manage(host)
+    assert os.stat(host.path(install.SETTINGS)).st_mode & 0o777 == 0o600
+    assert not manage(host)["changed"]
 
 
 def test_only_what_differs_is_written(host):
@@ -129,14 +173,14 @@ def test_cron(host):
 
 @pytest.mark.parametrize(("interval", "when"), [("1min", "*/1 * * * *"), ("15min", "*/15"), ("1h", "0 * * * *")])
 def test_intervals_of_cron(host, interval, when):
-    manage(host, scheduler="cron", interval=interval, growth_window="1h")
+    manage(host, scheduler="cron", interval=interval)
     assert "\n%s" % when in host.read(units.CRON).decode()
 
 
 @pytest.mark.parametrize("interval", ["30s", "90s", "7min"])
 def test_intervals_that_cron_does_not_know(host, interval):
     with pytest.raises(RescueError, match="interval: cron knows whole minutes"):
-        manage(host, scheduler="cron", interval=interval, growth_window="20min")
+        manage(host, scheduler="cron", interval=interval)
 
 
 def test_neither_systemd_nor_cron(host):
@@ -146,10 +190,39 @@ def test_neither_systemd_nor_cron(host):
         manage(host)
 
 
+def test_a_directory_for_cron_is_no_cron(host, tmp_path):
+    host.programs = dict(host.programs, cron=None)
+    with pytest.raises(RescueError, match="scheduler: no cron is installed here"):
+        manage(host, scheduler="cron")
+    host.programs["crond"] = "/usr/sbin/crond"
+    assert manage(host, scheduler="cron")["changed"]
+    # That of busybox reads no /etc/cron.d.
+    (tmp_path / "crond").symlink_to("/bin/busybox")
+    host.programs["crond"] = str(tmp_path / "crond")
+    with pytest.raises(RescueError, match="scheduler: no cron is installed here"):
+        manage(host, scheduler="cron")
+
+
+@pytest.mark.parametrize("name", ["setpriv", "timeout"])
+def test_what_the_line_for_cron_needs(host, name):
+    host.programs = dict(host.programs, **{name: None})
+    with pytest.raises(RescueError, match="scheduler: cron needs %s" % name):
+        manage(host, scheduler="cron")
+
+
+def test_a_run_by_cron_ends_at_last(host):
+    manage(host, scheduler="cron")
+    text = host.read(units.CRON).decode()
+    assert "; /usr/bin/timeout -s KILL 300 /usr/bin/setpriv " in text
+    # What systemd does by itself.
+    assert " root (install -d -m 0755 -o mailops-queue-watch -g mailops-queue-watch /run/mailops-queue-watch;" in text
+
+
 def test_the_service_has_one_right_and_sees_the_queue(host):
     manage(host)
     text = host.read(units.SERVICE).decode()
-    for line in ("User=mailops-queue-watch", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
+    for line in ("User=mailops-queue-watch", "RuntimeDirectory=mailops-queue-watch",
+                 "RuntimeDirectoryPreserve=yes", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
                  "AmbientCapabilities=CAP_DAC_READ_SEARCH", "NoNewPrivileges=yes", "ProtectSystem=strict"):  # fmt: skip
         assert line in text.splitlines()
     # The queue of this test is in /tmp, which a service with PrivateTmp does not see.
@@ -180,6 +253,9 @@ def test_the_program_runs_by_itself(tmp_path):
     path.write_bytes(data)
     path.chmod(0o755)
     done = subprocess.run([str(path), "--status"], capture_output=True, cwd="/", check=False, env={})
+    assert done.returncode == 3
+    assert done.stdout == b"QUEUE UNKNOWN - the queue was not looked at yet\n", done
+    done = subprocess.run([str(path)], capture_output=True, cwd="/", check=False, env={})
     assert done.returncode == 3
     assert done.stdout.startswith(b"QUEUE UNKNOWN - /etc/mailops-queue-watch.json cannot be read"), done
     done = subprocess.run([str(path), "--nonsense"], capture_output=True, cwd="/", check=False, env={})

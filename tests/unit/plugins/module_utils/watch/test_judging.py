@@ -1,7 +1,15 @@
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.judging import conditions, growth, remember, step
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.judging import (
+    conditions,
+    due,
+    growth,
+    missed,
+    remember,
+    step,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.judging import told as note
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.queues import Reading
 
 from .conftest import SETTINGS
@@ -95,14 +103,26 @@ def test_what_is_not_asked_for_is_no_condition():
 
 
 class Told:
+    """Somebody who gets each notice that is due, unless it is `lost`."""
+
     def __init__(self):
-        self.memory = {}
+        self.known = {}
+        self.alert = None
         self.minute = 0
 
-    def __call__(self, total, later=1, names=("count",)):
+    def __call__(self, total, later=1, names=("count",), lost=False, boot="a"):
         self.minute += later
-        wrong = [{"name": one, "value": total, "threshold": 300} for one in names] if total else []
-        return step(self.memory, wrong, total, at(self.minute), 3600)
+        wrong = [{"name": one, "value": None if one == "unreadable" else total, "threshold": 300} for one in names]
+        wrong, now, ended = wrong if total else [], at(self.minute, boot), self.alert
+        self.alert = step(self.alert, wrong, total, now)
+        event = due(self.known, self.alert, wrong, now, 3600)
+        if event:
+            about = self.alert or ended or {"since": None}
+            if lost:
+                missed(self.known, event, about["since"], now)
+            else:
+                note(self.known, event, about["since"], wrong, now)
+        return event
 
 
 def test_one_alert_then_silence_then_a_reminder_then_recovery():
@@ -137,21 +157,42 @@ def test_another_kind_of_trouble_is_told_at_once_after_a_recovery():
 def test_a_queue_that_becomes_unreadable_is_told_at_once():
     told = Told()
     assert told(400) == "alert"
-    wrong = [{"name": "unreadable", "value": None, "threshold": None}]
-    assert step(told.memory, wrong, None, at(3), 3600) == "reminder"
-    assert step(told.memory, wrong, None, at(4), 3600) is None
+    assert told(1, names=["unreadable"]) == "reminder"
+    assert told(1, names=["unreadable"]) is None
+
+
+def test_what_got_lost_is_due_until_it_is_told():
+    told = Told()
+    assert [told(400, lost=True), told(400, lost=True), told(0, lost=True)] == ["alert", "alert", "recovery"]
+    assert [told(450), told(450)] == ["alert", None]
+    assert [told(0), told(0)] == ["recovery", None]
+
+
+def test_an_alert_that_got_lost_soon_after_a_recovery_is_due_though_less_is_left_of_it():
+    told = Told()
+    assert [told(400), told(0), told(800, lost=True), told(500)] == ["alert", "recovery", "alert", "alert"]
+
+
+def test_a_recovery_that_got_lost_is_due_again():
+    told = Told()
+    assert [told(400), told(0, lost=True), told(0), told(0)] == ["alert", "recovery", "recovery", None]
+
+
+def test_a_lost_recovery_is_not_due_while_there_is_an_alert():
+    told = Told()
+    assert [told(400), told(0, lost=True), told(410), told(410)] == ["alert", "recovery", None, None]
+    assert [told(410, later=60), told(410, later=60), told(0)] == ["alert", "reminder", "recovery"]
 
 
 def test_peak_and_beginning_are_kept():
     told = Told()
     for total in (400, 9000, 500):
         told(total)
-    assert told.memory["alert"]["peak"] == 9000
-    assert told.memory["alert"]["since"] == list(at(1))
+    assert told.alert["peak"] == 9000
+    assert told.alert["since"] == list(at(1))
 
 
 def test_a_clock_set_back_over_a_reboot_does_not_silence():
     told = Told()
     told(400)
-    wrong = [{"name": "count", "value": 400, "threshold": 300}]
-    assert step(told.memory, wrong, 400, at(-500, "b"), 3600) == "reminder"
+    assert told(400, later=-500, boot="b") == "reminder"

@@ -35,8 +35,9 @@ def test_another_server_is_good():
         ("interval: expected a time", {"interval": "often"}),
         ("interval: expected 10s to 1h", {"interval": "5s"}),
         ("interval: expected 10s to 1h", {"interval": "2h"}),
-        ("growth_window: expected one to 100 times", {"growth_window": "30s"}),
-        ("growth_window: expected one to 100 times", {"growth_window": "1d"}),
+        ("growth_window: expected one to 100 times", {"growth": 50, "growth_window": "30s"}),
+        ("growth_window: expected one to 100 times", {"growth": 50, "growth_window": "1d"}),
+        ("growth_window: expected a time", {"growth_window": "long"}),
         ("cooldown: expected a time", {"cooldown": ""}),
         ("age: expected a time", {"age": "old"}),
         ("threshold: expected 1 to", {"threshold": 0}),
@@ -79,6 +80,17 @@ def test_bad_options_are_named(sentence, options):
     assert str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize("url", ["https://x:y/secret", "ftp://x/secret", "https://x/a secret", "https://u:secret@x/"])
+def test_a_bad_url_is_not_shown(url):
+    with pytest.raises(RescueError) as caught:
+        check(dict(GOOD, webhook_url=url))
+    assert "secret" not in str(caught.value).replace("a secret.", "")
+
+
+def test_the_window_matters_only_where_growth_is_watched():
+    assert check(dict(GOOD, interval="10min"))["growth"] == 0
+
+
 def test_a_file_that_the_service_cannot_see_is_refused(tmp_path):
     # pytest's own directories are below /tmp, which the service has for itself.
     token = tmp_path / "token"
@@ -104,3 +116,10 @@ def test_what_was_checked_is_read_back(tmp_path):
     settings = check(GOOD)
     (tmp_path / "settings").write_text(json.dumps(settings))
     assert load(str(tmp_path / "settings")) == settings
+
+
+def test_two_queues_of_one_name_are_refused(tmp_path):
+    queue = {"name": "postfix", "mta": "postfix", "directories": ["/a"]}
+    (tmp_path / "settings").write_text(json.dumps(dict(check(GOOD), queues=[queue, dict(queue, directories=["/b"])])))
+    with pytest.raises(RescueError, match="two queues of one name"):
+        load(str(tmp_path / "settings"))
