@@ -102,7 +102,7 @@ def host(home, port):
 
 
 def test_the_second_run_tells_what_changed(schedule, home, hook):
-    with serving(Script()) as port:
+    with serving(Script(domain="mail.example.com")) as port:
         schedule.play.hosts({"b": {"b1": host(home, port)}})
         made = schedule.run()
         assert (made.status, hook.told) == (0, []), made.text
@@ -138,15 +138,16 @@ def test_the_second_run_tells_what_changed(schedule, home, hook):
     assert not (schedule.path / "runner" / "env").exists()
 
 
-def test_what_was_not_told_is_told_by_the_next_run(schedule, hook):
-    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+def test_what_was_not_told_is_told_by_the_next_run(schedule, home, hook):
     schedule.settings["alert_unknown"] = True
-    hook.status = 500
-    made = schedule.run()
-    assert made.status == 3 and "an alert did not get out" in made.text
-    hook.status = 204
-    made = schedule.run()
-    assert made.status == 3, made.text
+    with serving(Script(domain="mail.example.com")) as port:
+        schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}, "b": {"b1": host(home, port)}})
+        hook.status = 500
+        made = schedule.run()
+        assert made.status == 3 and "an alert did not get out" in made.text
+        hook.status = 204
+        made = schedule.run()
+        assert made.status == 3, made.text
     assert [one["time"] for one in hook.told] == [hook.told[0]["time"]] * 2
     assert hook.told[1]["hosts"] == [{"name": "gone", "before": None, "after": "unreachable", "controls": []}]
     assert json.loads((schedule.path / "pending.json").read_text()) == []
@@ -174,6 +175,36 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     assert "they were not checked: " in told["text"]
     assert ("the run ended with timeout" in told["text"]) == (broken == "timeout")
     assert schedule.reports() == []
+
+
+@pytest.mark.parametrize(("inventory", "words"), [
+    (None, "none of 1 hosts could be checked"),
+    ("all: {hosts: {}}", "there was no host to check"),
+    ("all: {hosts: [", "the run made no report"),
+])  # fmt: skip
+def test_nothing_checked_is_an_alert(schedule, hook, inventory, words):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    if inventory is not None:
+        (schedule.play.directory / "hosts.yml").write_text(inventory)
+    made = schedule.run()
+    assert made.status == 3, made.text
+    assert [one["event"] for one in hook.told] == ["no_report"] and words in hook.told[0]["text"], hook.told
+    assert schedule.reports() == []
+
+
+def test_a_source_that_cannot_be_read_is_an_alert(schedule, hook, home):
+    with serving(Script(domain="mail.example.com")) as port:
+        schedule.play.hosts({"b": {"b1": host(home, port)}})
+        sources = schedule.play.directory / "sources"
+        sources.mkdir()
+        (schedule.play.directory / "hosts.yml").rename(sources / "hosts.yml")
+        schedule.settings["inventory"] = str(sources)
+        made = schedule.run()
+        assert made.status == 0, made.text
+        (sources / "more.yml").write_text("all: {hosts: [")
+        made = schedule.run()
+    assert made.status == 3 and [one["event"] for one in hook.told] == ["no_report"], made.text
+    assert len(schedule.reports()) == 1
 
 
 @pytest.mark.parametrize(("option", "value", "words"), [

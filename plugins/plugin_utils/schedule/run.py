@@ -72,8 +72,9 @@ def _run(settings, play):
     try:
         check(settings)
         play(settings, kept.last())
-        document, fresh = _made(settings, before)
-        made = deciding.turned(document, settings)
+        found, fresh = _made(settings, before)
+        made = deciding.turned(found, settings)
+        document = found
     except (NoReport, RescueError) as error:
         made = deciding.no_report(error, settings)
     except Exception as error:  # whatever kept the servers from being checked is told
@@ -88,7 +89,7 @@ def _run(settings, play):
     if document is not None:
         hosts = document["summary"]["hosts"]
         counts = ", ".join("%d %s" % (hosts[name], name) for name in ("pass", "fail", "unknown", "unreachable"))
-        print("%d hosts: %s" % (hosts["total"], counts))
+        print("; ".join(["%d hosts: %s" % (hosts["total"], counts)] + deciding.vanished(document)))
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         # Not where the alert may yet be lost: then the next run is to find the same.
         if done:
@@ -133,6 +134,10 @@ def _made(settings, before):
             raise ValueError("it has no exit status")
     except (OSError, ValueError, KeyError, TypeError, UnusablePrevious) as error:
         raise NoReport("its report cannot be read: %s" % error) from error
+    # Kept, it would be what the next is compared with: no host could turn from pass to fail.
+    reason = deciding.unchecked(document)
+    if reason is not None:
+        raise NoReport(reason)
     return document, fresh
 
 
@@ -157,6 +162,8 @@ def _play(settings, previous):
             "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report",
             "ANSIBLE_COLLECTIONS_PATH": "%s:%s" % (_ROOT, os.environ.get("ANSIBLE_COLLECTIONS_PATH", _COLLECTIONS)),
             "PATH": path,
+            # Ansible only warns.
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
         },
         rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
         # It would take the files of the first run for all others.

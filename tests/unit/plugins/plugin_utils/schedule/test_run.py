@@ -36,11 +36,14 @@ def sent(monkeypatch):
 
 def night(tmp_path, status, previous=None, code=0):
     """What plays a night: its report says that the host's control `small` has this status."""
+    return reporting(tmp_path, {"a": {"small": status}}, previous and {"a": {"small": previous}}, code)
 
+
+def reporting(tmp_path, found, previous=None, code=0):
     def play(settings, compared):
         play.compared = compared
-        made = document({"a": {"small": status}}, previous and {"a": {"small": previous}})
-        hosts = {"total": 1, "pass": 0, "fail": 0, "unknown": 0, "unreachable": 0}
+        made = document(found, previous)
+        hosts = {"total": len(found), "pass": 0, "fail": 0, "unknown": 0, "unreachable": 0}
         made.update(schema_version=1, history=[], summary={"exit_code": code, "hosts": hosts})
         for one in made["controls"]:
             one["title"] = one["id"]
@@ -64,6 +67,38 @@ def test_a_report_of_an_earlier_run_is_none(settings, sent, tmp_path):
     assert program.run(settings, lambda *unused: None) == 3
     assert [one["event"] for one in sent] == ["no_report"]
     assert Kept(settings["directory"]).names() == []
+
+
+@pytest.mark.parametrize(("found", "words"), [
+    ({}, "there was no host to check; no longer in the inventory: a"),
+    ({"a": "unreachable", "b": "unreachable"}, "none of 2 hosts could be checked"),
+    ({"a": {"small": "error"}}, "none of 1 hosts could be checked"),
+])  # fmt: skip
+def test_a_night_on_which_nothing_was_checked(settings, sent, tmp_path, capsys, found, words):
+    good = {"a": {"small": "pass"}}
+    assert program.run(settings, reporting(tmp_path, good)) == 0
+    kept = Kept(settings["directory"]).names()
+    assert program.run(settings, reporting(tmp_path, found, good)) == 3
+    (told,) = sent
+    assert (told["event"], told["text"]) == ("no_report", "ALERT mail servers: they were not checked: " + words)
+    # With an empty report, nothing could turn from pass to fail.
+    assert Kept(settings["directory"]).names() == kept
+    assert told["text"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("found", [
+    {"a": "unreachable", "b": {"small": "pass"}},
+    {"a": {"small": "pass", "other": "error"}},
+])  # fmt: skip
+def test_a_night_on_which_something_was_checked(settings, sent, tmp_path, found):
+    assert program.run(settings, reporting(tmp_path, found, code=3)) == 3
+    assert sent == [] and len(Kept(settings["directory"]).names()) == 1
+
+
+def test_hosts_that_vanished_are_said(settings, sent, tmp_path, capsys):
+    good = {"a": {"small": "pass"}, "b\x1b": {"small": "pass"}}
+    assert program.run(settings, reporting(tmp_path, {"a": {"small": "pass"}}, good)) == 0
+    assert sent == [] and "no longer in the inventory: b\\x1b" in capsys.readouterr().out
 
 
 def test_a_full_disk_keeps_no_alert_from_being_sent(settings, sent, tmp_path, monkeypatch):
