@@ -45,8 +45,9 @@ class Kept:
             keep(os.path.join(directory, name), os.path.join(new, name))
         names = self.names()
         # The last stays the last when the clock is set back, or two runs end within one second.
-        while names and stamp <= names[-1]:
-            stamp = names[-1] + "+"
+        if names and stamp <= names[-1]:
+            stamp, _plus, number = names[-1].partition("+")
+            stamp = "%s+%06d" % (stamp, int(number) + 1 if number.isdigit() else 1)
         os.rename(new, os.path.join(self.reports, stamp))
         _sync(self.reports)
         for name in self.names()[:-most]:
