@@ -18,6 +18,7 @@ import sys
 from datetime import datetime, timezone
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.text import visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import deciding
@@ -79,11 +80,11 @@ def _run(settings, play):
         made = deciding.no_report(error, settings)
     except Exception as error:  # whatever kept the servers from being checked is told
         made = deciding.no_report("%s: %s" % (type(error).__name__, error), settings)
-    usual = channels.names(settings)
+    usual = channels.targets(settings)
     pending = [one for one in kept.pending() if one[0] in usual]
     if made is not None:
         print(made["text"])
-        pending += [(channel, made) for channel in usual]
+        pending += [(target, made) for target in usual]
     # In this order: a run that is killed here is compared with the same report again, and tells twice, not never.
     done = _try("alerts are not written down", kept.remember, pending)
     if document is not None:
@@ -95,8 +96,8 @@ def _run(settings, play):
         if done:
             done = _try("the report is not kept", kept.add, settings["report_directory"], fresh, stamp,
                         settings["keep_reports"])  # fmt: skip
-    unsent = _send(pending, settings)
-    done = _try("alerts are not written down", kept.remember, unsent) and done
+    unsent, lost = _send(pending, settings)
+    done = _try("alerts are not written down", kept.remember, unsent) and done and not lost
     status = document["summary"]["exit_code"] if document is not None else UNKNOWN
     return status or (UNDELIVERED if unsent or not done else 0)
 
@@ -112,12 +113,18 @@ def _try(what, function, *arguments):
 
 
 def _send(pending, settings):
-    unsent = []
-    for pair, reason in zip(pending, channels.send_all(pending, settings)):
-        if reason is not None:
-            print("%s: an alert did not get out, and is sent by the next run: %s" % (pair[0], reason), file=sys.stderr)
-            unsent.append(pair)
-    return unsent
+    """Return what the next run is to send, and whether anything was refused for good."""
+    unsent, lost = [], False
+    for (target, made), reason in zip(pending, channels.send_all(pending, settings)):
+        if reason is None:
+            continue
+        if getattr(reason, "final", False):
+            lost, then = True, "was refused for good"
+        else:
+            unsent.append((target, made))
+            then = "did not get out, and is sent by the next run"
+        print("%s: an alert %s: %s" % (visible(target), then, reason), file=sys.stderr)
+    return unsent, lost
 
 
 def _made(settings, before):

@@ -61,7 +61,12 @@ def test_alerts_are_remembered_and_bounded(tmp_path):
     assert kept.pending() == []
     kept.remember([])
     assert not (tmp_path / "pending.json").exists()
-    kept.remember([("webhook", {"text": str(number)}) for number in range(60)])
-    assert [made["text"] for _channel, made in kept.pending()] == [str(number) for number in range(10, 60)]
+    notices = [{"text": str(number)} for number in range(60)]
+    kept.remember([(target, made) for made in notices for target in ("webhook", "smtp:a@example.com")])
+    pending = kept.pending()
+    assert [(target, made["text"]) for target, made in pending[::2]] == [("webhook", str(n)) for n in range(10, 60)]
+    assert {target for target, _made in pending[1::2]} == {"smtp:a@example.com"}
+    # One mail is sent to all whom the same notice is for.
+    assert all(one[1] is other[1] for one, other in zip(pending[::2], pending[1::2]))
     (tmp_path / "pending.json").write_text("{")
     assert kept.pending() == []

@@ -147,3 +147,38 @@ def test_by_mail(settings, tmp_path, monkeypatch):
     (lines,) = script.mails
     assert "Subject: ALERT mail servers: 1 of 1 fails now: a" in lines
     assert "a: pass, now fail" in lines and "  small (low)" in lines
+
+
+@pytest.mark.parametrize(("refusal", "again"), [("450 4.2.0 Come back", 1), ("550 5.1.1 No such user", 0)])
+def test_by_mail_to_several_of_whom_one_is_refused(settings, tmp_path, monkeypatch, capsys, refusal, again):
+    monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.1"])
+    script = Taking()
+    script.refusal = refusal
+    with serving(script) as port:
+        settings["webhook"] = None
+        settings["smtp"] = {"host": "localhost", "port": port, "tls": "auto", "from": "c@example.com",
+                            "to": ["ops@example.com", "nobody@example.com", "night@example.com"]}  # fmt: skip
+        assert program.run(settings, night(tmp_path, "fail", "pass")) == 1
+        assert len(script.mails) == 1 and refusal in capsys.readouterr().err
+        del script.commands[:]
+        assert program.run(settings, night(tmp_path, "fail", "fail")) == again
+        told = [one for one in script.commands if one.lower().startswith("rcpt")]
+        assert told == ["rcpt TO:<nobody@example.com>"] * again and len(script.mails) == 1
+        script.refusal = None
+        assert program.run(settings, night(tmp_path, "fail", "fail")) == 0
+    assert len(script.mails) == 1 + again
+
+
+def test_one_mail_goes_to_all_who_were_not_told(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.1"])
+    script = Taking()
+    settings["webhook"] = None
+    settings["smtp"] = {"host": "localhost", "port": 1, "tls": "auto", "from": "c@example.com",
+                        "to": ["%d@example.com" % number for number in range(20)]}  # fmt: skip
+    for _night in range(4):
+        assert program.run(settings, night(tmp_path, "fail", "pass")) == 1
+    with serving(script) as port:
+        settings["smtp"]["port"] = port
+        assert program.run(settings, night(tmp_path, "fail", "fail")) == 0
+    assert len(script.mails) == 4
+    assert len([one for one in script.commands if one.lower().startswith("rcpt")]) == 80
