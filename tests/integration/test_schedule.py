@@ -70,8 +70,9 @@ class Schedule:
     def run(self, *arguments):
         file = self.play.directory / "settings.json"
         file.write_text(json.dumps(self.settings))
-        made = self.play.run([sys.executable, "-B", "-m", PROGRAM, str(file), *arguments],
-                             PYTHONPATH=str(self.play.directory))  # fmt: skip
+        # Systemd knows nothing of it.
+        made = self.play.run(["env", "-u", "ANSIBLE_COLLECTIONS_PATH", sys.executable, "-B", "-m", PROGRAM, str(file),
+                              *arguments], PYTHONPATH=str(self.play.directory))  # fmt: skip
         assert "Traceback" not in made.text, made.text
         return made
 
@@ -205,6 +206,45 @@ def test_a_source_that_cannot_be_read_is_an_alert(schedule, hook, home):
         made = schedule.run()
     assert made.status == 3 and [one["event"] for one in hook.told] == ["no_report"], made.text
     assert len(schedule.reports()) == 1
+
+
+INVENTORY_PLUGIN = """
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+DOCUMENTATION = "{name: given, short_description: x, options: {plugin: {description: x}}}"
+
+
+class InventoryModule(BaseInventoryPlugin):
+    NAME = "own.inventory.given"
+
+    def verify_file(self, path):
+        return True
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        inventory.add_host("gone")
+        for name, value in %r.items():
+            inventory.set_variable("gone", name, value)
+"""
+
+
+def test_the_projects_collections_are_found(schedule, hook, tmp_path):
+    plugins = tmp_path / "installed" / "ansible_collections" / "own" / "inventory" / "plugins" / "inventory"
+    plugins.mkdir(parents=True)
+    (plugins / "given.py").write_text(INVENTORY_PLUGIN % NOTHING_LISTENS)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ncollections_path = installed\n")
+    (tmp_path / "hosts.yml").write_text("plugin: own.inventory.given\n")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "none of 1 hosts could be checked" in told["text"]
+
+
+def test_a_configuration_that_cannot_be_read_is_an_alert(schedule, hook, tmp_path):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    (tmp_path / "ansible.cfg").write_text("collections_path = installed\n")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "Ansible's configuration cannot be read: " in told["text"] and "ansible.cfg" in told["text"]
 
 
 @pytest.mark.parametrize(("option", "value", "words"), [

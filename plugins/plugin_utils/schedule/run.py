@@ -14,6 +14,7 @@ import argparse
 import fcntl
 import json
 import os
+import subprocess
 import sys
 from datetime import datetime, timezone
 
@@ -28,10 +29,10 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings i
 __all__ = ["main", "run"]
 
 UNDELIVERED, UNKNOWN = 1, 3
+_CONFIGURATION_SECONDS = 120
 
 # Not resolved: in a checkout, links lead there.
 _ROOT = os.path.abspath(__file__).partition("/ansible_collections/mailops/rescue/")[0]
-_COLLECTIONS = "~/.ansible/collections:/usr/share/ansible/collections"
 
 
 class NoReport(Exception):
@@ -149,7 +150,7 @@ def _made(settings, before):
 
 
 def _play(settings, previous):
-    import ansible_runner
+    import ansible_runner.interface
 
     private = os.path.join(settings["directory"], "runner")
     os.makedirs(private, mode=0o700, exist_ok=True)
@@ -162,12 +163,12 @@ def _play(settings, previous):
         variables["report_previous"] = previous
     # What the run uses is what this program is part of.
     path = "%s:%s" % (os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))
-    made = ansible_runner.run(
+    made = ansible_runner.interface.init_runner(
         private_data_dir=private, project_dir=settings["project"], playbook=settings["playbook"],
         inventory=settings["inventory"], limit=settings["limit"] or None, extravars=variables,
         envvars={
             "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report",
-            "ANSIBLE_COLLECTIONS_PATH": "%s:%s" % (_ROOT, os.environ.get("ANSIBLE_COLLECTIONS_PATH", _COLLECTIONS)),
+            "ANSIBLE_COLLECTIONS_PATH": ":".join([_ROOT, *_collections(settings["project"], path)]),
             "PATH": path,
             # Ansible only warns.
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
@@ -176,6 +177,21 @@ def _play(settings, previous):
         # It would take the files of the first run for all others.
         suppress_env_files=True,
     )  # fmt: skip
+    made.run()
     # A run that failed is one that found something, or made no report.
     if made.status in ("timeout", "canceled", "error"):
         raise NoReport("the run ended with %s; its output is in %s" % (made.status, made.config.artifact_dir))
+
+
+def _collections(project, path):
+    """Return where the project has its collections; our own variable takes the place of its configuration."""
+    made = subprocess.run(
+        ["ansible-config", "dump", "--format", "json"],
+        cwd=project, env=dict(os.environ, PATH=path, ANSIBLE_NOCOLOR="1"), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, errors="replace", timeout=_CONFIGURATION_SECONDS, check=False,
+    )  # fmt: skip
+    try:
+        return next(one["value"] for one in json.loads(made.stdout) if one.get("name") == "COLLECTIONS_PATHS")
+    except (ValueError, StopIteration):
+        said = " ".join(made.stderr.split()) or "ansible-config ended with %d" % made.returncode
+        raise NoReport("Ansible's configuration cannot be read: %s" % said) from None
