@@ -247,6 +247,43 @@ def test_a_configuration_that_cannot_be_read_is_an_alert(schedule, hook, tmp_pat
     assert "Ansible's configuration cannot be read: " in told["text"] and "ansible.cfg" in told["text"]
 
 
+ASKING = "[defaults]\nask_pass = true\nask_vault_pass = true\n[privilege_escalation]\nbecome_ask_pass = true\n"
+ASKING_SCRIPT = """#!/bin/sh
+%s
+echo '{"a": {"hosts": ["gone"]}, "_meta": {"hostvars": {"gone": {"ansible_host": "127.0.0.1", "ansible_port": 1}}}}'
+"""
+
+
+@pytest.mark.parametrize(("configuration", "script"), [
+    (ASKING, ":"),
+    # As ssh does for a passphrase, or a host's key.
+    ("", "(printf 'Password: ' && read answer) <>/dev/tty >&0"),
+    ("", "read answer"),
+])  # fmt: skip
+def test_nobody_is_asked(schedule, hook, tmp_path, configuration, script):
+    (tmp_path / "ansible.cfg").write_text(configuration)
+    (tmp_path / "hosts").write_text(ASKING_SCRIPT % script)
+    (tmp_path / "hosts").chmod(0o755)
+    schedule.settings.update(inventory=str(tmp_path / "hosts"), timeout="20s")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "none of 1 hosts could be checked" in told["text"]
+
+
+@pytest.mark.parametrize("checked", ["true", "false"])
+def test_the_project_says_whether_keys_of_hosts_are_checked(schedule, tmp_path, checked):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    program = tmp_path / "ssh"
+    program.write_text('#!/bin/sh\necho "$@" >>"$0.said"\nexit 255\n')
+    program.chmod(0o755)
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nhost_key_checking = %s\n[ssh_connection]\nssh_executable = %s\n" % (checked, program)
+    )
+    assert schedule.run().status == 3
+    said = (tmp_path / "ssh.said").read_text()
+    assert "ControlPersist" in said and ("StrictHostKeyChecking=no" in said) == (checked == "false")
+
+
 @pytest.mark.parametrize(("option", "value", "words"), [
     ("inventory", "/nosuch", "inventory: expected"),
     ("keep_reports", 0, "keep_reports: expected 1 to"),

@@ -30,6 +30,7 @@ __all__ = ["main", "run"]
 
 UNDELIVERED, UNKNOWN = 1, 3
 _CONFIGURATION_SECONDS = 120
+_DETACHED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "detached.py")
 
 # Not resolved: in a checkout, links lead there.
 _ROOT = os.path.abspath(__file__).partition("/ansible_collections/mailops/rescue/")[0]
@@ -172,11 +173,16 @@ def _play(settings, previous):
             "PATH": path,
             # Ansible only warns.
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "ANSIBLE_ASK_PASS": "false",
+            "ANSIBLE_ASK_VAULT_PASS": "false",
+            "ANSIBLE_BECOME_ASK_PASS": "false",
         },
         rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
         # It would take the files of the first run for all others.
         suppress_env_files=True,
     )  # fmt: skip
+    # There is nobody to ask.
+    made.config.command = [sys.executable, "-B", _DETACHED, *made.config.command]
     made.run()
     # A run that failed is one that found something, or made no report.
     if made.status in ("timeout", "canceled", "error"):
@@ -193,5 +199,5 @@ def _collections(project, path):
     try:
         return next(one["value"] for one in json.loads(made.stdout) if one.get("name") == "COLLECTIONS_PATHS")
     except (ValueError, StopIteration):
-        said = " ".join(made.stderr.split()) or "ansible-config ended with %d" % made.returncode
+        said = " ".join(made.stderr.partition("Traceback")[0].split()) or "exit status %d" % made.returncode
         raise NoReport("Ansible's configuration cannot be read: %s" % said) from None
