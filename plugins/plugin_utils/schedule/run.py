@@ -181,6 +181,9 @@ def _play(settings, previous):
         # It would take the files of the first run for all others.
         suppress_env_files=True,
     )  # fmt: skip
+    # With ansible-runner, keys of hosts are not checked, whatever the project says.
+    if "ANSIBLE_HOST_KEY_CHECKING" not in os.environ:
+        made.config.env.pop("ANSIBLE_HOST_KEY_CHECKING", None)
     # There is nobody to ask.
     made.config.command = [sys.executable, "-B", _DETACHED, *made.config.command]
     made.run()
