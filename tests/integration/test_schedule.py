@@ -357,6 +357,33 @@ def test_what_the_role_writes_and_removes(role, schedule, hook, tmp_path):
     assert schedule.reports() == ["20260101T000000Z"]
 
 
+def test_root_gives_nobody_what_a_link_leads_to(role, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    # Who may write in there could have made it.
+    (tmp_path / "kept" / "report").symlink_to(tmp_path / "theirs")
+    made = role("files")
+    assert made.status == 0, made.text
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    for option in ("report_directory", "directory"):
+        made = role("files", **{"compliance_schedule_" + option: str(tmp_path / "link")})
+        assert made.status == 2 and "already exists as a link" in made.text, made.text
+    assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("place", "writable"), [
+    ("kept/report", []), ("other", ["other"]), ("kept/../other", ["other"]),
+])  # fmt: skip
+def test_where_a_run_may_write(role, tmp_path, place, writable):
+    made = role("files", compliance_schedule_report_directory=str(tmp_path / place))
+    assert made.status == 0, made.text
+    unit = (tmp_path / "units" / "mailops-compliance.service").read_text()
+    (line,) = [one for one in unit.splitlines() if one.startswith("ReadWritePaths=")]
+    found = [os.path.normpath(one) for one in re.findall('"(.*?)"', line)]
+    assert found == [str(tmp_path / one) for one in ["kept", *writable]]
+    assert (tmp_path / "other").exists() == bool(writable)
+
+
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_check_mode_of_the_whole_role(role, tmp_path, state):
     before = {path for path in tmp_path.rglob("*") if path.name not in ("role.yml", "role.json", "hosts.yml")}

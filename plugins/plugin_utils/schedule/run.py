@@ -74,6 +74,7 @@ def _run(settings, play):
     document = None
     try:
         check(settings)
+        os.makedirs(settings["report_directory"], mode=0o750, exist_ok=True)
         play(settings, kept.last())
         found, fresh = _made(settings, before)
         made = deciding.turned(found, settings)

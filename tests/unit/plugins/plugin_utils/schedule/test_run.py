@@ -101,6 +101,12 @@ def test_hosts_that_vanished_are_said(settings, sent, tmp_path, capsys):
     assert sent == [] and "no longer in the inventory: b\\x1b" in capsys.readouterr().out
 
 
+def test_the_place_for_the_report_is_made_by_the_run(settings, sent, tmp_path):
+    modes = []
+    program.run(settings, lambda *unused: modes.append((tmp_path / "report").stat().st_mode & 0o777))
+    assert modes == [0o750]
+
+
 def test_a_full_disk_keeps_no_alert_from_being_sent(settings, sent, tmp_path, monkeypatch):
     def full(*unused):
         raise OSError(errno.ENOSPC, "No space left on device")
