@@ -59,7 +59,7 @@ class Schedule:
         self.play = play
         self.path = play.directory / "kept"
         self.settings = {
-            "version": 1, "name": "control", "project": str(play.directory),
+            "version": 1, "name": "control", "calendar": "daily", "random_delay": "1h", "project": str(play.directory),
             "inventory": str(play.directory / "hosts.yml"), "playbook": "mailops.rescue.comply", "limit": "",
             "directory": str(self.path), "report_directory": str(self.path / "report"), "report_formats": "json,html",
             "timeout": "10min", "keep_artifacts": 2, "keep_reports": 2, "alert_unknown": False, "extra_vars": {},
@@ -291,8 +291,13 @@ def test_the_project_says_whether_keys_of_hosts_are_checked(schedule, tmp_path, 
     ("smtp_host", "127.0.0.1", "smtp_to: expected"),
     ("extra_vars", {"report_directory": "x"}, "extra_vars: report_directory"),
     ("timeout", "soon", "timeout: "),
+    ("calendar", "every night", "calendar: expected a time as systemd's OnCalendar= has it, got 'every night'."),
+    ("calendar", "", "calendar: "),
+    ("random_delay", "a while", "random_delay: expected a span of time as systemd has it, got 'a while'."),
 ])  # fmt: skip
 def test_settings_are_checked(schedule, option, value, words):
+    if option in ("calendar", "random_delay") and shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
     schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
     assert schedule.run("--check").status == 0
     schedule.settings[option] = value
@@ -397,6 +402,17 @@ def test_check_mode_of_the_whole_role(role, tmp_path, state):
 def test_needed_variables_are_named(role):
     made = role("files", compliance_schedule_user="")
     assert made.status == 2 and "compliance_schedule_user: expected a value" in made.text
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(("option", "value"), [("calendar", "every night"), ("random_delay", "a while")])
+def test_a_timer_that_systemd_would_refuse_is_not_written(role, tmp_path, option, value):
+    assert role("files", compliance_schedule_random_delay=0).status == 0
+    before = [(tmp_path / name).read_text() for name in ("mailops-compliance.json", "units/mailops-compliance.timer")]
+    made = role("files", **{"compliance_schedule_" + option: value})
+    assert made.status == 2 and option + ": expected" in made.text, made.text
+    after = [(tmp_path / name).read_text() for name in ("mailops-compliance.json", "units/mailops-compliance.timer")]
+    assert after == before
 
 
 def test_wrong_settings_are_not_written(role, tmp_path):
