@@ -24,7 +24,12 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch import channe
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import deciding
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept, files
-from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import check, check_channels, check_timer, load
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import (
+    check,
+    check_channels,
+    check_timer,
+    load,
+)
 
 __all__ = ["main", "run"]
 

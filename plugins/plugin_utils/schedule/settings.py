@@ -99,9 +99,8 @@ def check_timer(given):
     ):
         _expect(option, given, str, "text")
         try:
-            made = subprocess.run(
-                ["systemd-analyze", verb, "--", given[option]], stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
+            command = ["systemd-analyze", verb, "--", given[option]]
+            made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         except FileNotFoundError:
             return
         # Old ones do not know about spans.
