@@ -59,7 +59,7 @@ class Schedule:
         self.play = play
         self.path = play.directory / "kept"
         self.settings = {
-            "version": 1, "name": "control", "project": str(play.directory),
+            "version": 1, "name": "control", "calendar": "daily", "random_delay": "1h", "project": str(play.directory),
             "inventory": str(play.directory / "hosts.yml"), "playbook": "mailops.rescue.comply", "limit": "",
             "directory": str(self.path), "report_directory": str(self.path / "report"), "report_formats": "json,html",
             "timeout": "10min", "keep_artifacts": 2, "keep_reports": 2, "alert_unknown": False, "extra_vars": {},
@@ -70,8 +70,9 @@ class Schedule:
     def run(self, *arguments):
         file = self.play.directory / "settings.json"
         file.write_text(json.dumps(self.settings))
-        made = self.play.run([sys.executable, "-B", "-m", PROGRAM, str(file), *arguments],
-                             PYTHONPATH=str(self.play.directory))  # fmt: skip
+        # Systemd knows nothing of it.
+        made = self.play.run(["env", "-u", "ANSIBLE_COLLECTIONS_PATH", sys.executable, "-B", "-m", PROGRAM, str(file),
+                              *arguments], PYTHONPATH=str(self.play.directory))  # fmt: skip
         assert "Traceback" not in made.text, made.text
         return made
 
@@ -102,7 +103,7 @@ def host(home, port):
 
 
 def test_the_second_run_tells_what_changed(schedule, home, hook):
-    with serving(Script()) as port:
+    with serving(Script(domain="mail.example.com")) as port:
         schedule.play.hosts({"b": {"b1": host(home, port)}})
         made = schedule.run()
         assert (made.status, hook.told) == (0, []), made.text
@@ -138,15 +139,16 @@ def test_the_second_run_tells_what_changed(schedule, home, hook):
     assert not (schedule.path / "runner" / "env").exists()
 
 
-def test_what_was_not_told_is_told_by_the_next_run(schedule, hook):
-    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+def test_what_was_not_told_is_told_by_the_next_run(schedule, home, hook):
     schedule.settings["alert_unknown"] = True
-    hook.status = 500
-    made = schedule.run()
-    assert made.status == 3 and "an alert did not get out" in made.text
-    hook.status = 204
-    made = schedule.run()
-    assert made.status == 3, made.text
+    with serving(Script(domain="mail.example.com")) as port:
+        schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}, "b": {"b1": host(home, port)}})
+        hook.status = 500
+        made = schedule.run()
+        assert made.status == 3 and "an alert did not get out" in made.text
+        hook.status = 204
+        made = schedule.run()
+        assert made.status == 3, made.text
     assert [one["time"] for one in hook.told] == [hook.told[0]["time"]] * 2
     assert hook.told[1]["hosts"] == [{"name": "gone", "before": None, "after": "unreachable", "controls": []}]
     assert json.loads((schedule.path / "pending.json").read_text()) == []
@@ -176,6 +178,112 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     assert schedule.reports() == []
 
 
+@pytest.mark.parametrize(("inventory", "words"), [
+    (None, "none of 1 hosts could be checked"),
+    ("all: {hosts: {}}", "there was no host to check"),
+    ("all: {hosts: [", "the run made no report"),
+])  # fmt: skip
+def test_nothing_checked_is_an_alert(schedule, hook, inventory, words):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    if inventory is not None:
+        (schedule.play.directory / "hosts.yml").write_text(inventory)
+    made = schedule.run()
+    assert made.status == 3, made.text
+    assert [one["event"] for one in hook.told] == ["no_report"] and words in hook.told[0]["text"], hook.told
+    assert schedule.reports() == []
+
+
+def test_a_source_that_cannot_be_read_is_an_alert(schedule, hook, home):
+    with serving(Script(domain="mail.example.com")) as port:
+        schedule.play.hosts({"b": {"b1": host(home, port)}})
+        sources = schedule.play.directory / "sources"
+        sources.mkdir()
+        (schedule.play.directory / "hosts.yml").rename(sources / "hosts.yml")
+        schedule.settings["inventory"] = str(sources)
+        made = schedule.run()
+        assert made.status == 0, made.text
+        (sources / "more.yml").write_text("all: {hosts: [")
+        made = schedule.run()
+    assert made.status == 3 and [one["event"] for one in hook.told] == ["no_report"], made.text
+    assert len(schedule.reports()) == 1
+
+
+INVENTORY_PLUGIN = """
+from ansible.plugins.inventory import BaseInventoryPlugin
+
+DOCUMENTATION = "{name: given, short_description: x, options: {plugin: {description: x}}}"
+
+
+class InventoryModule(BaseInventoryPlugin):
+    NAME = "own.inventory.given"
+
+    def verify_file(self, path):
+        return True
+
+    def parse(self, inventory, loader, path, cache=True):
+        super().parse(inventory, loader, path, cache)
+        inventory.add_host("gone")
+        for name, value in %r.items():
+            inventory.set_variable("gone", name, value)
+"""
+
+
+def test_the_projects_collections_are_found(schedule, hook, tmp_path):
+    plugins = tmp_path / "installed" / "ansible_collections" / "own" / "inventory" / "plugins" / "inventory"
+    plugins.mkdir(parents=True)
+    (plugins / "given.py").write_text(INVENTORY_PLUGIN % NOTHING_LISTENS)
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ncollections_path = installed\n")
+    (tmp_path / "hosts.yml").write_text("plugin: own.inventory.given\n")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "none of 1 hosts could be checked" in told["text"]
+
+
+def test_a_configuration_that_cannot_be_read_is_an_alert(schedule, hook, tmp_path):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    (tmp_path / "ansible.cfg").write_text("collections_path = installed\n")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "Ansible's configuration cannot be read: " in told["text"] and "ansible.cfg" in told["text"]
+
+
+ASKING = "[defaults]\nask_pass = true\nask_vault_pass = true\n[privilege_escalation]\nbecome_ask_pass = true\n"
+ASKING_SCRIPT = """#!/bin/sh
+%s
+echo '{"a": {"hosts": ["gone"]}, "_meta": {"hostvars": {"gone": {"ansible_host": "127.0.0.1", "ansible_port": 1}}}}'
+"""
+
+
+@pytest.mark.parametrize(("configuration", "script"), [
+    (ASKING, ":"),
+    # As ssh does for a passphrase, or a host's key.
+    ("", "(printf 'Password: ' && read answer) <>/dev/tty >&0"),
+    ("", "read answer"),
+])  # fmt: skip
+def test_nobody_is_asked(schedule, hook, tmp_path, configuration, script):
+    (tmp_path / "ansible.cfg").write_text(configuration)
+    (tmp_path / "hosts").write_text(ASKING_SCRIPT % script)
+    (tmp_path / "hosts").chmod(0o755)
+    schedule.settings.update(inventory=str(tmp_path / "hosts"), timeout="20s")
+    assert schedule.run().status == 3
+    (told,) = hook.told
+    assert "none of 1 hosts could be checked" in told["text"]
+
+
+@pytest.mark.parametrize("checked", ["true", "false"])
+def test_the_project_says_whether_keys_of_hosts_are_checked(schedule, tmp_path, checked):
+    schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
+    program = tmp_path / "ssh"
+    program.write_text('#!/bin/sh\necho "$@" >>"$0.said"\nexit 255\n')
+    program.chmod(0o755)
+    (tmp_path / "ansible.cfg").write_text(
+        "[defaults]\nhost_key_checking = %s\n[ssh_connection]\nssh_executable = %s\n" % (checked, program)
+    )
+    assert schedule.run().status == 3
+    said = (tmp_path / "ssh.said").read_text()
+    assert "ControlPersist" in said and ("StrictHostKeyChecking=no" in said) == (checked == "false")
+
+
 @pytest.mark.parametrize(("option", "value", "words"), [
     ("inventory", "/nosuch", "inventory: expected"),
     ("keep_reports", 0, "keep_reports: expected 1 to"),
@@ -183,8 +291,13 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     ("smtp_host", "127.0.0.1", "smtp_to: expected"),
     ("extra_vars", {"report_directory": "x"}, "extra_vars: report_directory"),
     ("timeout", "soon", "timeout: "),
+    ("calendar", "every night", "calendar: expected a time as systemd's OnCalendar= has it, got 'every night'."),
+    ("calendar", "", "calendar: "),
+    ("random_delay", "a while", "random_delay: expected a span of time as systemd has it, got 'a while'."),
 ])  # fmt: skip
 def test_settings_are_checked(schedule, option, value, words):
+    if option in ("calendar", "random_delay") and shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
     schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
     assert schedule.run("--check").status == 0
     schedule.settings[option] = value
@@ -249,6 +362,33 @@ def test_what_the_role_writes_and_removes(role, schedule, hook, tmp_path):
     assert schedule.reports() == ["20260101T000000Z"]
 
 
+def test_root_gives_nobody_what_a_link_leads_to(role, tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    # Who may write in there could have made it.
+    (tmp_path / "kept" / "report").symlink_to(tmp_path / "theirs")
+    made = role("files")
+    assert made.status == 0, made.text
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    for option in ("report_directory", "directory"):
+        made = role("files", **{"compliance_schedule_" + option: str(tmp_path / "link")})
+        assert made.status == 2 and "already exists as a link" in made.text, made.text
+    assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(("place", "writable"), [
+    ("kept/report", []), ("other", ["other"]), ("kept/../other", ["other"]),
+])  # fmt: skip
+def test_where_a_run_may_write(role, tmp_path, place, writable):
+    made = role("files", compliance_schedule_report_directory=str(tmp_path / place))
+    assert made.status == 0, made.text
+    unit = (tmp_path / "units" / "mailops-compliance.service").read_text()
+    (line,) = [one for one in unit.splitlines() if one.startswith("ReadWritePaths=")]
+    found = [os.path.normpath(one) for one in re.findall('"(.*?)"', line)]
+    assert found == [str(tmp_path / one) for one in ["kept", *writable]]
+    assert (tmp_path / "other").exists() == bool(writable)
+
+
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_check_mode_of_the_whole_role(role, tmp_path, state):
     before = {path for path in tmp_path.rglob("*") if path.name not in ("role.yml", "role.json", "hosts.yml")}
@@ -262,6 +402,17 @@ def test_check_mode_of_the_whole_role(role, tmp_path, state):
 def test_needed_variables_are_named(role):
     made = role("files", compliance_schedule_user="")
     assert made.status == 2 and "compliance_schedule_user: expected a value" in made.text
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(("option", "value"), [("calendar", "every night"), ("random_delay", "a while")])
+def test_a_timer_that_systemd_would_refuse_is_not_written(role, tmp_path, option, value):
+    assert role("files", compliance_schedule_random_delay=0).status == 0
+    before = [(tmp_path / name).read_text() for name in ("mailops-compliance.json", "units/mailops-compliance.timer")]
+    made = role("files", **{"compliance_schedule_" + option: value})
+    assert made.status == 2 and option + ": expected" in made.text, made.text
+    after = [(tmp_path / name).read_text() for name in ("mailops-compliance.json", "units/mailops-compliance.timer")]
+    assert after == before
 
 
 def test_wrong_settings_are_not_written(role, tmp_path):

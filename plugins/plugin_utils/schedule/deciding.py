@@ -9,13 +9,32 @@ from datetime import datetime, timezone
 
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
-__all__ = ["no_report", "turned"]
+__all__ = ["no_report", "turned", "unchecked", "vanished"]
 
 _GRAVE = ("critical", "high")
 _UNKNOWN = ("unknown", "unreachable")
 # A chat or a mail is not the report.
 _MOST_HOSTS, _MOST_CONTROLS = 50, 20
 _LONGEST_REASON = 300
+# In one line.
+_MOST_NAMES = 5
+
+
+def unchecked(document):
+    """Return why no host of a report was checked, or None where one was."""
+    for host in document["hosts"]:
+        if host["status"] in ("pass", "fail") or any(one["status"] != "error" for one in host["controls"]):
+            return None
+    total = len(document["hosts"])
+    if not total:
+        return "; ".join(["there was no host to check"] + vanished(document))
+    return "; ".join(["none of %d hosts could be checked" % total] + vanished(document))
+
+
+def vanished(document):
+    """Return, in a list of one phrase or none, which hosts are in the last report and not in this one."""
+    gone = _missing(document)
+    return ["no longer in the inventory: " + _some(gone)] if gone else []
 
 
 def turned(document, settings):
@@ -48,13 +67,13 @@ def turned(document, settings):
     if not told:
         return None
     told.sort(key=lambda one: (one["after"] != "fail", one["name"]))
-    first = "" if changes is not None else "; there was no report to compare with"
-    names = ", ".join(visible(one["name"]) for one in told[:5]) + (", ..." if len(told) > 5 else "")
+    more = vanished(document) if changes is not None else ["there was no report to compare with"]
     words = "fails now" if len(told) == 1 else "fail now"
     if any(one["after"] != "fail" for one in told):
         words += " or cannot be checked"
-    text = "ALERT mail servers: %d of %d %s: %s%s" % (len(told), len(document["hosts"]), words, names, first)
-    return _notice("alert", text, told, settings)
+    names = _some([one["name"] for one in told])
+    text = "ALERT mail servers: %d of %d %s: %s" % (len(told), len(document["hosts"]), words, names)
+    return _notice("alert", "; ".join([text, *more]), told, settings, _missing(document))
 
 
 def no_report(reason, settings):
@@ -63,13 +82,22 @@ def no_report(reason, settings):
     return _notice("no_report", "ALERT mail servers: they were not checked: %s" % reason, [], settings)
 
 
+def _missing(document):
+    return sorted(document["changes"]["missing"]) if document["changes"] else []
+
+
+def _some(names):
+    told = ", ".join(visible(one) for one in names[:_MOST_NAMES])
+    return told + " and %d more" % (len(names) - _MOST_NAMES) if len(names) > _MOST_NAMES else told
+
+
 def _controls(ids, severity):
     rank = ("critical", "high", "medium", "low")
     known = [{"id": one, "severity": severity.get(one, "low")} for one in ids]
     return sorted(known, key=lambda one: (rank.index(one["severity"]), one["id"]))
 
 
-def _notice(event, text, told, settings):
+def _notice(event, text, told, settings, missing=()):
     shown = [dict(one, controls=one["controls"][:_MOST_CONTROLS]) for one in told[:_MOST_HOSTS]]
     made = {
         "version": 1,
@@ -79,6 +107,7 @@ def _notice(event, text, told, settings):
         "report": settings["report_directory"],
         "count": len(told),
         "hosts": shown,
+        "missing": list(missing[:_MOST_HOSTS]),
         "text": text,
     }
     lines = [text, ""]

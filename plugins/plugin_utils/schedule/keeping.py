@@ -45,8 +45,9 @@ class Kept:
             keep(os.path.join(directory, name), os.path.join(new, name))
         names = self.names()
         # The last stays the last when the clock is set back, or two runs end within one second.
-        while names and stamp <= names[-1]:
-            stamp = names[-1] + "+"
+        if names and stamp <= names[-1]:
+            stamp, _plus, number = names[-1].partition("+")
+            stamp = "%s+%06d" % (stamp, int(number) + 1 if number.isdigit() else 1)
         os.rename(new, os.path.join(self.reports, stamp))
         _sync(self.reports)
         for name in self.names()[:-most]:
@@ -54,19 +55,21 @@ class Kept:
         return stamp
 
     def pending(self):
-        """The alerts that did not get out, as pairs of a channel and a notice."""
+        """The alerts that did not get out, as pairs of who was to be told and a notice."""
         try:
             with open(self._pending, encoding="utf-8") as file:
-                return [(channel, dict(made)) for channel, made in json.load(file)]
-        except FileNotFoundError:
-            return []
+                return [(target, made) for targets, made in json.load(file) for target in targets]
         except (OSError, ValueError, TypeError):
             return []
 
     def remember(self, pending):
         """Write down which alerts are to be sent."""
-        if pending or os.path.exists(self._pending):
-            write(self._pending, (json.dumps(pending[-_MOST_PENDING:]) + "\n").encode("utf-8"))
+        notices = {}
+        for target, made in pending:
+            # One mail goes to all whom one notice is for.
+            notices.setdefault(id(made), ([], made))[0].append(target)
+        if notices or os.path.exists(self._pending):
+            write(self._pending, (json.dumps(list(notices.values())[-_MOST_PENDING:]) + "\n").encode("utf-8"))
 
 
 def files(directory):

@@ -14,23 +14,31 @@ import argparse
 import fcntl
 import json
 import os
+import subprocess
 import sys
 from datetime import datetime, timezone
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.text import visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import deciding
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept, files
-from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import check, check_channels, load
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import (
+    check,
+    check_channels,
+    check_timer,
+    load,
+)
 
 __all__ = ["main", "run"]
 
 UNDELIVERED, UNKNOWN = 1, 3
+_CONFIGURATION_SECONDS = 120
+_DETACHED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "detached.py")
 
 # Not resolved: in a checkout, links lead there.
 _ROOT = os.path.abspath(__file__).partition("/ansible_collections/mailops/rescue/")[0]
-_COLLECTIONS = "~/.ansible/collections:/usr/share/ansible/collections"
 
 
 class NoReport(Exception):
@@ -47,6 +55,7 @@ def main(arguments):
         if given.check:
             check(settings)
             check_channels(settings)
+            check_timer(settings)
             return 0
         return run(settings)
     except (RescueError, OSError) as error:
@@ -71,31 +80,33 @@ def _run(settings, play):
     document = None
     try:
         check(settings)
+        os.makedirs(settings["report_directory"], mode=0o750, exist_ok=True)
         play(settings, kept.last())
-        document, fresh = _made(settings, before)
-        made = deciding.turned(document, settings)
+        found, fresh = _made(settings, before)
+        made = deciding.turned(found, settings)
+        document = found
     except (NoReport, RescueError) as error:
         made = deciding.no_report(error, settings)
     except Exception as error:  # whatever kept the servers from being checked is told
         made = deciding.no_report("%s: %s" % (type(error).__name__, error), settings)
-    usual = channels.names(settings)
+    usual = channels.targets(settings)
     pending = [one for one in kept.pending() if one[0] in usual]
     if made is not None:
         print(made["text"])
-        pending += [(channel, made) for channel in usual]
+        pending += [(target, made) for target in usual]
     # In this order: a run that is killed here is compared with the same report again, and tells twice, not never.
     done = _try("alerts are not written down", kept.remember, pending)
     if document is not None:
         hosts = document["summary"]["hosts"]
         counts = ", ".join("%d %s" % (hosts[name], name) for name in ("pass", "fail", "unknown", "unreachable"))
-        print("%d hosts: %s" % (hosts["total"], counts))
+        print("; ".join(["%d hosts: %s" % (hosts["total"], counts)] + deciding.vanished(document)))
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         # Not where the alert may yet be lost: then the next run is to find the same.
         if done:
             done = _try("the report is not kept", kept.add, settings["report_directory"], fresh, stamp,
                         settings["keep_reports"])  # fmt: skip
-    unsent = _send(pending, settings)
-    done = _try("alerts are not written down", kept.remember, unsent) and done
+    unsent, lost = _send(pending, settings)
+    done = _try("alerts are not written down", kept.remember, unsent) and done and not lost
     status = document["summary"]["exit_code"] if document is not None else UNKNOWN
     return status or (UNDELIVERED if unsent or not done else 0)
 
@@ -111,12 +122,18 @@ def _try(what, function, *arguments):
 
 
 def _send(pending, settings):
-    unsent = []
-    for pair, reason in zip(pending, channels.send_all(pending, settings)):
-        if reason is not None:
-            print("%s: an alert did not get out, and is sent by the next run: %s" % (pair[0], reason), file=sys.stderr)
-            unsent.append(pair)
-    return unsent
+    """Return what the next run is to send, and whether anything was refused for good."""
+    unsent, lost = [], False
+    for (target, made), reason in zip(pending, channels.send_all(pending, settings)):
+        if reason is None:
+            continue
+        if getattr(reason, "final", False):
+            lost, then = True, "was refused for good"
+        else:
+            unsent.append((target, made))
+            then = "did not get out, and is sent by the next run"
+        print("%s: an alert %s: %s" % (visible(target), then, reason), file=sys.stderr)
+    return unsent, lost
 
 
 def _made(settings, before):
@@ -133,11 +150,15 @@ def _made(settings, before):
             raise ValueError("it has no exit status")
     except (OSError, ValueError, KeyError, TypeError, UnusablePrevious) as error:
         raise NoReport("its report cannot be read: %s" % error) from error
+    # Kept, it would be what the next is compared with: no host could turn from pass to fail.
+    reason = deciding.unchecked(document)
+    if reason is not None:
+        raise NoReport(reason)
     return document, fresh
 
 
 def _play(settings, previous):
-    import ansible_runner
+    import ansible_runner.interface
 
     private = os.path.join(settings["directory"], "runner")
     os.makedirs(private, mode=0o700, exist_ok=True)
@@ -150,18 +171,43 @@ def _play(settings, previous):
         variables["report_previous"] = previous
     # What the run uses is what this program is part of.
     path = "%s:%s" % (os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))
-    made = ansible_runner.run(
+    made = ansible_runner.interface.init_runner(
         private_data_dir=private, project_dir=settings["project"], playbook=settings["playbook"],
         inventory=settings["inventory"], limit=settings["limit"] or None, extravars=variables,
         envvars={
             "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report",
-            "ANSIBLE_COLLECTIONS_PATH": "%s:%s" % (_ROOT, os.environ.get("ANSIBLE_COLLECTIONS_PATH", _COLLECTIONS)),
+            "ANSIBLE_COLLECTIONS_PATH": ":".join([_ROOT, *_collections(settings["project"], path)]),
             "PATH": path,
+            # Ansible only warns.
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "ANSIBLE_ASK_PASS": "false",
+            "ANSIBLE_ASK_VAULT_PASS": "false",
+            "ANSIBLE_BECOME_ASK_PASS": "false",
         },
         rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
         # It would take the files of the first run for all others.
         suppress_env_files=True,
     )  # fmt: skip
+    # With ansible-runner, keys of hosts are not checked, whatever the project says.
+    if "ANSIBLE_HOST_KEY_CHECKING" not in os.environ:
+        made.config.env.pop("ANSIBLE_HOST_KEY_CHECKING", None)
+    # There is nobody to ask.
+    made.config.command = [sys.executable, "-B", _DETACHED, *made.config.command]
+    made.run()
     # A run that failed is one that found something, or made no report.
     if made.status in ("timeout", "canceled", "error"):
         raise NoReport("the run ended with %s; its output is in %s" % (made.status, made.config.artifact_dir))
+
+
+def _collections(project, path):
+    """Return where the project has its collections; our own variable takes the place of its configuration."""
+    made = subprocess.run(
+        ["ansible-config", "dump", "--format", "json"],
+        cwd=project, env=dict(os.environ, PATH=path, ANSIBLE_NOCOLOR="1"), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, errors="replace", timeout=_CONFIGURATION_SECONDS, check=False,
+    )  # fmt: skip
+    try:
+        return next(one["value"] for one in json.loads(made.stdout) if one.get("name") == "COLLECTIONS_PATHS")
+    except (ValueError, StopIteration):
+        said = " ".join(made.stderr.partition("Traceback")[0].split()) or "exit status %d" % made.returncode
+        raise NoReport("Ansible's configuration cannot be read: %s" % said) from None

@@ -9,13 +9,14 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import settings as watch
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import duration
 
-__all__ = ["check", "check_channels", "load"]
+__all__ = ["check", "check_channels", "check_timer", "load"]
 
 _TEXTS = (
     "name", "project", "inventory", "playbook", "limit", "directory", "report_directory", "report_formats", "timeout",
@@ -88,6 +89,23 @@ def check_channels(given):
     watch.webhook(given, _HIDDEN)
     sender = given["smtp"]["from"] if given["smtp"] else given["smtp_from"]
     watch.smtp(dict(given, smtp_from=sender))
+
+
+def check_timer(given):
+    """Raise RescueError where systemd would not take the timer. Without systemd here, nobody can tell."""
+    for option, verb, words in (
+        ("calendar", "calendar", "a time as systemd's OnCalendar= has it"),
+        ("random_delay", "timespan", "a span of time as systemd has it"),
+    ):
+        _expect(option, given, str, "text")
+        try:
+            command = ["systemd-analyze", verb, "--", given[option]]
+            made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except FileNotFoundError:
+            return
+        # Old ones do not know about spans.
+        if made.returncode and b"Unknown " not in made.stderr:
+            raise RescueError("%s: expected %s, got %r." % (option, words, given[option]))
 
 
 def _types(given):

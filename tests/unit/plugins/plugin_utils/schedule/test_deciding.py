@@ -73,6 +73,14 @@ def test_new_hosts_and_first_reports():
     assert "no report to compare with" in turned(document({"b": bad}), SETTINGS)["text"]
 
 
+def test_an_alert_says_which_hosts_vanished():
+    gone = {"gone%03d" % number: GOOD for number in range(120)}
+    made = turned(document({"a": dict(GOOD, small="fail")}, dict(gone, a=GOOD)), SETTINGS)
+    words = "no longer in the inventory: gone000, gone001, gone002, gone003, gone004 and 115 more"
+    assert made["text"] == "ALERT mail servers: 1 of 1 fails now: a; " + words
+    assert made["missing"] == sorted(gone)[:50] and no_report("x", SETTINGS)["missing"] == []
+
+
 def test_what_is_said_is_harmless_and_bounded():
     names = {"h%03d\x1b[31m" % number: GOOD for number in range(120)}
     made = turned(document(dict.fromkeys(names, {"small": "fail"}), names), SETTINGS)

@@ -24,6 +24,17 @@ def test_the_last_stays_the_last_when_the_clock_is_set_back(tmp_path):
     assert texts == ["run 1", "run 2", "run 3"]
 
 
+def test_a_name_is_short_however_often_the_clock_was_ahead(tmp_path):
+    kept = Kept(str(tmp_path))
+    # As reports were named before they had a number.
+    for ahead in ("20990101T000000Z", "20990101T000000Z+", "20990101T000000Z++"):
+        (tmp_path / "reports" / ahead).mkdir()
+    for number in range(300):
+        name = keep(kept, tmp_path / "report", "run %d" % number, "20260101T000000Z")
+        assert kept.names()[-1] == name and len(name) < 30
+    assert name == "20990101T000000Z+000300"
+
+
 def test_what_a_killed_run_left_is_no_report(tmp_path):
     kept = Kept(str(tmp_path))
     (tmp_path / "reports" / ".new").mkdir()
@@ -50,7 +61,12 @@ def test_alerts_are_remembered_and_bounded(tmp_path):
     assert kept.pending() == []
     kept.remember([])
     assert not (tmp_path / "pending.json").exists()
-    kept.remember([("webhook", {"text": str(number)}) for number in range(60)])
-    assert [made["text"] for _channel, made in kept.pending()] == [str(number) for number in range(10, 60)]
+    notices = [{"text": str(number)} for number in range(60)]
+    kept.remember([(target, made) for made in notices for target in ("webhook", "smtp:a@example.com")])
+    pending = kept.pending()
+    assert [(target, made["text"]) for target, made in pending[::2]] == [("webhook", str(n)) for n in range(10, 60)]
+    assert {target for target, _made in pending[1::2]} == {"smtp:a@example.com"}
+    # One mail is sent to all whom the same notice is for.
+    assert all(one[1] is other[1] for one, other in zip(pending[::2], pending[1::2]))
     (tmp_path / "pending.json").write_text("{")
     assert kept.pending() == []
