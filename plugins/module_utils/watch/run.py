@@ -10,9 +10,10 @@ import os
 import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, judging, notice, queues
+from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, notice, queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment, elapsed, now
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.exposition import exposition
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.looking import SPOILT, Look
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import load
 
@@ -29,8 +30,6 @@ STATUS = "status.json"
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 _WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _WORST_FIRST = (_CRITICAL, _UNKNOWN, _WARNING, _OK)
-# What a memory that is not as we left it comes to.
-_SPOILT = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 # Seconds at most for what takes longer than counting.
 _SLOW = 60
 _LONGEST = 1 << 16
@@ -71,89 +70,10 @@ def _say(*lines):
         pass
 
 
-class _Look:
-    """A queue as this run finds it: its ``reading``, and the ``memory`` that goes with it."""
-
-    def __init__(self, queue, settings, memory, moment):
-        self.queue, self.memory = queue, memory
-        self._settings, self._moment = settings, moment
-        counted = queues.count(queue)
-        try:
-            self._count(counted)
-        except _SPOILT:
-            # Begin anew.
-            self.memory = {}
-            self._count(counted)
-
-    def _count(self, counted):
-        settings, memory, moment = self._settings, self.memory, self._moment
-        samples, rate = memory.get("samples", []), None
-        if counted.total is not None:
-            rate = judging.growth(samples, counted.total, moment, settings["growth_window"], settings["interval"])
-            memory["samples"] = judging.remember(samples, counted.total, moment)
-            # Until they are measured again, the rest is as it was.
-            age, notices = memory.get("slow", (None, None))
-            counted = counted._replace(age=age if settings["age"] else None,
-                                       notices=notices if settings["bounce_share"] else None)  # fmt: skip
-            memory["slow"] = [counted.age, counted.notices]
-        memory["unknown"] = []
-        memory["look"] = {"at": list(moment), "total": counted.total, "growth": rate}
-        self.reading = counted
-        self._judge()
-
-    def measure(self, seconds):
-        """Take account of what takes longer than counting."""
-        settings = dict(self._settings, wall=self._moment.at)
-        memory = self.memory
-        self.reading, memory["unknown"] = queues.measure(self.queue, self.reading, settings, memory, seconds)
-        memory["slow"] = [self.reading.age, self.reading.notices]
-        self._judge()
-
-    def _judge(self):
-        settings, memory = self._settings, self.memory
-        moment, cooldown = self._moment, settings["cooldown"]
-        before = memory.get("alert")
-        found = judging.conditions(settings, self.reading, memory["look"]["growth"], before["names"] if before else ())
-        alert = judging.step(before, found, self.reading.total, moment)
-        if before and not alert:
-            memory["ended"] = before
-        known = memory.get("told", {})
-        known = {target: known.get(target, {}) for target in channels.targets(settings)}
-        memory.update(found=found, alert=alert, told=known)
-        # The alert that there is something to tell of, and who is to be told what.
-        self.about = alert or memory.get("ended")
-        self.due = {}
-        for target, one in known.items():
-            event = judging.due(one, alert, found, moment, cooldown)
-            if event is None:
-                one.pop("try", None)
-            elif not judging.waits(one, event, self.about["since"], moment, settings["interval"], cooldown):
-                self.due[target] = event
-
-    def document(self, event):
-        return notice.document(
-            event, self._settings, self.queue, self.reading, self.memory["found"], self.about["since"][0],
-            self.about["peak"], self._moment.at, self.memory["look"]["growth"],
-        )  # fmt: skip
-
-    def sent(self, target, event, reason):
-        """Take note of what became of a notice; return that in words."""
-        known, since = self.memory["told"][target], self.about["since"]
-        what = "%s of queue %s" % (event, self.queue["name"])
-        known["refused"] = bool(reason and reason.final)
-        if reason and not reason.final:
-            judging.missed(known, event, since, self._moment)
-            return "%s not sent by %s, which is tried again: %s." % (what, target, reason)
-        judging.told(known, event, since, self.memory["found"], self._moment)
-        if reason:
-            return "%s refused for good by %s: %s." % (what, target, reason)
-        return "%s sent by %s." % (what, target)
-
-
 def _watch(settings, state, runtime, moment):
     with Memory(state, runtime) as kept:
         before = kept.load()
-        looks = [_Look(queue, settings, before.get(queue["name"], {}), moment) for queue in settings["queues"]]
+        looks = [Look(queue, settings, before.get(queue["name"], {}), moment) for queue in settings["queues"]]
         memories = {look.queue["name"]: look.memory for look in looks}
         # The alert does not wait for what is slow, nor is lost by what hangs.
         saved = _save(kept, memories)
@@ -272,7 +192,7 @@ def _status(directories, moment):
         seconds = elapsed(Moment(*known["at"]), moment)
         stale = seconds is None or seconds > 3 * known["interval"] + 60
         status, line = range(len(_WORDS))[known["status"]], str(known["line"])
-    except (OSError, *_SPOILT):
+    except (OSError, *SPOILT):
         _say("QUEUE UNKNOWN - the queue was not looked at yet")
         return _UNKNOWN
     if stale:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import tempfile
 
-__all__ = ["keep", "write"]
+__all__ = ["keep", "sync", "write"]
 
 
 def write(path, data, mode=0o640):
@@ -28,7 +28,7 @@ def write(path, data, mode=0o640):
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
-    _sync(directory)
+    sync(directory)
 
 
 def keep(path, other):
@@ -50,10 +50,11 @@ def keep(path, other):
     # Where both are one file already, rename leaves the new name.
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name)
-    _sync(directory)
+    sync(directory)
 
 
-def _sync(directory):
+def sync(directory):
+    """Have a directory's names on the disk."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import keep, write
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import keep, sync, write
 
 __all__ = ["Kept", "files"]
 
@@ -49,7 +49,7 @@ class Kept:
             stamp, _plus, number = names[-1].partition("+")
             stamp = "%s+%06d" % (stamp, int(number) + 1 if number.isdigit() else 1)
         os.rename(new, os.path.join(self.reports, stamp))
-        _sync(self.reports)
+        sync(self.reports)
         for name in self.names()[:-most]:
             shutil.rmtree(os.path.join(self.reports, name), ignore_errors=True)
         return stamp
@@ -84,11 +84,3 @@ def files(directory):
         if stat.S_ISREG(about.st_mode) and not entry.name.startswith("."):
             found[entry.name] = (about.st_ino, about.st_mtime_ns)
     return found
-
-
-def _sync(directory):
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
