@@ -81,6 +81,7 @@ def test_an_open_relay_without_an_mta_that_is_known_is_no_pass(play, tmp_path):
 
 
 def test_a_server_that_refuses_everybody_proves_nothing(play, home):
+    home.control("rcpthosts", "mail.example.com")
     with serving(Script(do_rcpt=lambda peer, line: peer.say("554 5.7.1 Helo command rejected"))) as port:
         made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
     found = {one["id"]: one for one in report(made)["b1"]["controls"]}

@@ -21,7 +21,7 @@ def test_undecided_messages_skip_no_task(tmp_path):
     done = subprocess.run(
         [program, "localhost", "-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=" + sys.executable,
          "-m", "mailops.rescue.queue_info", "-a", json.dumps(arguments)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=True,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     head, _, body = done.stdout.partition("=> ")
     assert head.strip() == "localhost | SUCCESS"

@@ -61,7 +61,7 @@ def player(tmp_path):
         )
         settings.pop("ANSIBLE_CONFIG", None)
         finished = subprocess.run(
-            words, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=120, check=False
+            words, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=300, check=False
         )
         made = Run(finished, tmp_path)
         strange = {char for char in made.text if unicodedata.category(char) in ("Cc", "Cf")} - set("\n\r\t")
