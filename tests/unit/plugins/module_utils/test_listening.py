@@ -60,3 +60,17 @@ def test_a_host_without_anything(root):
     network = root()
     assert (network.addresses, network.listening) == ([], [])
     assert str(network.where_to_ask(25)) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "trusted, asked",
+    [
+        ({"192.0.2.25": True, "2001:db8:25::25": False}, "2001:db8:25::25"),
+        ({"192.0.2.25": True, "2001:db8:25::25": None}, "2001:db8:25::25"),
+        ({"192.0.2.25": None, "2001:db8:25::25": False}, "2001:db8:25::25"),
+        ({"192.0.2.25": True, "2001:db8:25::25": True}, "192.0.2.25"),
+    ],
+)
+def test_an_address_that_is_not_trusted_is_asked_first(root, trusted, asked):
+    network = root(tcp6=HEAD + TCP6, fib_trie=TRIE, if_inet6=IF6)
+    assert str(network.where_to_ask(465, lambda address: trusted[str(address)])) == asked
