@@ -13,7 +13,7 @@ import re
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import obstacles, stops_relaying
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import serves
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import knows, serves, words
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 _SHOWN = (
@@ -66,11 +66,11 @@ def find(config_directory, host, limits=()):
         "limits": _limits(values, own),
         "soft_bounce": _soft_bounce(values, own),
         "relay": _relay(values, services, own),
-        "networks": _words(values.get("mynetworks", "")),
+        "networks": words(values.get("mynetworks", "")),
         "luser": luser,
         "catchalls": catchalls,
         "domain": _domain(values),
-        "domains_looked_up": any(re.search("[:/]", word) for word in _words(values.get("mydestination", ""))),
+        "domains_looked_up": any(re.search("[:/]", word) for word in words(values.get("mydestination", ""))),
         **_bouncing(values),
     }
 
@@ -106,12 +106,8 @@ def _bouncing(values):
     return {"bouncing": found[:_MOST], "bouncing_count": len(found)}
 
 
-def _words(value):
-    return [word for word in re.split(r"[,\s]+", value) if word]
-
-
 def _literals(value):
-    return [word for word in _words(value.lower()) if _NAME.match(word)]
+    return [word for word in words(value.lower()) if _NAME.match(word)]
 
 
 def _shown(value):
@@ -135,11 +131,11 @@ def _luser(values, postfix, services):
         if domain and not serves(domain, values.get("mydestination", ""), postfix):
             resolves = True
         else:
-            target = postfix.alias(local, _words(values.get("alias_maps", "")))
+            target = postfix.alias(local, words(values.get("alias_maps", "")))
             resolves = target is not None or _is_user(local)
     elif address:
         resolves = True
-    takers = [name for name, _wrong in obstacles(values, services, lambda maps, name: _knows(postfix, maps, name))]
+    takers = [name for name, _wrong in obstacles(values, services, lambda maps, name: knows(postfix, maps, name))]
     if target is None or not target.startswith("/"):
         takers = [name for name in takers if name != "allow_mail_to_files"]
     is_reached = bool(address) and not values.get("local_recipient_maps") and not takers
@@ -151,10 +147,6 @@ def _luser(values, postfix, services):
         "effective": is_reached and resolves,
         "discards": is_reached and target == "/dev/null",
     }
-
-
-def _knows(postfix, maps, name):
-    return any(postfix.lookup(one, name) for one in _words(maps))
 
 
 def _is_user(name):
@@ -172,7 +164,7 @@ def _catchalls(values, directory, host):
         domains.update(_literals(values.get(name, "")))
     keys = "".join("@%s\n" % name for name in sorted(domains)[:_MOST_DOMAINS])
     found = []
-    for table in _words(values.get("virtual_alias_maps", "")):
+    for table in words(values.get("virtual_alias_maps", "")):
         if table.partition(":")[0] not in _TABLES or not keys:
             continue
         output = host.run("postmap", "-c", directory, "-q", "-", table, data=keys)[1]
@@ -212,7 +204,7 @@ def _relay(values, services, own):
         restrictions = [own.get("%s/%s" % (service, name), values.get(name, "")) for name in names]
         if not any(stops_relaying(one) for one in restrictions):
             lenient.append(service)
-    everyone = [word for word in _words(values.get("mynetworks", "")) if _is_everyone(_network(word))]
+    everyone = [word for word in words(values.get("mynetworks", "")) if _is_everyone(_network(word))]
     return {"lenient": lenient, "everyone": everyone}
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """postfix_hardening_plan's engine: look at one instance, and say what the role postfix_hardening is to do."""
 
-__all__ = ["plan", "serves"]
+__all__ = ["knows", "plan", "serves", "words"]
 
 import re
 
@@ -26,7 +26,7 @@ def plan(params):
     found, postfix = without["read"], Postfix(without["config_directory"])
     done = Hardening(
         params, found, lambda domain: serves(domain, found["parameters"].get("mydestination", ""), postfix),
-        lambda maps, name: any(postfix.lookup(one, name) for one in _words(maps)),
+        lambda maps, name: knows(postfix, maps, name),
         postfix.service_values(),
     )  # fmt: skip
     return {
@@ -42,14 +42,20 @@ def plan(params):
     }
 
 
-def _words(value):
+def words(value):
+    """Return the words of a parameter that is a list."""
     return [word for word in re.split(r"[,\s]+", value) if word]
+
+
+def knows(postfix, maps, name):
+    """Tell whether one of the tables that a parameter lists has a name."""
+    return any(postfix.lookup(one, name) for one in words(maps))
 
 
 def serves(domain, destinations, postfix):
     """Tell whether a list such as mydestination has a domain; its words are names, tables or files of these."""
     domain = domain.lower()
-    for word in _words(destinations):
+    for word in words(destinations):
         negated, word = word.startswith("!"), word.lstrip("!")
         if word.startswith("/"):
             with open(word, encoding="utf-8", errors="replace") as file:
