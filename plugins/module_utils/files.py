@@ -8,9 +8,9 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 """
 
 __all__ = [
-    "NewFile", "append", "copy", "link", "make_directory", "make_fifo", "make_symlink", "move", "overwrite",
-    "remove_directory", "replace", "scratch_directory", "scratch_file", "set_mode", "set_owner", "set_times",
-    "sync_all", "sync_directory", "unlink", "write_new",
+    "NewFile", "append", "copy", "discard", "half_made", "link", "make_directory", "make_fifo", "make_symlink", "move",
+    "overwrite", "remove_directory", "replace", "rewrite", "scratch_directory", "scratch_file", "set_mode", "set_owner",
+    "set_times", "sync_all", "sync_directory", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -80,6 +80,28 @@ def replace(name, dir_fd, new_name, new_dir_fd):
 def unlink(name, dir_fd):
     """Remove a file's name."""
     _perform(os.unlink, name, dir_fd=dir_fd)
+
+
+def discard(name, dir_fd):
+    """Remove a file's name, and tell whether there was one."""
+    try:
+        unlink(name, dir_fd)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def half_made(name):
+    """Return under which name ``rewrite`` makes a file; one that is killed leaves that."""
+    return ".%s.new" % name
+
+
+def rewrite(name, dir_fd, data, mode=0o600):
+    """Write bytes ``data`` in place of the file there is, if there is one, in one step, and sync both."""
+    discard(half_made(name), dir_fd)
+    write_new(half_made(name), dir_fd, data, mode)
+    replace(half_made(name), dir_fd, name, dir_fd)
+    sync_directory(dir_fd)
 
 
 def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None, sync=True):

@@ -55,7 +55,7 @@ class Memory:
             lock_within(fd, _PATIENCE, _BUSY)
             for name in filter(None, (self._name, self._unfinished_name)):
                 # What a run that was killed has left.
-                _forget("%s.new" % name, fd)
+                files.discard("%s.new" % name, fd)
             self.read()
             yield
 
@@ -99,13 +99,5 @@ class Memory:
 
     def _remove(self, name):
         with opened_directory(DIRECTORY) as fd:
-            if _forget(name, fd):
+            if files.discard(name, fd):
                 files.sync_directory(fd)
-
-
-def _forget(name, fd):
-    try:
-        files.unlink(name, fd)
-    except FileNotFoundError:
-        return False
-    return True

@@ -16,6 +16,7 @@ import sys
 
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory, opened_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, units
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.finding import find_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import HISTORY, LOCK
@@ -200,54 +201,34 @@ def _links(host, settings):
 
 
 def _put(host, path, data, target, mode):
-    path = host.path(path)
-    directory, name = os.path.split(path)
+    directory, name = os.path.split(host.path(path))
     _make_parent(directory)
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened_directory(directory) as fd:
         if target:
             files.make_symlink(target, name, fd)
+            files.sync_directory(fd)
         else:
-            new = ".%s.new" % name
-            _unlink(new, fd)
-            files.write_new(new, fd, data, mode)
-            files.replace(new, fd, name, fd)
-        files.sync_directory(fd)
-    finally:
-        os.close(fd)
+            files.rewrite(name, fd, data, mode)
 
 
 def _make_parent(directory):
     parent, name = os.path.split(directory)
     if os.path.isdir(directory):
         return
-    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened_directory(parent) as fd:
         files.make_directory(name, fd, 0o755)
         files.set_mode(name, fd, 0o755)
         files.sync_directory(fd)
-    finally:
-        os.close(fd)
 
 
 def _remove(host, path):
     directory, name = os.path.split(host.path(path))
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _unlink(name, fd)
-        _unlink(".%s.new" % name, fd)
+    with opened_directory(directory) as fd:
+        files.discard(name, fd)
+        files.discard(files.half_made(name), fd)
         files.sync_directory(fd)
-    finally:
-        os.close(fd)
     if path == PROGRAM:
         _remove_directory(directory)
-
-
-def _unlink(name, fd):
-    try:
-        files.unlink(name, fd)
-    except FileNotFoundError:
-        pass
 
 
 def _left(host, directory):
@@ -257,7 +238,7 @@ def _left(host, directory):
     except FileNotFoundError:
         return
     ours = {HISTORY, LOCK, STATUS, TEXTFILE, TEST}
-    ours.update([".%s.new" % name for name in ours])
+    ours.update([files.half_made(name) for name in ours])
     yield from sorted(ours.intersection(present))
     if ours.issuperset(present):
         yield ""
@@ -267,11 +248,12 @@ def _forget(host, directory, names):
     if not names:
         return
     directory = host.path(directory)
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    # The user of the watch may have put a link there.
+    fd = open_directory(directory)
     try:
         for name in names:
             if name:
-                _unlink(name, fd)
+                files.discard(name, fd)
     finally:
         os.close(fd)
     _remove_directory(directory)
@@ -279,15 +261,13 @@ def _forget(host, directory, names):
 
 def _remove_directory(path):
     parent, name = os.path.split(path)
-    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        files.remove_directory(name, fd)
-    except OSError as error:
-        # Somebody else has something in it.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            raise
-    finally:
-        os.close(fd)
+    with opened_directory(parent) as fd:
+        try:
+            files.remove_directory(name, fd)
+        except OSError as error:
+            # Somebody else has something in it.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise
 
 
 def _written(settings):

@@ -115,12 +115,4 @@ class Memory:
 
 
 def _write(directory, name, text, mode):
-    new = ".%s.new" % name
-    try:
-        # Of a run that was killed.
-        files.unlink(new, directory)
-    except FileNotFoundError:
-        pass
-    files.write_new(new, directory, text.encode("utf-8"), mode)
-    files.replace(new, directory, name, directory)
-    files.sync_directory(directory)
+    files.rewrite(name, directory, text.encode("utf-8"), mode)
