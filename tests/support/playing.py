@@ -52,12 +52,13 @@ def player(tmp_path):
         return run([str(PLAYER), name, "-i", "hosts.yml", *arguments], **environment)
 
     def run(words, **environment):
+        # Pipelining as in our ansible.cfg; a test may want it otherwise.
         settings = dict(
             os.environ,
             ANSIBLE_COLLECTIONS_PATH=str(tmp_path),
             ANSIBLE_FORCE_COLOR="0",
             _ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR="error",
-            **environment,
+            **{"ANSIBLE_PIPELINING": "1", **environment},
         )
         settings.pop("ANSIBLE_CONFIG", None)
         finished = subprocess.run(
