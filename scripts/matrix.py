@@ -34,6 +34,13 @@ ARGUMENTS = {
 PURGE = {"select": ARGUMENTS["select"], "label": "Gr\u00fc\u00dfe"}
 RESTORE = {"batch": "latest", "release": True}
 PROBE = {"unknown_domain": "example.com", "recipients": ["info@example.com"], "relay": True, "timeout": 60}
+# What ipaddress says of the large ones differs between versions.
+NETWORKS = "127.0.0.0/8 0.0.0.0/0 [::]/0 0.0.0.0/1 10.0.0.0/7 10.0.0.0/8 [fc00::]/7 81.2.0.0/16 static:all"
+EVERYONE = """
+import sys
+from ansible_collections.mailops.rescue.plugins.module_utils import postfix_facts
+print(postfix_facts._everyone(sys.argv[1]))
+"""
 # What the libraries of these Pythons make of one handshake may differ.
 UNLIKE = {"version", "cipher"}
 
@@ -104,6 +111,7 @@ def examine(python, queues, server):
             raise ValueError("%s: selects %r" % (mta, found["counts"]))
         results[mta, "purge"], results[mta, "restore"] = there_and_back(python, queue)
     results["probe"] = probe(python, server)
+    results["everyone"] = everyone(python)
     return results
 
 
@@ -125,6 +133,14 @@ def there_and_back(python, queue):
     if snapshot(queue["queue_directory"]) != before:
         raise ValueError("%(mta)s: the queue is not as it was before the purge" % queue)
     return purge, restore
+
+
+def everyone(python):
+    """Return which networks are taken for everyone's."""
+    done = run(python, "-c", EVERYONE, NETWORKS)
+    if done.returncode != 0 or "0.0.0.0/0" not in done.stdout:
+        raise ValueError(done.stdout + done.stderr)
+    return done.stdout
 
 
 def probe(python, server):

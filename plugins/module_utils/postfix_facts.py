@@ -25,8 +25,9 @@ _SHOWN = (
 )  # fmt: skip
 _READ = _SHOWN + (
     "alias_maps", "allow_mail_to_files", "local_transport", "mail_version", "mailbox_transport_maps", "myhostname",
-    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_recipient_restrictions", "virtual_alias_domains",
-    "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps",
+    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_client_event_limit_exceptions",
+    "smtpd_recipient_restrictions", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains",
+    "virtual_mailbox_maps",
 )  # fmt: skip
 # Who is in one of these and not in the other is accepted, and bounced later.
 _TAKEN_UNSEEN = (("relay_domains", "relay_recipient_maps"), ("virtual_mailbox_domains", "virtual_mailbox_maps"))
@@ -36,8 +37,15 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 _TABLES = ("hash", "lmdb", "btree", "cdb", "dbm", "texthash", "inline", "static")
 # What local(8) puts in for each message.
 _EACH = re.compile(r"\$[({]?(user|local|extension|recipient|domain|home|shell|client)")
-# Public networks that are larger belong to more than one owner.
+# Networks that are larger belong to more than one owner, but within these. What ipaddress says of a network as large
+# as all of them differs between versions of Python.
 _LARGEST = {4: 16, 6: 32}
+_PRIVATE = tuple(ipaddress.ip_network(one) for one in (
+    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "198.18.0.0/15", "fc00::/7", "fe80::/10",
+))  # fmt: skip
+# Who is in one of these is not limited; a table of this type holds everybody.
+_EXCEPTIONS = "smtpd_client_event_limit_exceptions"
+_EVERYBODY = "static:"
 _LONGEST = 500
 _MOST = 50
 _MOST_DOMAINS = 1000
@@ -64,6 +72,7 @@ def find(config_directory, host, limits=()):
         "running": postfix.is_running(),
         "parameters": {name: _shown(values[name]) for name in _SHOWN if name in values},
         "limits": _limits(values, own),
+        "unlimited": _unlimited(values, own),
         "soft_bounce": _soft_bounce(values, own),
         "relay": _relay(values, services, own),
         "networks": words(values.get("mynetworks", "")),
@@ -187,6 +196,13 @@ def _limits(values, own):
     return found
 
 
+def _unlimited(values, own):
+    """Return the networks that no limit holds for though whoever may be in them."""
+    lists = [values.get(_EXCEPTIONS, "")]
+    lists += [value for name, value in sorted(own.items()) if name.endswith("/" + _EXCEPTIONS)]
+    return [word for one in lists for word in _everyone(one)]
+
+
 def _soft_bounce(values, own):
     """Return where soft_bounce is on."""
     found = ["main.cf"] if values.get("soft_bounce", "no").lower() == "yes" else []
@@ -204,12 +220,21 @@ def _relay(values, services, own):
         restrictions = [own.get("%s/%s" % (service, name), values.get(name, "")) for name in names]
         if not any(stops_relaying(one) for one in restrictions):
             lenient.append(service)
-    everyone = [word for word in words(values.get("mynetworks", "")) if _is_everyone(_network(word))]
-    return {"lenient": lenient, "everyone": everyone}
+    return {"lenient": lenient, "everyone": _everyone(values.get("mynetworks", ""))}
+
+
+def _everyone(networks):
+    """Return the words of a list of networks that hold clients of whatever owner."""
+    return [word for word in words(networks) if word.startswith(_EVERYBODY) or _is_everyone(_network(word))]
 
 
 def _is_everyone(network):
-    return network is not None and network.is_global and network.prefixlen < _LARGEST[network.version]
+    if network is None or network.prefixlen >= _LARGEST[network.version]:
+        return False
+    return not any(
+        one.version == network.version and one.prefixlen <= network.prefixlen and network.network_address in one
+        for one in _PRIVATE
+    )
 
 
 def _program(services, name):

@@ -210,6 +210,11 @@ postfix:
     limits:
       description: For each limit on clients, where it is off; V(main.cf), or services.
       type: dict
+    unlimited:
+      description: Networks that hold everyone, as in RV(postfix.relay), and that
+        C(smtpd_client_event_limit_exceptions) takes out of these limits.
+      type: list
+      elements: str
     relay:
       description: C(lenient), services whose restrictions let strangers relay; C(everyone), networks in C(mynetworks)
         that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32).

@@ -183,7 +183,8 @@ def test_whom_mynetworks_trusts(networks, address, trusted):
         ("0.0.0.0/1, 128.0.0.0/1", ["0.0.0.0/1", "128.0.0.0/1"]),
         ("[::]/0 0.0.0.0/0", ["[::]/0", "0.0.0.0/0"]),
         ("81.0.0.0/8", ["81.0.0.0/8"]),
-        ("127.0.0.0/8 10.0.0.0/8 [fe80::]/10 [fc00::]/7 81.2.0.0/16 [2a00:1::]/32 hash:/n", []),
+        ("10.0.0.0/7 static:all !0.0.0.0/0", ["10.0.0.0/7", "static:all"]),
+        ("127.0.0.0/8 10.0.0.0/8 [fe80::]/10 [fc00::]/7 172.16.0.0/12 192.168.0.0/16 81.2.0.0/16 [2a00:1::]/32 hash:/n", []),
     ],
 )
 def test_networks_of_everyone(networks, everyone):
@@ -214,3 +215,10 @@ def test_limits_that_are_off():
     assert postfix_facts._limits(values, own) == {
         "smtpd_client_message_rate_limit": ["main.cf"], "smtpd_client_auth_rate_limit": ["submission/inet"],
     }  # fmt: skip
+
+
+def test_whom_no_limit_holds_for():
+    name = "smtpd_client_event_limit_exceptions"
+    assert postfix_facts._unlimited({name: "127.0.0.0/8 [2001:db8::]/32"}, {"smtp/inet/myhostname": "0.0.0.0/0"}) == []
+    own = {"smtp/inet/" + name: "static:all"}
+    assert postfix_facts._unlimited({name: "127.0.0.0/8, 0.0.0.0/0"}, own) == ["0.0.0.0/0", "static:all"]
