@@ -89,6 +89,12 @@ class Evaluator:
             return self._templar.evaluate_conditional(conditional=condition)
         if Conditional is None:
             raise AnsibleError("this version of ansible-core evaluates conditions in a way that is not known here")
+        if whole_template(condition):
+            # It would take a list for true, whatever is in it.
+            resolved = plain(self._templar.template(condition))
+            if not isinstance(resolved, bool):
+                raise AnsibleError("expected a condition, got %s" % type(resolved).__name__)
+            return resolved
         conditional = Conditional(loader=self._loader)
         conditional.when = [condition]
         return bool(conditional.evaluate_conditional(templar=self._templar, all_vars=self._variables))

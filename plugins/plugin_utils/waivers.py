@@ -23,18 +23,18 @@ class WaiverError(Exception):
 
 @dataclass(frozen=True)
 class Waiver:
-    """One waiver; `fault` is a sentence where it is not valid."""
+    """One waiver; `fault` is a sentence where it is not valid, `hosts` is None where it is for all."""
 
     control: str
     reason: str
     owner: str
     expires: str
-    hosts: tuple
+    hosts: tuple | None
     fault: str | None = None
 
     def covers(self, control, host):
         return fnmatchcase(control, self.control) and (
-            not self.hosts or any(fnmatchcase(host, pattern) for pattern in self.hosts)
+            self.hosts is None or any(fnmatchcase(host, pattern) for pattern in self.hosts)
         )
 
     def expired(self, on):
@@ -74,8 +74,9 @@ def _waiver(number, given):
         reason=str(given.get("reason") or ""),
         owner=str(given.get("owner") or ""),
         expires=str(given.get("expires") or ""),
-        # Where nobody can tell which hosts are meant, the fault is told on all of them.
-        hosts=tuple(hosts) if isinstance(hosts, list) and all(_text(one) for one in hosts) else (),
+        # Where nobody can tell which hosts are meant, the fault is told on all of them. An empty list is no host: it
+        # may have been made from a group that is empty.
+        hosts=tuple(hosts) if isinstance(hosts, list) and all(_text(one) for one in hosts) else None,
         fault=fault,
     )
 

@@ -162,6 +162,13 @@ def test_files_that_cannot_be_read_touch_no_other(run):
     assert made["c"]["reason"] == "c.yaml: expected a list of controls, got dict."
 
 
+@pytest.mark.parametrize("name", ["that", "unknown", "applicable"])
+def test_a_list_of_conditions_by_a_variable_is_no_truth_value(run, name):
+    tree = {"c.yml": [{"id": "c", "that": False, name: "{{ given }}"}]}
+    assert one(run({"given": ["1 == 2"]}, tree, files=["c.yml"]))["status"] == "error"
+    assert one(run({"given": False}, tree, files=["c.yml"]))["status"] != "error"
+
+
 def test_a_missing_file_or_directory_is_an_error(run):
     for arguments in ({"files": ["nosuch.yml"]}, {"directory": "nosuch"}, {"files": [7]}, {}):
         assert one(run({}, **arguments))["status"] == "error"
@@ -173,6 +180,7 @@ def test_a_missing_file_or_directory_is_an_error(run):
     ({"control": "d-*"}, "fail", None),
     ({"control": "c-1", "hosts": ["mx*.example.com"]}, "waived", None),
     ({"control": "c-1", "hosts": "mx2*"}, "fail", None),
+    ({"control": "c-1", "hosts": []}, "fail", None),
     ({"control": "c-1", "expires": "2026-11-22"}, "waived", None),
     ({"control": "c-1", "expires": datetime.date(2027, 1, 1)}, "waived", None),
     ({"control": "c-1", "expires": "2026-11-21"}, "fail", "The waiver by alice expired on 2026-11-21."),
