@@ -58,12 +58,14 @@ def turned(document, settings):
     told = []
     for host in document["hosts"]:
         name, was, now = host["name"], before[host["name"]], host["status"]
-        failing = [one["id"] for one in host["controls"] if one["status"] == "fail"]
+        # With a host stands only what is not the same for all.
+        failing = {one["id"]: one.get("severity") or severity.get(one["id"], "low")
+                   for one in host["controls"] if one["status"] == "fail"}  # fmt: skip
         if was is not None:
-            failing = [one for one in failing if one in fresh.get(name, ())]
-        grave = any(severity.get(one) in _GRAVE for one in failing)
+            failing = {one: how for one, how in failing.items() if one in fresh.get(name, ())}
+        grave = any(how in _GRAVE for how in failing.values())
         if (now in wanted and now != was) or grave:
-            told.append({"name": name, "before": was, "after": now, "controls": _controls(failing, severity)})
+            told.append({"name": name, "before": was, "after": now, "controls": _controls(failing)})
     if not told:
         return None
     told.sort(key=lambda one: (one["after"] != "fail", one["name"]))
@@ -91,9 +93,9 @@ def _some(names):
     return told + " and %d more" % (len(names) - _MOST_NAMES) if len(names) > _MOST_NAMES else told
 
 
-def _controls(ids, severity):
+def _controls(failing):
     rank = ("critical", "high", "medium", "low")
-    known = [{"id": one, "severity": severity.get(one, "low")} for one in ids]
+    known = [{"id": one, "severity": how} for one, how in failing.items()]
     return sorted(known, key=lambda one: (rank.index(one["severity"]), one["id"]))
 
 

@@ -73,6 +73,18 @@ def test_new_hosts_and_first_reports():
     assert "no report to compare with" in turned(document({"b": bad}), SETTINGS)["text"]
 
 
+def test_a_host_may_have_a_severity_of_its_own():
+    made = document({"a": dict(GOOD, small="fail", grave="fail")}, {"a": dict(GOOD, other="fail")})
+    small, grave = made["hosts"][0]["controls"][:2]
+    small["severity"], grave["severity"] = "critical", "low"
+    made["hosts"][0]["controls"].append({"id": "other", "status": "fail"})
+    made["changes"] = changes(document({"a": dict(GOOD, other="fail")}), made)
+    assert [(one["id"], one["severity"]) for one in turned(made, SETTINGS)["hosts"][0]["controls"]] == [
+        ("small", "critical"), ("grave", "low")]  # fmt: skip
+    del small["severity"]
+    assert turned(made, SETTINGS) is None
+
+
 def test_an_alert_says_which_hosts_vanished():
     gone = {"gone%03d" % number: GOOD for number in range(120)}
     made = turned(document({"a": dict(GOOD, small="fail")}, dict(gone, a=GOOD)), SETTINGS)
