@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 
@@ -16,6 +17,8 @@ __all__ = ["Kept", "files"]
 
 _NEW = ".new"
 _MOST_PENDING = 50
+# What else is in that directory is somebody's own.
+_STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z[+0-9]*\Z")
 
 
 class Kept:
@@ -28,7 +31,7 @@ class Kept:
 
     def names(self):
         """The dated reports, oldest first."""
-        return sorted(one for one in os.listdir(self.reports) if not one.startswith("."))
+        return sorted(one for one in os.listdir(self.reports) if _STAMP.match(one))
 
     def last(self):
         """The path of the last dated report's document, or None."""

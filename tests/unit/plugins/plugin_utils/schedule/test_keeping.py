@@ -44,6 +44,17 @@ def test_what_a_killed_run_left_is_no_report(tmp_path):
     assert os.listdir(tmp_path / "reports" / name) == ["report.json"]
 
 
+def test_what_is_not_ours_stays_and_is_no_report(tmp_path):
+    kept = Kept(str(tmp_path))
+    for name in ("2026-audit", "lost+found", "20260101T000000Z.tar", "zz"):
+        (tmp_path / "reports" / name).mkdir()
+    assert kept.last() is None
+    for number in range(3):
+        name = keep(kept, tmp_path / "report", "x", "20260101T00000%dZ" % number, most=1)
+        assert kept.names() == [name]
+    assert len(os.listdir(tmp_path / "reports")) == 5
+
+
 def test_replaced_files_are_told_from_old_ones(tmp_path):
     for name in ("a", "b", ".hidden"):
         write(str(tmp_path / name), b"x")
