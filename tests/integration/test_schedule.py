@@ -339,8 +339,10 @@ def role(schedule, tmp_path):
 
 
 def test_what_the_role_writes_and_removes(role, schedule, hook, tmp_path):
-    made = role("files")
+    made = role("files", "--diff")
     assert made.status == 0, made.text
+    # Who has the whole of it can call it.
+    assert "OnCalendar" in made.stdout and "alerts.example.com" not in made.text
     assert "changed=0" in role("files").stdout
     settings = tmp_path / "mailops-compliance.json"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o640
