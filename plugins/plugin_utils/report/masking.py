@@ -14,6 +14,10 @@ __all__ = ["Mask"]
 
 # A quoted local part, or part of one; else what no address can hold without quotes.
 _DELIMITERS = re.compile(r'("(?:[^"\\\n]|\\.){0,128}"(?=@)|"|[\s<>(),;:\[\]]+)')
+# As an @ stands in a URL, or is made to look like one; and what cannot be part of what is before it there.
+_LIKE_AT = re.compile("(%40|\uff20)")
+_BEFORE = re.compile(r'([\s<>(),;:\[\]"=&?/@]+)')
+_ELLIPSIS = "\u2026"
 # What quotes an address in running text far more often than an address begins with it.
 _QUOTES = "'`"
 # What these lists hold are logins, senders and addresses of clients, with an @ or not.
@@ -29,6 +33,7 @@ class Mask:
 
     def text(self, text):
         """`text` with the local part of each address in it masked."""
+        text = self._encoded(_without_cut(text))
         if "@" not in text:
             return text
         parts = _DELIMITERS.split(text)
@@ -53,6 +58,15 @@ class Mask:
             return [self.document(item, name) for item in value]
         return self.text(value) if isinstance(value, str) else value
 
+    def _encoded(self, text):
+        """`text` with addresses masked whose @ is written in another way."""
+        parts = _LIKE_AT.split(text)
+        for index in range(0, len(parts) - 1, 2):
+            words = _BEFORE.split(parts[index])
+            words[-1] = self._hidden(words[-1]) if words[-1] else ""
+            parts[index] = "".join(words)
+        return "".join(parts)
+
     def _address(self, part):
         local, _at, domain = part.rpartition("@")
         return "%s@%s" % (self._hidden(local), domain) if local else part
@@ -66,6 +80,14 @@ class Mask:
 
     def _hidden(self, text):
         return "x" + hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:8]
+
+
+def _without_cut(text):
+    """`text` without the half word at its end where it was cut: it may be of an address, ahead of the @."""
+    if not text.endswith(_ELLIPSIS):
+        return text
+    last = _DELIMITERS.split(text)[-1]
+    return text if "@" in last else text[: len(text) - len(last)] + _ELLIPSIS
 
 
 def _network(value):
