@@ -13,7 +13,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils import files
 
 HISTORY = "history.json"
 LOCK = "lock"
-_LONGEST = 1 << 20
+# Room for hundreds of queues, each of which takes some 20 KiB.
+_LONGEST = 16 << 20
 _VERSION = 2
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -38,6 +38,15 @@ def test_from_silence_to_alert_to_recovery(watched, capsys):
     assert "QUEUE CRITICAL - postfix: 6 messages, threshold 5 | 'postfix'=6;;5;0" in capsys.readouterr().out
 
 
+def test_what_many_queues_leave_is_read_again(tmp_path):
+    queues_left = {"queue%d" % number: {"samples": [[1800000000.25 + one, 123456] for one in range(200)], "told": {}}
+                   for number in range(300)}  # fmt: skip
+    with Memory(str(tmp_path)) as memory:
+        memory.save(queues_left)
+    with Memory(str(tmp_path)) as memory:
+        assert memory.load() == queues_left
+
+
 def test_no_message_is_opened_below_the_threshold(watched):
     watched.settings.update(bounce_share=10, bounce_minimum=5, age=86400)
     watched.add(5)
