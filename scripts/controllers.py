@@ -76,9 +76,12 @@ def faults(programs, inventory):
     sent = '{"select": {"sasl_username": "info@example.com"}, "waves": 1, "confirm": false}'
     # Back to where it was, for the next version.
     latest = '{"batch": "latest", "confirm": false, "waves": 1, "release": true}'
+    # Nobody is asked on that port.
+    silent = '{"mailops_smtp_port": 1, "compliance_vantage": "", "fail_on": "never"}'
     for arguments, status, expected in (
         (["playbooks/inspect.yml"], 0, ["1,996 of 2,045 messages", "sent with the login"]),
         (["playbooks/view.yml", "-l", "demo-qmail", "-e", bounces], 0, ["1 of 1,996 selected messages"]),
+        (["playbooks/comply.yml", "-e", silent], 0, ["COMMON-100 (high) The queue is short", "2 hosts: "]),
         (["playbooks/purge.yml", "-e", bounces, "--check"], 0, ["WOULD PURGE  1,996 messages", "This was a check"]),
         (["playbooks/purge.yml", "-e", bounces], 2, ["WOULD PURGE  1,996 messages", "say confirm=false"]),
         (["playbooks/purge.yml", "-e", bounces, "-e", "confirm=false"], 0, ["PURGED  1,996 messages", "39 remote"]),
