@@ -94,6 +94,7 @@ author:
   - mailops.rescue maintainers (@mailops)
 """
 
+import atexit  # noqa: E402
 import os  # noqa: E402
 from datetime import datetime, timezone  # noqa: E402
 from functools import wraps  # noqa: E402
@@ -107,6 +108,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output impor
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, settings  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain  # noqa: E402
 
+CUT_OFF = "the run was cut off"
 # Tasks of these are what a report is about.
 RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))
 
@@ -141,7 +143,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._pid = os.getpid()
-        self._broken = False
+        self._broken = self._over = False
         self._collector = Collector()
         self._started = datetime.now(timezone.utc)
         self._given = {}
@@ -156,6 +158,8 @@ class CallbackModule(CallbackBase):
         self._playbook = plain(getattr(playbook, "_file_name", "") or "")
         self._loader = getattr(playbook, "_loader", None)
         self._basedir = getattr(playbook, "_basedir", None)
+        # No event tells that somebody pressed Ctrl-C.
+        atexit.register(self._cut_off)
 
     @_harmless
     def v2_playbook_on_play_start(self, play):
@@ -185,9 +189,18 @@ class CallbackModule(CallbackBase):
 
     @_harmless
     def v2_playbook_on_stats(self, stats):
-        collector = self._collector
-        collector.finished({plain(name): stats.summarize(name) for name in stats.processed})
-        if not collector.relevant:
+        self._over = True
+        self._collector.finished({plain(name): stats.summarize(name) for name in stats.processed})
+        self._publish()
+
+    @_harmless
+    def _cut_off(self):
+        if not self._over:
+            self._collector.finished({}, CUT_OFF)
+            self._publish(["The run was cut off; what it had done until then is in here."])
+
+    def _publish(self, notes=()):
+        if not self._collector.relevant:
             return
         finished = datetime.now(timezone.utc)
         run = {
@@ -198,7 +211,8 @@ class CallbackModule(CallbackBase):
             "check_mode": self._check_mode,
             "ansible": ANSIBLE_VERSION,
         }
-        made = publish(collector, run, settings(self._given, self.get_option), self._restore_command())
+        wanted = settings(self._given, self.get_option)
+        made = publish(self._collector, run, wanted, self._restore_command(), notes)
         for warning in made.warnings:
             self._display.warning("mailops.rescue.report: " + warning)
         # Not to stdout, where JSON may be expected.

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -14,6 +16,7 @@ import yaml
 
 from tests.support.playing import NOTHING_LISTENS, PLAYER, at
 from tests.support.qmail_queue import QmailQueue
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/report.schema.json").read_text())
@@ -65,6 +68,16 @@ PURGE = """\
   tasks:
     - name: Purge
       mailops.rescue.queue_purge: {queue_directory: "{{ mailops_queue_directory }}", all: true}
+"""
+# The parent of the worker, which is the parent of the shell.
+WAIT = """\
+    - name: Tell who this is
+      ansible.builtin.copy:
+        content: "{{ lookup('ansible.builtin.pipe', 'sed -n s/^PPid:.//p /proc/$PPID/status') }}"
+        dest: "{{ marker }}"
+        mode: "0600"
+    - name: Wait
+      ansible.builtin.command: sleep 60
 """
 WAIVERS = [{"control": "waived", "reason": "r", "owner": "o", "expires": "2099-01-01"}]
 
@@ -196,6 +209,27 @@ def test_a_purge_in_check_mode_and_then_for_real(night, tmp_path):
     assert (one["checked"], one["before"]["total"], one["after"]["total"]) == (False, 1, 0)
     assert one["restore_command"].startswith("ansible-playbook mailops.rescue.restore -i hosts.yml -l good -e ")
     assert one["batch"] in one["restore_command"]
+
+
+def test_what_a_run_did_until_it_was_interrupted_is_reported(night, tmp_path):
+    marker = tmp_path / "process"
+    (tmp_path / "purge.yml").write_text(PURGE + WAIT)
+
+    def interrupt():
+        wait_for(lambda: marker.exists() and marker.read_text().strip())
+        os.kill(int(marker.read_text()), signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        interrupted = pool.submit(interrupt)
+        done = night("-e", "marker=%s" % marker, name="purge.yml", limit="good")
+        interrupted.result()
+    assert done.status != 0 and "PLAY RECAP" not in done.text
+    found = document(tmp_path / "mailops-report")
+    good = {host["name"]: host for host in found["hosts"]}["good"]
+    assert good["status"] == "unknown" and good["reason"] == "the run was cut off"
+    assert good["purges"][0]["messages"] == 1 and good["purges"][0]["batch"] in good["purges"][0]["restore_command"]
+    assert found["notes"] == ["The run was cut off; what it had done until then is in here."]
+    assert found["summary"]["exit_code"] == 3
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ansible_runner") is None, reason="ansible-runner is not installed")

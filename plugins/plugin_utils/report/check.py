@@ -37,6 +37,9 @@ def check(directory, max_age, now=None):
         finished = datetime.strptime(document["run"]["finished"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
         age = ((now or datetime.now(timezone.utc)) - finished).total_seconds() / 3600
         old = "the last report is %.0f hours old" % age if age > max_age else ""
+        # It would be fresh for as long as the clock was ahead.
+        if age < -1:
+            old = "the last report is of a time to come, in %.0f hours" % -age
         # What was critical may well be so still.
         text = render(document, old if status == CRITICAL else "")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

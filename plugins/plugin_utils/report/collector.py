@@ -96,8 +96,11 @@ class Collector:
             self.relevant = True
             self._expected.update(names)
 
-    def finished(self, summaries):
-        """`summaries`: host to Ansible's own counts of the run: what was rescued or ignored counts as no failure."""
+    def finished(self, summaries, missing="the run ended before it came to this host"):
+        """`summaries`: host to Ansible's own counts of the run: what was rescued or ignored counts as no failure.
+
+        `missing`: what is said of hosts that the run is about and that are not in there.
+        """
         with self._lock:
             for name, counts in summaries.items():
                 host = self.host(name)
@@ -112,7 +115,7 @@ class Collector:
             for name in self._expected - set(summaries):
                 # As in later waves, after one in which all hosts failed.
                 host = self.host(name)
-                host.failed = host.failed or "the run ended before it came to this host"
+                host.failed = host.failed or missing
             # Where only tasks of others ran, as on the controller, nothing was found to be fine.
             for name in [name for name, host in self.hosts.items() if host.silent()]:
                 del self.hosts[name]

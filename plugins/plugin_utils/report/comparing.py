@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-__all__ = ["UnusablePrevious", "changes", "usable"]
+__all__ = ["SHARED", "UnusablePrevious", "changes", "usable"]
 
+# What is the same on most hosts stands in the list of controls once, and with a host only where it differs.
+SHARED = ("title", "severity", "expected", "rationale", "remedy", "references")
 MAX_QUEUES = 50
 _WORST = ("fail", "unreachable", "unknown", "pass")
 _RANK = {"not_applicable": 0, "pass": 0, "waived": 1, "error": 2, "fail": 3}
@@ -24,7 +26,8 @@ def usable(document):
         raise UnusablePrevious("its schema_version is %s, and 1 is known here" % document["schema_version"])
     try:
         changes(document, document)
-        known = {one["id"]: one["title"] + one["severity"] for one in document["controls"]}
+        known = {one["id"]: (one["title"] + one["severity"], *(one[name] for name in SHARED))
+                 for one in document["controls"]}  # fmt: skip
         for host in document["hosts"]:
             for one in host["controls"]:
                 known[one["id"]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import changes
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import SHARED, changes
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import TOPS, clean
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
 
@@ -18,8 +18,6 @@ SCHEMA_VERSION = 1
 HOST_STATUSES = ("pass", "fail", "unknown", "unreachable")
 MAX_HISTORY = 60
 MAX_TOP = 10
-# What is the same on most hosts stands in the list of controls once, and with a host only where it differs.
-_SHARED = ("title", "severity", "expected", "rationale", "remedy", "references")
 
 
 def build(collector, run, title, previous=None, notes=(), restore_command=None):
@@ -109,10 +107,10 @@ def _status(host, recorded):
 
 
 def _slim(control, catalogue):
-    shared = catalogue.setdefault(control["id"], {name: control[name] for name in ("id", *_SHARED)})
+    shared = catalogue.setdefault(control["id"], {name: control[name] for name in ("id", *SHARED)})
     made = {name: control[name] for name in ("id", "status", "observed", "reason", "waiver")}
     made["reason"] = made["reason"] or None
-    made.update((name, control[name]) for name in _SHARED if control[name] != shared[name])
+    made.update((name, control[name]) for name in SHARED if control[name] != shared[name])
     return made
 
 

@@ -38,14 +38,14 @@ class Published:
     warnings: list = field(default_factory=list)
 
 
-def publish(collector, run, settings, restore_command=None):
-    """Write the report of `collector` as `settings` say, and return what became of it."""
+def publish(collector, run, settings, restore_command=None, notes=()):
+    """Write the report of `collector` as `settings` say, with `notes`, and return what became of it."""
     made = Published()
     directory = whole(settings.directory)
     os.makedirs(directory, mode=0o750, exist_ok=True)
     own = os.path.join(directory, FILES["json"])
-    previous, notes = _previous(settings.previous, own, made)
-    document = build(collector, run, settings.title, previous, notes, restore_command)
+    previous, more = _previous(settings.previous, own, made)
+    document = build(collector, run, settings.title, previous, [*notes, *more], restore_command)
     if settings.mask_addresses:
         document = dict(Mask(secrets.token_bytes(32)).document(document), masked=True)
     keep(own, os.path.join(directory, PREVIOUS))

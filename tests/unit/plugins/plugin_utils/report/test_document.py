@@ -251,6 +251,8 @@ def test_history_is_bounded():
     lambda document: dict(document, controls=[]),
     lambda document: dict(document, run={}),
     lambda document: dict(document, history=[{"fail": "x"}]),
+    lambda document: dict(document, controls=[{"id": one["id"], "title": "x", "severity": "low"}
+                                              for one in document["controls"]]),
     lambda document: dict(document, controls=[dict(one, title=None) for one in document["controls"]]),
 ])  # fmt: skip
 def test_what_cannot_be_compared_with_is_refused(spoil):
@@ -274,12 +276,31 @@ def test_what_cannot_be_compared_with_is_refused(spoil):
     ('to=<alice."b c"@example.com>', ("alice", "b c")),
     (r'"a\"lice smith"@example.com', ("lice", "smith")),
     ("alice\\x07bob@example.com", ("alice", "bob")),
+    ("see https://spf.example/why?s=mfrom;id=bob.smith%40example.com;ip=192.0.2.7", ("bob", "smith")),
+    ("o'brien%40example.com&to=alice%40example.net", ("brien", "alice")),
+    ("alice\uff20example.com", ("alice",)),
+    ("bob%40list.example@alice.example", ("bob",)),
 ])  # fmt: skip
 def test_addresses_are_masked(text, hidden):
     mask = Mask(b"key")
     shown = mask.text(text)
     assert not [one for one in hidden if one in shown]
     assert "example" in shown and mask.text(text) == shown != Mask(b"other").text(text)
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("user unknown: <bob.smi…", "user unknown: <…"),
+    ("from bob.smi…", "from …"),
+    ("bob…", "…"),
+    ("user unknown <…", "user unknown <…"),
+    ("100% of 40 percent, %40 as well", "100% of 40 percent, %40 as well"),
+])  # fmt: skip
+def test_an_address_that_was_cut_ahead_of_its_at(text, shown):
+    assert Mask(b"key").text(text) == shown
+
+
+def test_an_address_that_was_cut_after_its_at():
+    assert re.fullmatch("to <x[0-9a-f]{8}@exam…", Mask(b"key").text("to <bob@exam…"))
 
 
 @pytest.mark.parametrize("text", ["bob@example.com", "'bob@example.com'", "to=<bob@example.com>", "`bob@example.com`",
@@ -302,7 +323,8 @@ def test_what_is_an_address_in_any_case_is_masked_whole(name, value, shown):
 
 def test_masking_takes_time_in_proportion():
     # A minute and more where it did not.
-    for text in ("@" * 200000, '"' * 200000 + "@", "x@" * 100000, '"' + '\\"' * 100000 + "@", "'" * 200000 + "@"):
+    for text in ("@" * 200000, '"' * 200000 + "@", "x@" * 100000, '"' + '\\"' * 100000 + "@", "'" * 200000 + "@",
+                 "x%40" * 100000, "x" * 200000 + "%40", "x" * 200000 + "…", " x" * 100000 + "…"):
         assert Mask(b"key").text(text)
 
 

@@ -138,6 +138,8 @@ def answer(directory, hours, code=None, **members):
     (1, 2, 2, "MAILOPS CRITICAL - 4 hosts"),
     (30, 0, 3, "MAILOPS UNKNOWN - the last report is 30 hours old\n"),
     (30, 2, 2, "MAILOPS CRITICAL - the last report is 30 hours old; 4 hosts"),
+    (-30, 0, 3, "MAILOPS UNKNOWN - the last report is of a time to come, in 30 hours\n"),
+    (-0.5, 0, 0, "MAILOPS OK - 4 hosts"),
     (1, 7, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
     (1, True, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
 ])  # fmt: skip

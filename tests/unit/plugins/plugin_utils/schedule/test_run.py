@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import SHARED
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import write
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import run as program
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept
@@ -46,7 +47,7 @@ def reporting(tmp_path, found, previous=None, code=0):
         hosts = {"total": len(found), "pass": 0, "fail": 0, "unknown": 0, "unreachable": 0}
         made.update(schema_version=1, history=[], summary={"exit_code": code, "hosts": hosts})
         for one in made["controls"]:
-            one["title"] = one["id"]
+            one.update(dict.fromkeys(SHARED, ""), title=one["id"], severity=one["severity"])
         (tmp_path / "report").mkdir(exist_ok=True)
         write(str(tmp_path / "report" / "report.json"), json.dumps(made).encode())
 
