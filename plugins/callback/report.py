@@ -108,7 +108,6 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output impor
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, settings  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain  # noqa: E402
 
-CUT_OFF = "the run was cut off"
 # Tasks of these are what a report is about.
 RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))
 
@@ -143,7 +142,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._pid = os.getpid()
-        self._broken = self._over = False
+        self._broken = False
         self._collector = Collector()
         self._started = datetime.now(timezone.utc)
         self._given = {}
@@ -189,15 +188,14 @@ class CallbackModule(CallbackBase):
 
     @_harmless
     def v2_playbook_on_stats(self, stats):
-        self._over = True
+        atexit.unregister(self._cut_off)
         self._collector.finished({plain(name): stats.summarize(name) for name in stats.processed})
         self._publish()
 
     @_harmless
     def _cut_off(self):
-        if not self._over:
-            self._collector.finished({}, CUT_OFF)
-            self._publish(["The run was cut off; what it had done until then is in here."])
+        self._collector.finished({}, "the run was cut off")
+        self._publish(["The run was cut off; what it had done until then is in here."])
 
     def _publish(self, notes=()):
         if not self._collector.relevant:
