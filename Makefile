@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 
@@ -45,7 +46,7 @@ $(STAMP): pyproject.toml
 	@[[ -n "$(PYTHON)" ]] || { echo "Python 3.11 or later with its venv module is needed (set PYTHON=...)" >&2; exit 1; }
 	@echo "Preparing $(VENV), a few minutes the first time" >&2
 	@[[ -x $(BIN)/python ]] || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev 'ansible-core>=2.19,<2.20'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile 'ansible-core>=2.19,<2.20' 'ansible>=12,<13'
+	@$(INSTALL) 'pip>=25.1'
+	@$(INSTALL) --group dev 'ansible-core>=2.19,<2.20'
+	@$(INSTALL) --no-compile 'ansible>=12,<13'
 	@touch $@

@@ -23,11 +23,12 @@ _SHOWN = (
     "smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit",
     "smtpd_client_recipient_rate_limit", "smtpd_relay_restrictions",
 )  # fmt: skip
+# Whom no limit on clients holds for.
+_EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 _READ = _SHOWN + (
     "alias_maps", "allow_mail_to_files", "local_transport", "mail_version", "mailbox_transport_maps", "myhostname",
-    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_client_event_limit_exceptions",
-    "smtpd_recipient_restrictions", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains",
-    "virtual_mailbox_maps",
+    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_recipient_restrictions", "virtual_alias_domains",
+    "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps", _EXCEPTIONS,
 )  # fmt: skip
 # Who is in one of these and not in the other is accepted, and bounced later.
 _TAKEN_UNSEEN = (("relay_domains", "relay_recipient_maps"), ("virtual_mailbox_domains", "virtual_mailbox_maps"))
@@ -43,8 +44,7 @@ _LARGEST = {4: 16, 6: 32}
 _PRIVATE = tuple(ipaddress.ip_network(one) for one in (
     "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "198.18.0.0/15", "fc00::/7", "fe80::/10",
 ))  # fmt: skip
-# Who is in one of these is not limited; a table of this type holds everybody.
-_EXCEPTIONS = "smtpd_client_event_limit_exceptions"
+# A table of this type holds everybody.
 _EVERYBODY = "static:"
 _LONGEST = 500
 _MOST = 50
