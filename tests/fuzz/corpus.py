@@ -1,4 +1,4 @@
-"""Bytes to start from: what the queue builders write, the test data of the parsers, and real queues where they are."""
+"""Bytes to start from: what the queue builders write, the test data of the parsers, and real queues."""
 
 __all__ = ["corpus"]
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import yaml
 
+from tests.support.archives import QMAIL
 from tests.support.postfix_queue import Client, PostfixQueue, Recipient
 from tests.support.postfix_records import content_records, defer_entry, record
 from tests.support.qmail_queue import QmailQueue, failure_notice
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "unit" / "plugins" / "module_utils" / "data"
-ARCHIVE = ROOT.parent / "shared" / "fixtures" / "qmail-states.tar.xz"
 LONGEST = 8192
 END = record("X") + record("E")
 NOW = 1795292592.25
@@ -53,12 +53,11 @@ def _sources():
     with tempfile.TemporaryDirectory() as directory:
         _build(Path(directory), texts)
         _collect(Path(directory), sources)
-    if ARCHIVE.exists():
-        with tarfile.open(ARCHIVE) as archive:
-            for member in archive:
-                parts = member.name.split("/")
-                if member.isreg() and len(parts) > 2:
-                    _sort(parts[1], archive.extractfile(member).read(), sources)
+    with tarfile.open(QMAIL / "qmail-states.tar.xz") as archive:
+        for member in archive:
+            parts = member.name.split("/")
+            if member.isreg() and len(parts) > 2:
+                _sort(parts[1], archive.extractfile(member).read(), sources)
     return sources
 
 

@@ -1,31 +1,15 @@
 """The archives of real qmail queues: every figure of their README comes out."""
 
 import json
-import os
 import re
-import tarfile
-from pathlib import Path
 
 import pytest
 
+from tests.support.archives import unpack
 from tests.support.inspecting import queue_info
 
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 NO_MAILBOX = r"Sorry, no mailbox here by that name\."
 EMPTY = {"local": 0, "remote": 0, "todo": 0, "incomplete": 0, "bounce": 0}
-
-
-def unpack(name, path):
-    archive = FIXTURES / (name + ".tar.xz")
-    if not archive.exists():
-        pytest.skip("NOT TESTED ON REAL QUEUES: %s is absent" % archive)
-    with tarfile.open(archive) as tar:
-        # As root, owners and modes come back as in the archive; others read what is then their own.
-        if os.geteuid() == 0:
-            tar.extractall(path, numeric_owner=True)
-        else:
-            tar.extractall(path, filter="data")
-    return path / "queue"
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from tests.integration.test_fixtures import EMPTY, unpack
+from tests.integration.test_fixtures import EMPTY
+from tests.support.archives import unpack
 from tests.support.purging import messages, queue_purge, queue_restore, snapshot
 from tests.support.qmail_queue import QmailQueue
 

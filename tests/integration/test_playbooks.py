@@ -14,21 +14,18 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from tests.support.archives import QMAIL
 from tests.support.playing import NOTHING_LISTENS, PLAYER, at
 from tests.support.postfix_queue import Client, PostfixQueue
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / ".." / "shared" / "fixtures"
 
 
 @pytest.fixture(scope="module")
 def queues(tmp_path_factory):
     directory = tmp_path_factory.mktemp("queues")
     for name in ("incident", "states"):
-        archive = FIXTURES / ("qmail-%s.tar.xz" % name)
-        if not archive.exists():
-            pytest.skip("needs the queue archive %s in ../shared/fixtures" % archive.name)
-        with tarfile.open(archive) as opened:
+        with tarfile.open(QMAIL / ("qmail-%s.tar.xz" % name)) as opened:
             opened.extractall(directory / name, filter="tar")
     return directory
 

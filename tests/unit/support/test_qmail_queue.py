@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.archives import QMAIL
 from tests.support.qmail_queue import QmailQueue, failure_notice
-
-INCIDENT = Path(__file__).resolve().parents[4] / "shared" / "fixtures" / "qmail-incident.tar.xz"
 
 
 def read(*parts):
@@ -66,10 +65,8 @@ def test_trigger_is_a_fifo(tmp_path):
 
 
 def test_failure_notice_equals_those_of_qmail_send():
-    if not INCIDENT.exists():
-        pytest.skip("NOT TESTED: %s is absent" % INCIDENT)
     compared = 0
-    with tarfile.open(INCIDENT) as archive:
+    with tarfile.open(QMAIL / "qmail-incident.tar.xz") as archive:
         for member in archive:
             if not member.isfile() or "/mess/" not in member.name:
                 continue
