@@ -4,6 +4,7 @@ import os
 import pwd
 
 from .qmail_double import QmailDouble
+from .qmail_queue import failure_notice
 
 __all__ = ["DeliveringDouble"]
 
@@ -15,14 +16,14 @@ DEV_NULL = "deferral: Unable_to_write_/dev/null:_invalid_argument._(#4.3.0)/"
 class DeliveringDouble(QmailDouble):
     """qmail in the directory `home`, as its `control` and `users/assign` say when this is made.
 
-    `log`: in qmail-send's words. Of .qmail files it knows comments, mailboxes and `|bouncesaying '…'`. What goes to
-    other hosts is put off.
+    `log`: in qmail-send's words. Of .qmail files it knows comments, mailboxes, forwards and `|bouncesaying '…'`. What
+    goes to other hosts is deferred. `owners`: as in `QmailQueue`.
     """
 
-    def __init__(self, home):
+    def __init__(self, home, owners=False):
         self.home = home
         me = self._control("me")[0]
-        super().__init__(home + "/queue", self._control("locals") or [me], me)
+        super().__init__(home + "/queue", self._control("locals") or [me], me, owners)
         self.log = ""
         pairs = [line.partition(":")[::2] for line in self._control("virtualdomains")]
         self._virtual = {domain.lower().encode(): prefix.encode() for domain, prefix in pairs}
@@ -139,7 +140,7 @@ class DeliveringDouble(QmailDouble):
     def _obey(self, number, address, home, data):
         if not data:
             return self._append(number, address, [home + "/Mailbox"])
-        boxes = []
+        boxes, forwards = [], []
         for line in data.splitlines():
             if line.startswith(SAYING):
                 return "failure: %s/" % line[len(SAYING) : -1].decode().replace(" ", "_")
@@ -147,27 +148,42 @@ class DeliveringDouble(QmailDouble):
                 return DEV_NULL
             if line[:1] in (b".", b"/"):
                 boxes.append(os.path.join(home, line.decode()))
+            elif line[:1] == b"&":
+                forwards.append(line[1:])
             elif line[:1] not in (b"#", b""):
                 raise ValueError("the double does not know %r" % line)
-        return self._append(number, address, boxes)
+        said = self._append(number, address, boxes)
+        if forwards:
+            self.inject(self._content(number), self._sender(number), forwards, "alias")
+            said = "success: did_%d+%d+0/" % (len(boxes), len(forwards))
+        return said
+
+    def _content(self, number):
+        with open(self._file("mess", number), "rb") as f:
+            return f.read()
+
+    def _sender(self, number):
+        with open(self._file("info", number), "rb") as f:
+            return f.read()[1:-1]
 
     def _append(self, number, address, boxes):
-        with open(self._file("mess", number), "rb") as f:
-            content = f.read()
+        content = self._content(number)
         for box in boxes:
             with open(box, "ab") as f:
                 f.write(b"From MAILER-DAEMON\nDelivered-To: " + address + b"\n" + content + b"\n")
         return "success: did_%d+0+0/" % len(boxes)
 
     def _drop(self, number, info):
-        with open(info, "rb") as f:
-            sender = f.read()[1:-1]
-        if os.path.exists("%s/bounce/%d" % (self.path, number)):
+        bounce, sender = "%s/bounce/%d" % (self.path, number), self._sender(number)
+        if os.path.exists(bounce):
             if sender == b"#@[]":
                 self.log += "triple bounce: discarding bounce/%d\n" % number
             else:
                 back = (b"", sender) if sender else (b"#@[]", self._double_bounces)
-                self.inject(b"Subject: failure notice\n\n", back[0], [back[1]], "bounce")
+                with open(bounce, "rb") as f:
+                    failures = [one[1:].split(b">:\n", 1) for one in f.read().split(b"\n\n") if one]
+                notice = failure_notice(sender, failures, self._content(number), self.me)
+                self.inject(notice, back[0], [back[1]], "bounce")
                 self.log += "bounce msg %d qp 1\n" % number
         super()._drop(number, info)
         self.log += "end msg %d\n" % number

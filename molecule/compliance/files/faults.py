@@ -169,7 +169,7 @@ FAULTS = {
 
 
 def main():
-    mta = "qmail" if os.path.exists("/opt/mailops/accounts.json") else "postfix"
+    mta = "qmail" if os.path.exists(QMAIL + "/control/me") else "postfix"
     names = [one for one in sys.argv[1:] if one != "--typed"]
     name = names[0] if names else ""
     save(mta)

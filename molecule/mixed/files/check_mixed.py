@@ -50,7 +50,7 @@ def queued():
 
 
 def is_qmail():
-    return os.path.exists("/opt/mailops/accounts.json")
+    return os.path.exists(QMAIL + "/control/me")
 
 
 def wait(what, condition):

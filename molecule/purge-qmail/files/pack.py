@@ -1,7 +1,7 @@
-"""Packs the qmail that is installed here, without its mail, settings and aliases; or else the tests' double of it.
+"""Packs the qmail in $QMAIL_HOME, without its mail, settings and aliases; without that variable, the tests' double.
 
-usage: pack.py CHECKOUT TARGET [SCENARIO]; qmail is looked for in $QMAIL_HOME or /var/qmail. It says which of the two it
-packed.
+usage: pack.py CHECKOUT TARGET [SCENARIO]; it says which of the two it packed. A qmail that merely happens to be
+installed is not taken: the same run would prove less on the next machine.
 """
 
 import grp
@@ -15,7 +15,8 @@ import tarfile
 USERS = ("alias", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr", "qmails")
 GROUPS = ("nofiles", "qmail")
 SUPPORT = ("tests/__init__.py", "tests/support/__init__.py", "tests/support/delivering_double.py",
-           "tests/support/qmail_double.py", "tests/support/qmail_home.py", "tests/support/qmail_queue.py")  # fmt: skip
+           "tests/support/installed_double.py", "tests/support/qmail_double.py", "tests/support/qmail_home.py",
+           "tests/support/qmail_queue.py")  # fmt: skip
 
 
 def add(tar, path, recursive=False):
@@ -51,22 +52,22 @@ def raise_it(error):
 
 def main():
     checkout, target, scenario = (sys.argv[1:] + ["purge-qmail"])[:3]
-    home = os.environ.get("QMAIL_HOME") or "/var/qmail"
-    missing = None
-    if not os.path.exists(home + "/bin/qmail-send"):
-        missing = "there is no %s/bin/qmail-send" % home
-    elif not os.access(home + "/queue/lock/sendmutex", os.R_OK):
-        missing = "only root can read %s/queue" % home
+    home = os.environ.get("QMAIL_HOME")
+    # Whoever names a qmail wants no other.
+    if home and not os.path.exists(home + "/bin/qmail-send"):
+        raise SystemExit("QMAIL_HOME: there is no %s/bin/qmail-send" % home)
+    if home and not os.access(home + "/queue/lock/sendmutex", os.R_OK):
+        raise SystemExit("QMAIL_HOME: only root can read %s/queue" % home)
     with tarfile.open(target, "w") as tar:
-        if missing is None:
+        if home:
             pack_qmail(tar, home)
         else:
             for name in SUPPORT:
                 tar.add(os.path.join(checkout, name), "opt/mailops/" + name)
-    if missing is None:
+    if home:
         print("%s runs on the real qmail of %s" % (scenario, home))
     else:
-        print("%s runs on a double, NOT ON A REAL QMAIL: %s" % (scenario, missing))
+        print("%s runs on a double, NOT ON A REAL QMAIL: QMAIL_HOME is not set" % scenario)
 
 
 if __name__ == "__main__":
