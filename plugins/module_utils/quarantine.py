@@ -14,6 +14,7 @@ import time
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.batch import Batch, is_name
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
 
 _MANY = 100000
@@ -151,7 +152,19 @@ class Quarantine:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RescueError("quarantine: another run is at work in %s; try again after it." % self.path) from None
+            raise RescueError(
+                "quarantine: another run is at work in %s%s; try again after it." % (self.path, self._locker())
+            ) from None
+
+    def _locker(self):
+        """Return, in parentheses, which process has the lock, and since when; empty where that may not be seen."""
+        proc, status = Procfs(), os.fstat(self._fd)
+        for pid in sorted(proc.flock_holders(status)):
+            process = proc.process(pid)
+            if process is not None and proc.has_open(pid, status):
+                began = time.gmtime(time.time() - proc.age(process))
+                return " (process %d, since %s)" % (pid, time.strftime("%Y-%m-%dT%H:%M:%SZ", began))
+        return ""
 
     def new_batch(self, name, manifest, directories):
         """Make a Batch of this queue."""

@@ -287,6 +287,9 @@ recovered:
     messages:
       description: Messages in it; null in check mode. A batch without any is removed.
       type: int
+    cut_off:
+      description: What was cut off, V(purge) or V(restore).
+      type: str
   sample: []
 service:
   description: What was stopped for it and started again; empty where nothing was.
@@ -316,6 +319,9 @@ service:
       description: Deliveries that were killed, with O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
       type: list
       elements: dict
+    cut_off:
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      type: bool
   sample:
     - queue_directory: /var/qmail/queue
       supervisor: daemontools
@@ -324,6 +330,7 @@ service:
       state_after: running
       pid: 4711
       killed: []
+      cut_off: false
 restore_hint:
   description: The command that puts the batch back, or null.
   type: str

@@ -190,6 +190,9 @@ recovered:
     messages:
       description: Messages in it; null in check mode. A batch without any is removed.
       type: int
+    cut_off:
+      description: What was cut off, V(purge) or V(restore).
+      type: str
   sample: []
 released:
   description: Whether messages were put back into the queues that they were in, and not into hold, for Postfix.
@@ -246,6 +249,9 @@ service:
       description: Deliveries that were killed, with O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
       type: list
       elements: dict
+    cut_off:
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      type: bool
   sample:
     - queue_directory: /var/qmail/queue
       supervisor: daemontools
@@ -254,6 +260,7 @@ service:
       state_after: running
       pid: 4711
       killed: []
+      cut_off: false
 seconds:
   description: How long it took, in seconds.
   type: float
