@@ -28,6 +28,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.selection import Se
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
 from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    earlier_runs,
     find_work,
     foreseen_services,
     held_queues,
@@ -157,6 +158,7 @@ class _Run:
         }
         result = self.result(after)
         result["purged"], result["bytes"] = chosen.count, chosen.bytes
+        result.update(earlier_runs(self._works, self._started))
         result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
         result["changed"] = bool(chosen.count or result["recovered"])
         if result["changed"] and self._target.mta == "qmail" and not self._online:
@@ -351,6 +353,8 @@ class _Run:
             "left_count": self._left.count,
             "recovered": recovered,
             "service": service_results(self._held),
+            "at_work": [],
+            "finished": [],
             "warnings": warnings(self._works, self._held),
             "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
             "damaged_count": summary.damaged_count,

@@ -152,19 +152,23 @@ class Quarantine:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            found = self.at_work()
+            who = " (process %d, since %s)" % (found["pid"], found["since"]) if found else ""
             raise RescueError(
-                "quarantine: another run is at work in %s%s; try again after it." % (self.path, self._locker())
+                "quarantine: another run is at work in %s%s; try again after it." % (self.path, who)
             ) from None
 
-    def _locker(self):
-        """Return, in parentheses, which process has the lock, and since when; empty where that may not be seen."""
+    def at_work(self):
+        """Return a dict, for a result, of the other run that has the lock; None where there is none, or none is seen."""
+        if self._fd is None:
+            return None
         proc, status = Procfs(), os.fstat(self._fd)
-        for pid in sorted(proc.flock_holders(status)):
+        for pid in sorted(proc.flock_holders(status) - {os.getpid()}):
             process = proc.process(pid)
             if process is not None and proc.has_open(pid, status):
                 began = time.gmtime(time.time() - proc.age(process))
-                return " (process %d, since %s)" % (pid, time.strftime("%Y-%m-%dT%H:%M:%SZ", began))
-        return ""
+                return {"path": self.path, "pid": pid, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", began)}
+        return None
 
     def new_batch(self, name, manifest, directories):
         """Make a Batch of this queue."""

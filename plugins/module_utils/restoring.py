@@ -21,6 +21,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.selection import Se
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Left
 from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    earlier_runs,
     find_work,
     held_queues,
     interrupted,
@@ -262,6 +263,7 @@ class _Run:
         result = self.result()
         result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
         result["service"] = interrupted_services(self._works, self._params)
+        result.update(earlier_runs(self._works, self._started))
         result["changed"] = bool(self._restored or result["recovered"] or result["service"])
         return result
 
@@ -287,6 +289,8 @@ class _Run:
             "counts_before": self._before,
             "counts_after": self._after,
             "service": service_results(self._held),
+            "at_work": [],
+            "finished": [],
             "warnings": warnings(self._works, self._held),
             "seconds": round(time.time() - self._started, 3),
         }

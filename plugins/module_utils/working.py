@@ -4,7 +4,7 @@
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
 __all__ = [
-    "QueueWork", "find_work", "foreseen_services", "held_queues", "left_results", "lock_all", "recovered_results",
+    "QueueWork", "earlier_runs", "find_work", "foreseen_services", "held_queues", "left_results", "lock_all", "recovered_results",
     "interrupted", "interrupted_services", "service_results", "warnings",
 ]  # fmt: skip
 
@@ -24,6 +24,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Q
 from ansible_collections.mailops.rescue.plugins.module_utils.results import fitting
 
 _LEFT = 48 * 1024
+# For so long (seconds), an operator whose connection was lost may not know of a batch.
+_RECENT = 3600
 
 
 class QueueWork:
@@ -230,6 +232,28 @@ def interrupted(work, params):
 def interrupted_services(works, params):
     """Return the list of dicts, for a result, of what a killed run has stopped and a real run would bring back."""
     return foreseen_services([work for work in works if interrupted(work, params)], params)
+
+
+def earlier_runs(works, now):
+    """Return what a forecast says of other runs: of one that is ``at_work``, and of purges ``finished`` of late."""
+    busy, finished = [], []
+    for work in works:
+        if work.quarantine is None or not work.quarantine.exists():
+            continue
+        work.quarantine.open()
+        found = work.quarantine.at_work()
+        if found is not None and found not in busy:
+            busy.append(found)
+        for batch in work.quarantine.batches():
+            when = batch.manifest.get("completed")
+            if batch.holds_mail() and isinstance(when, (int, float)) and 0 <= now - when < _RECENT:
+                finished.append({
+                    "batch": batch.name,
+                    "queue_directory": work.directory,
+                    "messages": batch.manifest.get("messages"),
+                    "age": int(now - when),
+                })  # fmt: skip
+    return {"at_work": busy, "finished": finished[-20:]}
 
 
 def lock_all(works):

@@ -272,6 +272,41 @@ left_count:
   type: int
   returned: success
   sample: 1
+at_work:
+  description: In check mode, another run that is at work on the quarantine; empty otherwise.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: The quarantine.
+      type: str
+    pid:
+      description: Its process.
+      type: int
+    since:
+      description: When that began.
+      type: str
+  sample: []
+finished:
+  description: In check mode, batches that purges have finished within an hour; empty otherwise.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    batch:
+      description: The batch.
+      type: str
+    queue_directory:
+      description: Its queue.
+      type: str
+    messages:
+      description: How many messages were taken.
+      type: int
+    age:
+      description: For how many seconds it has been finished.
+      type: int
+  sample: []
 recovered:
   description: Batches of earlier runs that were killed, and were put in order; in check mode, those that would be.
   type: list

@@ -16,6 +16,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age,
 __all__ = ["prompt", "question", "show_done", "show_plan"]
 
 _MOST_COMMANDS = 50
+_MOST_EARLIER = 50
 
 
 def question(plan):
@@ -47,6 +48,7 @@ def show_plan(plan, reads, checking, detail=10, top=3, width=72):
     page = Page(width)
     verb = {"purge": "WOULD PURGE", "restore": "WOULD RESTORE"}[plan.kind]
     _head(page, verb, plan)
+    _earlier(page, plan)
     page.faults("NOT POSSIBLE", plan.failed)
     hosts = plan.changing()
     for host in hosts[:detail]:
@@ -94,6 +96,28 @@ def _head(page, verb, changes):
     page.pair(verb + "  ", text + (", %s FAILED" % number(len(changes.failed)) if changes.failed else ""))
 
 
+def _earlier(page, plan):
+    """What other runs have left or are about: an operator whose connection was lost looks for that."""
+    lines = []
+    for host, result in plan.results.items():
+        busy = result.get("at_work") or []
+        for one in busy:
+            lines.append("  !! %s: a run is at work (process %d, since %s); wait for its end, and run this again."
+                         % (host, one["pid"], one["since"]))  # fmt: skip
+        for one in result.get("recovered") or []:
+            what = "is in progress" if busy else "was cut off; it would be put in order first"
+            lines.append("  %s: batch %s %s." % (host, one["batch"], what))
+        for one in result.get("finished") or []:
+            lines.append("  %s: batch %s was finished %s ago: %s." % (
+                host, one["batch"], age(one["age"]), plural(one["messages"] or 0, "message")))  # fmt: skip
+    if lines:
+        page.heading("EARLIER RUNS")
+    for line in lines[:_MOST_EARLIER]:
+        page.say(line, "     ")
+    if len(lines) > _MOST_EARLIER:
+        page.say("  and %s more; see playbook quarantine." % number(len(lines) - _MOST_EARLIER), "     ")
+
+
 def _plan_host(page, host, plan, read, top):
     result = plan.results[host]
     page.heading(fit(host, page.width))
@@ -117,8 +141,6 @@ def _plan_host(page, host, plan, read, top):
     if any(not one.get("cut_off") for one in result.get("service") or []):
         page.say("  qmail-send would be stopped meanwhile, and started again.", "    ")
     _left(page, result)
-    for one in result.get("recovered") or []:
-        page.say("  Batch %s, which a run that was cut off has left, would be put in order." % one["batch"], "    ")
 
 
 def _before_and_after(page, result, first="Before"):
