@@ -159,7 +159,7 @@ class Quarantine:
             ) from None
 
     def at_work(self):
-        """Return a dict, for a result, of the other run that has the lock; None where there is none, or none is seen."""
+        """Return a dict, for a result, of the other run that has the lock; None where none is seen."""
         if self._fd is None:
             return None
         proc, status = Procfs(), os.fstat(self._fd)

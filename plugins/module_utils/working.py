@@ -4,8 +4,8 @@
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
 __all__ = [
-    "QueueWork", "earlier_runs", "find_work", "foreseen_services", "held_queues", "left_results", "lock_all", "recovered_results",
-    "interrupted", "interrupted_services", "service_results", "warnings",
+    "QueueWork", "earlier_runs", "find_work", "foreseen_services", "held_queues", "interrupted",
+    "interrupted_services", "left_results", "lock_all", "recovered_results", "service_results", "warnings",
 ]  # fmt: skip
 
 import os
@@ -245,7 +245,8 @@ def earlier_runs(works, now):
         if found is not None and found not in busy:
             busy.append(found)
         for batch in work.quarantine.batches():
-            when = batch.manifest.get("completed")
+            # What was put in order after a run that was cut off has no such time.
+            when = batch.manifest.get("completed", batch.manifest.get("created") if batch.is_complete else None)
             if batch.holds_mail() and isinstance(when, (int, float)) and 0 <= now - when < _RECENT:
                 finished.append({
                     "batch": batch.name,
