@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.change_text import question, show_done, show_plan
+from ansible_collections.mailops.rescue.plugins.plugin_utils.change_text import prompt, question, show_done, show_plan
 from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import Changes
 from ansible_collections.mailops.rescue.plugins.plugin_utils.quarantine_text import Listings, show_listings
 from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
@@ -49,10 +49,11 @@ class ActionModule(Showing):
             "messages": planned.messages(),
             "bytes": planned.bytes(),
             "question": question(planned),
+            "prompt": prompt(planned),
         }
 
     def _carried_out(self, planned):
-        return Changes(self._options["kind"], self._results("done", planned.changing()))
+        return Changes(self._options["kind"], self._results("done", planned.changing()), foreseen=planned.results)
 
     def _done(self):
         done = self._carried_out(self._planned())

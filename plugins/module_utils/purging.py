@@ -28,9 +28,12 @@ from ansible_collections.mailops.rescue.plugins.module_utils.selection import Se
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
 from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    earlier_runs,
     find_work,
     foreseen_services,
     held_queues,
+    interrupted,
+    interrupted_services,
     left_results,
     lock_all,
     recovered_results,
@@ -76,7 +79,7 @@ def _purge(params, run, check_mode):
         )
     if check_mode:
         return run.forecast()
-    if run.chosen.count or run.unfinished():
+    if run.chosen.count or run.unfinished() or run.is_interrupted():
         try:
             with interruptible():
                 run.act()
@@ -137,6 +140,10 @@ class _Run:
         """Return the names of the batches that killed runs have left."""
         return [name for work in self._works for name in work.unfinished()]
 
+    def is_interrupted(self):
+        """Tell whether a killed run has left a qmail-send stopped."""
+        return any(interrupted(work, self._params) for work in self._works)
+
     def forecast(self):
         """Return the result as the real run would give it."""
         summary, chosen = self._before, self.chosen
@@ -151,14 +158,14 @@ class _Run:
         }
         result = self.result(after)
         result["purged"], result["bytes"] = chosen.count, chosen.bytes
-        result["recovered"] = [
-            {"batch": name, "queue_directory": work.directory, "messages": None}
-            for work in self._works
-            for name in work.unfinished()
-        ]
+        result.update(earlier_runs(self._works, self._started))
+        result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
         result["changed"] = bool(chosen.count or result["recovered"])
         if result["changed"] and self._target.mta == "qmail" and not self._online:
             result["service"] = foreseen_services(self._works, self._params)
+        else:
+            result["service"] = interrupted_services(self._works, self._params)
+            result["changed"] = result["changed"] or bool(result["service"])
         return result
 
     def act(self):
@@ -329,7 +336,7 @@ class _Run:
         name = os.path.basename(batches[0]["path"]).partition(".")[0] if batches else None
         directories = self._target.reader.directories
         return {
-            "changed": self._total(0) != 0 or bool(recovered),
+            "changed": self._total(0) != 0 or bool(recovered) or any(one.is_cut_off for one in self._held),
             "mta": self._target.mta,
             "version": self._target.version,
             "queue_directory": directories[0],
@@ -346,6 +353,8 @@ class _Run:
             "left_count": self._left.count,
             "recovered": recovered,
             "service": service_results(self._held),
+            "at_work": [],
+            "finished": [],
             "warnings": warnings(self._works, self._held),
             "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
             "damaged_count": summary.damaged_count,

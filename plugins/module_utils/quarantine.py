@@ -14,6 +14,7 @@ import time
 from ansible_collections.mailops.rescue.plugins.module_utils import files
 from ansible_collections.mailops.rescue.plugins.module_utils.batch import Batch, is_name
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import open_directory
 
 _MANY = 100000
@@ -151,7 +152,23 @@ class Quarantine:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RescueError("quarantine: another run is at work in %s; try again after it." % self.path) from None
+            found = self.at_work()
+            who = " (process %d, since %s)" % (found["pid"], found["since"]) if found else ""
+            raise RescueError(
+                "quarantine: another run is at work in %s%s; try again after it." % (self.path, who)
+            ) from None
+
+    def at_work(self):
+        """Return a dict, for a result, of the other run that has the lock; None where none is seen."""
+        if self._fd is None:
+            return None
+        proc, status = Procfs(), os.fstat(self._fd)
+        for pid in sorted(proc.flock_holders(status) - {os.getpid()}):
+            process = proc.process(pid)
+            if process is not None and proc.has_open(pid, status):
+                began = time.gmtime(time.time() - proc.age(process))
+                return {"path": self.path, "pid": pid, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", began)}
+        return None
 
     def new_batch(self, name, manifest, directories):
         """Make a Batch of this queue."""

@@ -62,6 +62,7 @@ def list_batches(params):
     wanted = _wanted(params["batch"], found)
     for place in found:
         with place:
+            run.look_at_lock(place)
             for batch in place.batches(run.unreadable):
                 if wanted in (None, name_of(batch)):
                     run.add(batch)
@@ -176,6 +177,7 @@ class _Run:
         self._queues = set()
         self._unreadable = []
         self._nameless = []
+        self._at_work = []
         self._verification = Verification() if params["verify"] else None
 
     def unreadable(self, name, reason):
@@ -194,6 +196,12 @@ class _Run:
                 pass
             self._unreadable.append({"path": os.path.join(place.path, name), "reason": reason})
         self._nameless = []
+
+    def look_at_lock(self, place):
+        """Note which run is at work on a Place."""
+        found = place.quarantine.at_work()
+        if found is not None:
+            self._at_work.append(found)
 
     def add(self, batch):
         """Read one Batch."""
@@ -255,6 +263,7 @@ class _Run:
             "quarantines": [place.path for place in found],
             "batches": fitting(batches, _BATCHES),
             "batch_count": len(batches),
+            "at_work": self._at_work,
             "unreadable": fitting(self._unreadable, _UNREADABLE),
             "unreadable_count": len(self._unreadable),
         }

@@ -23,6 +23,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock impo
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine, batch_name, locate
 from ansible_collections.mailops.rescue.plugins.module_utils.results import check_bounds, fitting
+from ansible_collections.mailops.rescue.plugins.module_utils.working import interrupted, interrupted_services
 
 _BOUNDS = {"stop_timeout": (0, 86400, "seconds"), "start_timeout": (0, 86400, "seconds")}
 # In a live queue, what is half done at one look is done at the next.
@@ -89,7 +90,7 @@ class _Work:
     """One queue: its ``engine``, ``quarantine``, ``aside``, what was found (``faults``) and is ``left``."""
 
     def __init__(self, kind, number, directory, instance, params):
-        self.kind = kind
+        self.kind = self.mta = kind
         self.number = number
         self.directory = directory
         self.instance = instance
@@ -214,7 +215,12 @@ class _Run:
     def forecast(self):
         """Return the result as the real run would give it."""
         result = self.result()
-        result["changed"] = any(work.is_repairable() for work in self._works)
+        result["service"] = interrupted_services(self._works, self._params)
+        result["changed"] = bool(result["service"]) or any(work.is_repairable() for work in self._works)
+        for one in result["service"]:
+            result["notes"].append(
+                "qmail-send of %s is down since a run was cut off; it would be started again." % one["queue_directory"]
+            )
         for work in self._works:
             aside = work.faults.by_repair.get(QUARANTINE, 0)
             if aside and work.problem is not None:
@@ -238,7 +244,7 @@ class _Run:
         if self._kind == "postfix":
             self._repair(work, wait)
             return
-        if any(fault.repair != NONE for fault in work.engine.find(wait)):
+        if interrupted(work, self._params) or any(fault.repair != NONE for fault in work.engine.find(wait)):
             params = self._params
             timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
             with stopped(work.service, *timeouts) as work.held:
@@ -298,7 +304,10 @@ class _Run:
             if work.batch() is not None
         ]
         return {
-            "changed": any(work.engine.changed or work.settled for work in works),
+            "changed": any(
+                work.engine.changed or work.settled or (work.held is not None and work.held.is_cut_off)
+                for work in works
+            ),
             "mta": self._kind,
             "queue_directory": works[0].directory,
             "queues": [{"queue_directory": work.directory, "instance": work.instance} for work in works],

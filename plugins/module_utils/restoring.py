@@ -21,8 +21,11 @@ from ansible_collections.mailops.rescue.plugins.module_utils.selection import Se
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Left
 from ansible_collections.mailops.rescue.plugins.module_utils.working import (
+    earlier_runs,
     find_work,
     held_queues,
+    interrupted,
+    interrupted_services,
     left_results,
     lock_all,
     recovered_results,
@@ -59,7 +62,7 @@ def restore(params, check_mode=False):
         run.name = find_batches(works, params["batch"])
         if check_mode:
             run.look()
-            return run.result()
+            return run.forecast()
         with interruptible():
             run.act()
         return run.result()
@@ -163,7 +166,7 @@ class _Run:
 
     def _has_work(self):
         """Tell whether there is anything to stop qmail-send for."""
-        if any(work.unfinished() for work in self._works):
+        if any(work.unfinished() or interrupted(work, self._params) for work in self._works):
             return True
         for _place, batch in self._batches():
             for _entry, selected in self._entries(batch):
@@ -255,11 +258,20 @@ class _Run:
         counts = counted(scan(reader, Selection({"ids": "-"}), NAME, tally, 1.0).summary)["counts"]
         return {"total": counts["total"], "by_queue": counts["by_queue"]}
 
+    def forecast(self):
+        """Return the result as the real run would give it."""
+        result = self.result()
+        result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
+        result["service"] = interrupted_services(self._works, self._params)
+        result.update(earlier_runs(self._works, self._started))
+        result["changed"] = bool(self._restored or result["recovered"] or result["service"])
+        return result
+
     def result(self):
         """Return the module's result."""
         recovered = recovered_results(self._works)
         return {
-            "changed": bool(self._restored or recovered),
+            "changed": bool(self._restored or recovered or any(one.is_cut_off for one in self._held)),
             "mta": self._target.mta,
             "queue_directory": self._works[0].directory,
             "batch": self.name,
@@ -277,6 +289,8 @@ class _Run:
             "counts_before": self._before,
             "counts_after": self._after,
             "service": service_results(self._held),
+            "at_work": [],
+            "finished": [],
             "warnings": warnings(self._works, self._held),
             "seconds": round(time.time() - self._started, 3),
         }

@@ -80,7 +80,11 @@ def _noted(service, params, before):
     if params["state"] == "restarted" and before == "running":
         note.write()
     try:
-        return _act(service, params, before)
+        process = _act(service, params, before)
+        if params["state"] in ("started", "stopped", "restarted"):
+            # What is asked for here is newer than what a run that was killed had found.
+            service.note.forget()
+        return process
     finally:
         note.forget()
 

@@ -4,8 +4,8 @@
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
 __all__ = [
-    "QueueWork", "find_work", "foreseen_services", "held_queues", "left_results", "lock_all", "recovered_results",
-    "service_results", "warnings",
+    "QueueWork", "earlier_runs", "find_work", "foreseen_services", "held_queues", "interrupted",
+    "interrupted_services", "left_results", "lock_all", "recovered_results", "service_results", "warnings",
 ]  # fmt: skip
 
 import os
@@ -24,13 +24,16 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Q
 from ansible_collections.mailops.rescue.plugins.module_utils.results import fitting
 
 _LEFT = 48 * 1024
+# For so long (seconds), an operator whose connection was lost may not know of a batch.
+_RECENT = 3600
 
 
 class QueueWork:
     """One queue: ``directory``, ``instance``, its ``quarantine`` (None: discard), and a new ``batch`` or None.
 
     ``taken``: (messages, bytes) in the new batch, or removed.
-    ``recovered``: list of (name, messages) of the batches of killed runs that were put in order.
+    ``recovered``: list of (name, messages, what) of the batches of killed runs that were put in order; what: purge or
+    restore.
     """
 
     def __init__(self, mta, directory, instance, quarantine):
@@ -56,11 +59,26 @@ class QueueWork:
 
     def unfinished(self):
         """Return the names of the batches that killed runs have left."""
+        return [name for name, unused, unused in self._left()]
+
+    def unfinished_results(self):
+        """Return the list of dicts, for a result, of the batches that would be put in order."""
+        return [
+            {"batch": name, "queue_directory": self.directory, "messages": None, "cut_off": what}
+            for name, what, unused in self._left()
+        ]
+
+    def needs_stop(self):
+        """Tell whether qmail-send must be held to put in order what killed runs have left."""
+        return any(needs for unused, unused, needs in self._left())
+
+    def _left(self):
+        """Return a list of (name, what was cut off, whether it needs a stop)."""
         if self.quarantine is None or not self.quarantine.exists():
             return []
         self.quarantine.open()
         return [
-            batch.name
+            (batch.name, _what(batch), self._needs_stop(batch))
             for batch in self.quarantine.batches()
             if batch.holds_mail() and not batch.is_in_order()
         ]
@@ -87,6 +105,7 @@ class QueueWork:
 
     def _recover(self, batch, offline):
         """Put one batch in order; where it never held a message, remove it."""
+        what = _what(batch)
         if batch.returning() is not None:
             with closing(self.returner(batch)) as returner:
                 returner.recover()
@@ -97,7 +116,7 @@ class QueueWork:
             batch.complete({"messages": count, "bytes": size, "cut_off": True})
             if not count:
                 self.quarantine.remove(batch)
-        self.recovered.append((batch.name, count))
+        self.recovered.append((batch.name, count, what))
 
     def recover_taking(self, batch, offline=True):
         """Put a batch in order whose run ended while it took messages; return (messages, bytes) in it."""
@@ -112,6 +131,11 @@ class QueueWork:
         if self.mta == "qmail":
             return qmail_giveback.QmailReturner(self.directory, batch)
         return postfix_giveback.PostfixReturner(self.directory, batch, release)
+
+
+def _what(batch):
+    """Return what was cut off that worked on a Batch."""
+    return "restore" if batch.is_complete else "purge"
 
 
 def find_work(target, option):
@@ -131,11 +155,13 @@ def find_work(target, option):
 def held_queues(works, params, offline=True):
     """Keep qmail-send from running on all queues, inside; yield the list of Stopped, empty for Postfix.
 
-    ``offline``: False where qmail-send goes on running.
+    ``offline``: False where qmail-send goes on running; one that a killed run has stopped is brought back at once.
     """
-    if not offline or works[0].mta != "qmail":
+    if works[0].mta != "qmail":
         yield []
         return
+    if not offline:
+        works = [work for work in works if not work.needs_stop() and interrupted(work, params)]
     if params["service"] and len(works) > 1:
         raise RescueError("service: there are %d queues, each with its own; name one by queue_directory." % len(works))
     with ExitStack() as stack:
@@ -144,15 +170,17 @@ def held_queues(works, params, offline=True):
             service = Service(work.directory, params["supervisor"], params["service"])
             timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
             held.append(stack.enter_context(stopped(service, *timeouts)))
+        if not offline:
+            stack.close()
         yield held
 
 
 def recovered_results(works):
     """Return the list of dicts, for a result, of the batches that were put in order."""
     return [
-        {"batch": name, "queue_directory": work.directory, "messages": count}
+        {"batch": name, "queue_directory": work.directory, "messages": count, "cut_off": what}
         for work in works
-        for name, count in work.recovered
+        for name, count, what in work.recovered
     ]
 
 
@@ -173,9 +201,13 @@ def foreseen_services(works, params):
     for work in works:
         service = Service(work.directory, params["supervisor"], params["service"])
         state, process = service.state()
-        if state == "down":
+        noted = service.cut_off(state)
+        if noted is not None:
+            supervisor, state = service.require_noted(noted), noted.found
+        elif state == "down":
             continue
-        supervisor = service.require(process)
+        else:
+            supervisor = service.require(process)
         found.append({
             "queue_directory": work.directory,
             "supervisor": supervisor.kind,
@@ -184,8 +216,45 @@ def foreseen_services(works, params):
             "state_after": "down" if state == "stopping" else state,
             "pid": None,
             "killed": [],
+            "cut_off": noted is not None,
         })  # fmt: skip
     return found
+
+
+def interrupted(work, params):
+    """Tell whether a killed run has left the qmail-send of a QueueWork stopped, which is to run."""
+    if work.mta != "qmail":
+        return False
+    service = Service(work.directory, params["supervisor"], params["service"])
+    return service.note.left() is not None and service.cut_off(service.state()[0]) is not None
+
+
+def interrupted_services(works, params):
+    """Return the list of dicts, for a result, of what a killed run has stopped and a real run would bring back."""
+    return foreseen_services([work for work in works if interrupted(work, params)], params)
+
+
+def earlier_runs(works, now):
+    """Return what a forecast says of other runs: of one that is ``at_work``, and of purges ``finished`` of late."""
+    busy, finished = [], []
+    for work in works:
+        if work.quarantine is None or not work.quarantine.exists():
+            continue
+        work.quarantine.open()
+        found = work.quarantine.at_work()
+        if found is not None and found not in busy:
+            busy.append(found)
+        for batch in work.quarantine.batches():
+            # What was put in order after a run that was cut off has no such time.
+            when = batch.manifest.get("completed", batch.manifest.get("created") if batch.is_complete else None)
+            if batch.holds_mail() and isinstance(when, (int, float)) and 0 <= now - when < _RECENT:
+                finished.append({
+                    "batch": batch.name,
+                    "queue_directory": work.directory,
+                    "messages": batch.manifest.get("messages"),
+                    "age": int(now - when),
+                })  # fmt: skip
+    return {"at_work": busy, "finished": finished[-20:]}
 
 
 def lock_all(works):

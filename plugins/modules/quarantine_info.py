@@ -210,6 +210,22 @@ batches:
       matched: 1996
       bytes: 2133206
       damaged: 0
+at_work:
+  description: Another run that is at work on the quarantine.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: The quarantine.
+      type: str
+    pid:
+      description: Its process.
+      type: int
+    since:
+      description: When that began.
+      type: str
+  sample: []
 batch_count:
   description: Number of batches; RV(batches) holds no more than fit into 64 KiB.
   type: int

@@ -272,6 +272,41 @@ left_count:
   type: int
   returned: success
   sample: 1
+at_work:
+  description: In check mode, another run that is at work on the quarantine; empty otherwise.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    path:
+      description: The quarantine.
+      type: str
+    pid:
+      description: Its process.
+      type: int
+    since:
+      description: When that began.
+      type: str
+  sample: []
+finished:
+  description: In check mode, batches that purges have finished within an hour; empty otherwise.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    batch:
+      description: The batch.
+      type: str
+    queue_directory:
+      description: Its queue.
+      type: str
+    messages:
+      description: How many messages were taken.
+      type: int
+    age:
+      description: For how many seconds it has been finished.
+      type: int
+  sample: []
 recovered:
   description: Batches of earlier runs that were killed, and were put in order; in check mode, those that would be.
   type: list
@@ -287,6 +322,9 @@ recovered:
     messages:
       description: Messages in it; null in check mode. A batch without any is removed.
       type: int
+    cut_off:
+      description: What was cut off, V(purge) or V(restore).
+      type: str
   sample: []
 service:
   description: What was stopped for it and started again; empty where nothing was.
@@ -316,6 +354,9 @@ service:
       description: Deliveries that were killed, with O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
       type: list
       elements: dict
+    cut_off:
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      type: bool
   sample:
     - queue_directory: /var/qmail/queue
       supervisor: daemontools
@@ -324,6 +365,7 @@ service:
       state_after: running
       pid: 4711
       killed: []
+      cut_off: false
 restore_hint:
   description: The command that puts the batch back, or null.
   type: str

@@ -270,6 +270,9 @@ service:
       description: Deliveries that were killed, as asked for by O(on_timeout=kill).
       type: list
       elements: dict
+    cut_off:
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      type: bool
   sample:
     - queue_directory: /var/qmail/queue
       supervisor: daemontools
@@ -278,6 +281,7 @@ service:
       state_after: running
       pid: 4242
       killed: []
+      cut_off: false
 seconds:
   description: How long it took, in seconds.
   type: float

@@ -139,6 +139,13 @@ bytes:
   type: int
   returned: O(view=plan) and O(view=done)
   sample: 2133206
+prompt:
+  description: RV(question), after a note that what has begun goes on when the connection to it is lost.
+  type: str
+  returned: O(view=plan)
+  sample: "What has begun on a host goes on there: neither Ctrl-C nor a lost connection ends it. The next purge, restore
+    or quarantine shows its batch.\n
+    Take 1,996 messages out of the queues of 1 host, into quarantine? Type yes to go on"
 question:
   description: What to ask the operator before it is done.
   type: str

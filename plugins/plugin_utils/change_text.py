@@ -13,9 +13,10 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import fail
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import top_lists
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, fit, number, plural, size
 
-__all__ = ["question", "show_done", "show_plan"]
+__all__ = ["prompt", "question", "show_done", "show_plan"]
 
 _MOST_COMMANDS = 50
+_MOST_EARLIER = 50
 
 
 def question(plan):
@@ -31,6 +32,14 @@ def question(plan):
     return what + "? Type yes to go on"
 
 
+def prompt(plan):
+    """What to show beside the question, and the question."""
+    return (
+        "What has begun on a host goes on there: neither Ctrl-C nor a lost connection ends it. The next purge, restore "
+        "or quarantine shows its batch.\n" + question(plan)
+    )
+
+
 def show_plan(plan, reads, checking, detail=10, top=3, width=72):
     """Text of `plan`, a Changes; `reads`: host to the listing of what is selected, as it was registered.
 
@@ -39,6 +48,7 @@ def show_plan(plan, reads, checking, detail=10, top=3, width=72):
     page = Page(width)
     verb = {"purge": "WOULD PURGE", "restore": "WOULD RESTORE"}[plan.kind]
     _head(page, verb, plan)
+    _earlier(page, plan)
     page.faults("NOT POSSIBLE", plan.failed)
     hosts = plan.changing()
     for host in hosts[:detail]:
@@ -79,10 +89,33 @@ def show_done(done, invocation, detail=10, width=72):
 
 def _head(page, verb, changes):
     count = len(changes.results) + len(changes.failed)
-    text = "%s, %s, on %d of %s" % (
-        plural(changes.messages(), "message"), size(changes.bytes()), len(changes.changing()), plural(count, "host"),
-    )  # fmt: skip
+    what = "%s, %s" % (plural(changes.messages(), "message"), size(changes.bytes()))
+    if changes.unanswered:
+        what = "at least " + what if changes.messages() else "unknown how many messages"
+    text = "%s, on %d of %s" % (what, len(changes.changing()), plural(count, "host"))
     page.pair(verb + "  ", text + (", %s FAILED" % number(len(changes.failed)) if changes.failed else ""))
+
+
+def _earlier(page, plan):
+    """What other runs have left or are about: an operator whose connection was lost looks for that."""
+    lines = []
+    for host, result in plan.results.items():
+        busy = result.get("at_work") or []
+        for one in busy:
+            lines.append("  !! %s: a run is at work (process %d, since %s); wait for its end, and run this again."
+                         % (host, one["pid"], one["since"]))  # fmt: skip
+        for one in result.get("recovered") or []:
+            what = "is in progress" if busy else "was cut off; it would be put in order first"
+            lines.append("  %s: batch %s %s." % (host, one["batch"], what))
+        for one in result.get("finished") or []:
+            lines.append("  %s: batch %s was finished %s ago: %s." % (
+                host, one["batch"], age(one["age"]), plural(one["messages"] or 0, "message")))  # fmt: skip
+    if lines:
+        page.heading("EARLIER RUNS")
+    for line in lines[:_MOST_EARLIER]:
+        page.say(line, "     ")
+    if len(lines) > _MOST_EARLIER:
+        page.say("  and %s more; see playbook quarantine." % number(len(lines) - _MOST_EARLIER), "     ")
 
 
 def _plan_host(page, host, plan, read, top):
@@ -101,11 +134,13 @@ def _plan_host(page, host, plan, read, top):
             page.row("    %s  %s  %s" % (message["id"], age(message["age"]), sender))
             if message["subject"]:
                 page.row("      " + message["subject"])
-    if result.get("service"):
+    for one in result.get("service") or []:
+        if one.get("cut_off"):
+            text = "  !! qmail-send of %s is down since a run was cut off; it would be started again."
+            page.say(text % one["queue_directory"], "     ")
+    if any(not one.get("cut_off") for one in result.get("service") or []):
         page.say("  qmail-send would be stopped meanwhile, and started again.", "    ")
     _left(page, result)
-    for one in result.get("recovered") or []:
-        page.say("  Batch %s, which a run that was cut off has left, would be put in order." % one["batch"], "    ")
 
 
 def _before_and_after(page, result, first="Before"):
@@ -154,6 +189,8 @@ def _service(page, one):
         told = one.get("queue_directory"), one.get("state_before"), one.get("state_after")
         text = "  !! qmail-send of %s was %s and is %s now; start it by its supervisor, or the module qmail_send"
         page.say(text % told, "     ")
+    elif one.get("cut_off"):
+        page.say("  qmail-send was down since a run was cut off, and runs again.", "    ")
     else:
         page.say("  qmail-send was stopped meanwhile, and runs again.", "    ")
 
@@ -184,8 +221,7 @@ def _others(page, changes, hosts):
 def _undo(page, done, invocation):
     commands = []
     for host, result in list(done.results.items()) + sorted(done.partly.items()):
-        batch = result["batch"]
-        if done.kind == "purge" and result[done.amount] and is_batch(batch):
+        for batch in _batches(result, done.amount) if done.kind == "purge" else ():
             commands.append(invocation.command("restore", [host], {"batch": batch}))
     if commands:
         page.heading("UNDO")
@@ -193,3 +229,18 @@ def _undo(page, done, invocation):
         page.command(command)
     if len(commands) > _MOST_COMMANDS:
         page.say("  and %s; batch=latest does it on all hosts." % plural(len(commands) - _MOST_COMMANDS, "more host"))
+    if done.kind == "purge" and done.unanswered and commands:
+        page.say("  What was taken on the hosts without an answer, the next run names here.", "  ")
+
+
+def _batches(result, amount):
+    """The batches that hold what a purge took: of runs that were cut off before it too, oldest first."""
+    found = []
+    for one in result.get("recovered") or []:
+        # What a restore left in its batch, another purge had taken.
+        name = one["batch"].partition(".")[0]
+        if one.get("cut_off", "purge") == "purge" and one.get("messages") and is_batch(name) and name not in found:
+            found.append(name)
+    if result[amount] and is_batch(result["batch"]) and result["batch"] not in found:
+        found.append(result["batch"])
+    return found

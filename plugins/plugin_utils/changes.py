@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure, trouble
+from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure, is_unanswered, trouble
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_change
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
 
@@ -28,25 +28,50 @@ def told(result, kind):
     return isinstance(result, dict) and is_change(result, AMOUNTS[kind])
 
 
+def _ended(kind, result, foreseen, reason):
+    """What may be the case on a host whose module ended without an answer."""
+    what = {"purge": "messages may be in quarantine", "restore": "messages may be back in the queue"}[kind]
+    if foreseen.get("discarded") is True:
+        what = "messages may be gone for good"
+    if foreseen.get("service") or (kind == "restore" and foreseen.get("mta") == "qmail"):
+        what = "qmail-send may be stopped, and " + what
+    lost = result.get("unreachable") or result.get("timedout")
+    how = "no answer came; a %s that had begun goes on there" % kind if lost else "ended without an answer"
+    text = "%s: %s; run again, which puts that in order (%s)"
+    return text % (how, what, reason.rstrip("."))
+
+
+def _changes(result, amount):
+    """Whether anything changes; to bring back a service that a killed run has stopped is something."""
+    return bool(
+        result[amount] or result.get("recovered") or any(one.get("cut_off") for one in result.get("service") or [])
+    )
+
+
 class Changes:
     """Results of one step on many hosts; `kind` is purge or restore.
 
     `results`: host to result of those that succeeded, those that change most first. `failed`: host to reason.
     `partly`: host to result of those that failed and say how far they got. `before`: host to what was registered
-    by the step before, whose failure is why there is no result.
+    by the step before, whose failure is why there is no result. `foreseen`: host to result of the plan, where this step
+    carries it out; `unanswered` are the hosts then of which nobody knows what was done.
     """
 
-    def __init__(self, kind, results, before=None):
+    def __init__(self, kind, results, before=None, foreseen=None):
         self.kind = kind
         self.amount = AMOUNTS[kind]
         self.failed = {}
         self.partly = {}
+        self.unanswered = []
         found = {}
         for host, result in results.items():
             reason = self._reason(result, (before or {}).get(host))
             if reason is None:
                 found[host] = result
                 continue
+            if foreseen is not None and is_unanswered(result) and not told(result, kind):
+                self.unanswered.append(host)
+                reason = _ended(kind, result, foreseen.get(host) or {}, reason)
             self.failed[host] = reason
             if told(result, kind):
                 self.partly[host] = result
@@ -63,7 +88,7 @@ class Changes:
 
     def changing(self):
         """The hosts on which something changes."""
-        return [host for host, result in self.results.items() if result[self.amount] or result.get("recovered")]
+        return [host for host, result in self.results.items() if _changes(result, self.amount)]
 
     def messages(self):
         return self._sum(self.amount)

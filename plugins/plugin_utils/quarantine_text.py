@@ -53,6 +53,9 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
         size(sum(one["bytes"] for one in counts)),
     ))  # fmt: skip
     page.row("%s of %s read" % (number(len(results)), plural(len(results) + len(listings.failed), "host")))
+    for host, result in results.items():
+        for one in result.get("at_work") or []:
+            page.say(" !  %s: a run is at work (process %d, since %s)." % (host, one["pid"], one["since"]), "    ")
     page.faults("NOT READ", listings.failed)
     commands = []
     for host, result in results.items():

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_result
 
-__all__ = ["failure", "plain", "reason", "trouble"]
+__all__ = ["failure", "is_unanswered", "plain", "reason", "trouble"]
 
 MAX_REASON = 300
 
@@ -19,7 +19,7 @@ _NOISE = re.compile(
     r'|Data could not be sent to remote host "[^"]*"\. Make sure this host can be reached over ssh: )+'
 )
 # What Ansible says when the module died without an answer; the cause is in the program's output then.
-_UNTOLD = ("MODULE FAILURE", "Module result deserialization failed", "module interpreter")
+_UNTOLD = ("MODULE FAILURE", "Module result deserialization failed", "module interpreter", "no start of json char")
 
 
 def plain(value):
@@ -66,6 +66,20 @@ def trouble(result, needed):
     if not isinstance(result.get(needed), dict):
         return "no result: " + str(result.get("skip_reason") or "the task did not run")
     return None
+
+
+def is_unanswered(result):
+    """Whether a task, of which `result` is what Ansible says, may have begun and told nothing of what it did.
+
+    Its module was killed, the connection was lost, or Ansible stopped waiting.
+    """
+    if not isinstance(result, dict):
+        return False
+    if result.get("unreachable") or result.get("timedout"):
+        return True
+    # Until it was started, its interpreter may have been missing.
+    untold = any(word.lower() in str(result.get("msg") or "").lower() for word in _UNTOLD)
+    return bool(result.get("failed")) and (untold or "module_stdout" in result)
 
 
 def reason(result):

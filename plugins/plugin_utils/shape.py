@@ -37,9 +37,16 @@ def _change_checks(result, amount):
     yield isinstance(result.get("remaining"), _NUMBER) and isinstance(result["batch"], _TEXT)
     yield all(isinstance(one["reason"], str) for one in result["left"])
     yield all(isinstance(one["batch"], str) for one in result.get("recovered") or [])
+    yield all(isinstance(one["batch"], str) and isinstance(one["messages"], _NUMBER) and isinstance(one["age"], int)
+              for one in result.get("finished") or [])  # fmt: skip
+    yield _are_runs(result.get("at_work") or [])
     yield all(isinstance(one.get(name), _TEXT) for one in result.get("service") or []
               for name in ("state_before", "state_after", "queue_directory"))  # fmt: skip
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
+
+
+def _are_runs(entries):
+    return all(isinstance(one["pid"], int) and isinstance(one["since"], str) for one in entries)
 
 
 def is_listing(result):
@@ -62,7 +69,7 @@ def _listing_checks(result):
         yield all(isinstance(one[name], (dict, type(None))) for name in ("select", "exclude"))
     for name in ("unreadable", "corrupt"):
         yield all(isinstance(one["path"], str) and isinstance(one["reason"], str) for one in result[name])
-    yield isinstance(result["verified"], _NUMBER)
+    yield isinstance(result["verified"], _NUMBER) and _are_runs(result.get("at_work") or [])
 
 
 def _checks(result):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
 from ansible_collections.mailops.rescue.plugins.module_utils.sending import control
 from tests.support.real_qmail import qmail_home
 from tests.support.supervised_qmail import SUPERVISORS, SupervisedQmail
@@ -122,6 +124,25 @@ def test_comes_back_after_a_failure(qmail, kind):
     with pytest.raises(ValueError, match="x"), stopped(service(qmail, kind), 20, 20):
         raise ValueError("x")
     assert qmail.pid() not in (None, before)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_comes_back_after_runs_that_were_killed(qmail, kind, times):
+    before = qmail.pid()
+    for _unused in range(times):
+        pid = os.fork()
+        if pid == 0:
+            with stopped(service(qmail, kind), 20, 20):
+                os.kill(os.getpid(), signal.SIGKILL)
+        assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGKILL
+        wait_for(lambda: qmail.pid() is None)
+    # Not told again what it is: the note knows.
+    with stopped(Service(qmail.path), 20, 20) as held:
+        assert (held.found, held.is_cut_off) == ("running", True)
+    assert qmail.pid() == held.process.pid != before
+    if kind in SUPERVISORS:
+        wait_for(lambda: "down" not in qmail.status())
+    assert StopNote(qmail.path).read() is None
 
 
 @WATCHED

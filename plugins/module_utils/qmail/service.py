@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stopping and starting the qmail-send of one queue through its supervisor, and bringing it back as it was found."""
 
-__all__ = ["LONGEST_WAIT", "Service", "Stopped", "as_dict", "stopped"]
+__all__ = ["LONGEST_WAIT", "Service", "Stopped", "as_dict", "start_command", "stopped"]
 
 import os
 import signal
@@ -15,6 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.interruption import
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.deliveries import find_deliveries, sentence
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import SendLock, holder, other_holder
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote, since
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.supervision import find_supervisor
 
 # "wait" ends some time, or a play would hang on one dead peer for ever.
@@ -24,13 +25,17 @@ _SLOW_POLL = 0.5
 # A qmail-send that cannot open its queue takes the lock first and dies a moment later.
 _SETTLED = 0.5
 _KILLING = 30
+_COMMANDS = {
+    "daemontools": "svc -u %s", "runit": "sv up %s", "s6": "s6-svc -u %s", "systemd": "systemctl start %s",
+    "sysv": "%s start", "none": "%s &",
+}  # fmt: skip
 _SIGNALS = {"flushed": signal.SIGALRM, "reloaded": signal.SIGHUP}
 
 
 class Service:
     """qmail-send of ``queue`` (a directory). ``supervisor`` and ``service`` are the options of these names.
 
-    ``killed``: the list of Delivery that ``stop`` killed.
+    ``killed``: the list of Delivery that ``stop`` killed. ``note``: the StopNote of the queue.
     """
 
     def __init__(self, queue, supervisor="auto", service=None, proc=None, places=None):
@@ -41,6 +46,7 @@ class Service:
         self._proc = proc or Procfs()
         self._places = places
         self._found = None
+        self.note = StopNote(queue, proc=self._proc)
 
     def process(self):
         """Return the Process that is proven to be this queue's qmail-send, or None when it is down.
@@ -86,6 +92,32 @@ class Service:
             raise RescueError(reason)
         supervisor.check()
         return supervisor
+
+    def cut_off(self, state):
+        """Return what is Noted by a run that was killed and has left the service in ``state``; None elsewhere."""
+        return self.note.left() if state in ("down", "stopping") else None
+
+    def require_noted(self, noted):
+        """Return the supervisor that can bring back what is Noted: the given one, the noted one, or what is there now.
+
+        Raises RescueError, with the command.
+        """
+        if (self._kind, self._name) == ("auto", None):
+            then = Service(self.queue, noted.supervisor, noted.service, self._proc, self._places)
+            try:
+                found = then.require(None)
+                self._found = found, None
+                return found
+            except RescueError:
+                # It may be kept by another one since.
+                self._found = None
+        try:
+            return self.require(None)
+        except RescueError as error:
+            raise RescueError(
+                "service: qmail-send of %s was stopped by a run that was cut off (since %s), and cannot be started: %s "
+                "Start it by: %s" % (self.queue, since(noted.since), error, start_command(noted))
+            ) from None
 
     def deliveries(self):
         """Return the list of Delivery in flight, oldest first."""
@@ -213,10 +245,16 @@ class Service:
             what = "the old one has not ended (%s)" % sentence(left)
             return "start_timeout: qmail-send was not started within %d s: %s." % (timeout, what)
         why = problem or "see its log"
-        return "start_timeout: %s did not bring up qmail-send within %d s: %s." % (
-            supervisor.service or supervisor.kind, timeout, why)  # fmt: skip
+        return "start_timeout: %s did not bring up qmail-send within %d s: %s. It is down; start it by: %s" % (
+            supervisor.service or supervisor.kind, timeout, why, start_command(supervisor))  # fmt: skip
 
     def _locked_by_other(self):
+        noted = self.note.at_work()
+        if noted is not None:
+            return RescueError(
+                "queue_directory: another run (process %d, since %s) has stopped qmail-send of %s and is at work; try "
+                "again after it." % (noted.pid, since(noted.since), self.queue)
+            )
         path = os.path.join(self.queue, "lock", "sendmutex")
         other = other_holder(self.queue, self._proc)
         return RescueError("queue_directory: %s is held by %s, not by qmail-send." % (path, other))
@@ -226,14 +264,16 @@ class Stopped:
     """What ``stopped`` holds: the ``service``, its ``lock``, and the state in which it was ``found``.
 
     ``supervisor``: None where none was needed. ``process``: the new qmail-send, once it was started again.
+    ``is_cut_off``: whether a run that was killed had stopped it, and ``found`` is what that one found.
     """
 
-    def __init__(self, service, lock, found, wanted, supervisor):
+    def __init__(self, service, lock, found, wanted, supervisor, is_cut_off=False):
         self.service = service
         self.lock = lock
         self.found = found
         self.supervisor = supervisor
         self.process = None
+        self.is_cut_off = is_cut_off
         self._wanted = wanted
 
     def result(self):
@@ -246,6 +286,7 @@ class Stopped:
             "state_after": "running" if self.process else "starting" if self.found == "starting" else "down",
             "pid": self.process.pid if self.process else None,
             "killed": [as_dict(one) for one in self.service.killed],
+            "cut_off": self.is_cut_off,
         }
 
     def bring_back(self, timeout):
@@ -255,6 +296,7 @@ class Stopped:
             self.process = self.service.start(timeout, self._wanted)
         elif self.found == "starting":
             self.supervisor.start(self._wanted)
+        self.service.note.forget()
 
 
 @contextmanager
@@ -265,17 +307,7 @@ def stopped(service, stop_timeout, start_timeout, on_timeout="fail"):
     inside ends, by SIGTERM or SIGHUP too, the service comes back as it was found.
     """
     with interruptible():
-        found, process = service.state()
-        if found == "down":
-            supervisor, wanted = None, "down"
-            lock = SendLock.acquire(service.queue)
-            if lock is None:
-                raise RescueError("queue_directory: qmail-send of %s was started just now; try again." % service.queue)
-        else:
-            supervisor = service.require(process)
-            wanted = supervisor.wanted()
-            lock = service.stop(stop_timeout, on_timeout)
-        held = Stopped(service, lock, found, wanted, supervisor)
+        held = _hold(service, stop_timeout, on_timeout)
         try:
             yield held
         except BaseException as first:
@@ -285,6 +317,43 @@ def stopped(service, stop_timeout, start_timeout, on_timeout="fail"):
                 raise RescueError("%s And then, %s" % (first, second)) from first
             raise
         held.bring_back(start_timeout)
+
+
+def _hold(service, stop_timeout, on_timeout):
+    """Stop what runs, and return it as Stopped."""
+    found, process = service.state()
+    noted = service.cut_off(found)
+    if noted is not None:
+        supervisor, wanted = service.require_noted(noted), noted.wanted
+    elif found == "down":
+        supervisor, wanted = None, "down"
+    else:
+        supervisor = service.require(process)
+        wanted = supervisor.wanted()
+    if found == "down":
+        lock = SendLock.acquire(service.queue)
+        if lock is None:
+            raise RescueError("queue_directory: qmail-send of %s was started just now; try again." % service.queue)
+    else:
+        if noted is None and found != "stopping":
+            service.note.write(found, wanted, supervisor)
+        try:
+            lock = service.stop(stop_timeout, on_timeout)
+        except BaseException:
+            # Elsewhere nothing starts it when its deliveries have ended.
+            if supervisor.keeps and found != "stopping":
+                service.note.forget()
+            elif supervisor.keeps and noted is not None:
+                supervisor.start("up")
+                service.note.forget()
+            raise
+    return Stopped(service, lock, noted.found if noted else found, wanted, supervisor, noted is not None)
+
+
+def start_command(told):
+    """Return what to type to start qmail-send; ``told`` has ``service``, and ``kind`` or ``supervisor``."""
+    kind = getattr(told, "kind", None) or told.supervisor
+    return _COMMANDS[kind] % told.service
 
 
 def as_dict(delivery):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.change_text import question, show_done, show_plan
+from ansible_collections.mailops.rescue.plugins.plugin_utils.change_text import prompt, question, show_done, show_plan
 from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import Changes
 from ansible_collections.mailops.rescue.plugins.plugin_utils.commands import Invocation
 from ansible_collections.mailops.rescue.plugins.plugin_utils.quarantine_text import Listings, show_listings
@@ -168,3 +168,73 @@ def test_what_a_plan_says_of_time_and_of_the_service():
     text = show_plan(Changes("purge", {"mx1": dict(PLANNED, undecided_count=2, service=service)}), {}, False)
     assert "2 messages left, as matching took too long" in " ".join(text.split())
     assert "qmail-send would be stopped meanwhile" in text
+
+
+KILLED = {"failed": True, "rc": -9, "module_stdout": "", "module_stderr": "",
+          "msg": "Module result deserialization failed: No start of json char found"}  # fmt: skip
+
+LOST = "no answer came; a purge that had begun goes on there: "
+
+
+@pytest.mark.parametrize(("result", "how"), [
+    (KILLED, "ended without an answer: "),
+    ({"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "Killed"}, "ended without an answer: "),
+    ({"unreachable": True, "msg": "Connection lost"}, LOST),
+    ({"failed": True, "timedout": {"period": 1}, "msg": "Timed out"}, LOST),
+])  # fmt: skip
+def test_a_host_without_an_answer(result, how):
+    """What it did is not known, and no number is shown for it."""
+    plans = {"mx1": dict(PLANNED, service=[STOPPED])}
+    done = Changes("purge", {"mx1": result}, foreseen=plans)
+    assert done.failed["mx1"].startswith(
+        how + "qmail-send may be stopped, and messages may be in quarantine; run again, which puts that in order ("
+    )
+    text = show_done(done, Invocation())
+    assert "PURGED  unknown how many messages, on 0 of 1 host, 1 FAILED" in " ".join(text.split(" ")).replace("\n", "")
+    assert "0 messages" not in text
+    others = Changes("purge", {"mx1": result, "mx2": DONE}, foreseen=plans)
+    text = " ".join(show_done(others, Invocation()).split())
+    assert "at least 1,996 messages" in text and "What was taken on the hosts without an answer" in text
+
+
+STOPPED = {"queue_directory": "/queue", "state_before": "running", "state_after": "running", "cut_off": False}
+
+
+@pytest.mark.parametrize(("kind", "foreseen", "what"), [
+    ("purge", {"mta": "postfix", "service": []}, ": messages may be in quarantine; run again"),
+    ("purge", {"mta": "postfix", "discarded": True}, ": messages may be gone for good; run again"),
+    ("restore", {"mta": "qmail"}, ": qmail-send may be stopped, and messages may be back in the queue; run again"),
+    ("restore", {"mta": "postfix"}, ": messages may be back in the queue; run again"),
+])  # fmt: skip
+def test_what_may_be_on_a_host_without_an_answer(kind, foreseen, what):
+    assert what in Changes(kind, {"mx1": KILLED}, foreseen={"mx1": foreseen}).failed["mx1"]
+
+
+def test_a_failure_with_an_answer_is_known():
+    result = {"failed": True, "msg": "stop_timeout: qmail-send did not stop within 60 s."}
+    done = Changes("purge", {"mx1": result}, foreseen={})
+    assert (done.failed, done.unanswered) == ({"mx1": result["msg"]}, [])
+
+
+def test_undo_names_the_batches_of_runs_that_were_cut_off():
+    other, third = "20261121T202427Z-0001", "20261121T202427Z-0002"
+    recovered = [
+        {"batch": other, "queue_directory": "/queue", "messages": 1000, "cut_off": "purge"},
+        {"batch": other + ".2", "queue_directory": "/queue2", "messages": 3, "cut_off": "purge"},
+        {"batch": third, "queue_directory": "/queue", "messages": 5, "cut_off": "restore"},
+        {"batch": "20261121T202427Z-0003", "queue_directory": "/queue", "messages": 0, "cut_off": "purge"},
+    ]
+    service = [dict(STOPPED, cut_off=True)]
+    text = show_done(Changes("purge", {"mx1": dict(DONE, recovered=recovered, service=service)}), Invocation())
+    undo = text.partition("UNDO")[2]
+    assert undo.count('"batch"') == 2 and other in undo and BATCH in undo
+    assert "qmail-send was down since a run was cut off, and runs again." in text
+    nothing = change(0, FULL, FULL, recovered=recovered[:1])
+    assert other in show_done(Changes("purge", {"mx1": nothing}), Invocation()).partition("UNDO")[2]
+
+
+def test_a_service_to_bring_back_is_a_change():
+    plan = Changes("purge", {"mx1": change(0, FULL, FULL, service=[dict(STOPPED, cut_off=True)])})
+    assert plan.changing() == ["mx1"]
+    assert "qmail-send of /queue is down since a run was cut off; it would be" in show_plan(plan, {}, False)
+    assert "neither Ctrl-C nor a lost connection" in prompt(plan) and prompt(plan).endswith(question(plan))

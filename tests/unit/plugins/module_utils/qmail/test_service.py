@@ -158,7 +158,7 @@ def test_stopped_needs_no_supervisor_for_a_copy(fake):
     with stopped(service(fake), 10, 10) as held:
         assert SendLock.acquire(fake.queue) is None
     assert held.result() == {"supervisor": None, "service": None, "state_before": "down", "state_after": "down",
-                             "pid": None, "killed": []}  # fmt: skip
+                             "pid": None, "killed": [], "cut_off": False}  # fmt: skip
 
 
 def test_stopped_brings_back_to_run_once(fake):
@@ -238,7 +238,8 @@ def test_does_not_start(fake):
     with pytest.raises(RescueError) as caught:
         service(fake).start(1.5)
     assert str(caught.value) == (
-        "start_timeout: %s did not bring up qmail-send within 1 s: see its log." % fake.directory
+        "start_timeout: %s did not bring up qmail-send within 1 s: see its log. It is down; start it by: svc -u %s"
+        % (fake.directory, fake.directory)
     )
 
 

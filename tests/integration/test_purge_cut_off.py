@@ -1,0 +1,104 @@
+"""A purge whose module is killed on the host, as an operator sees it; and the run after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
+from tests.support.fake_service import FakeService
+from tests.support.playing import at
+from tests.support.qmail_queue import QmailQueue
+from tests.support.waiting import wait_for
+
+# Ends the module as the kernel does when memory runs out: once, when most of it is done.
+HOOK = """
+import os, signal, sys
+left = [%(count)d]
+def end(event, arguments):
+    if event == "os.rename" and "mailops-rescue" not in str(arguments[0]) and str(arguments[0])[:1] != ".":
+        left[0] -= 1
+        if left[0] < 0 and os.path.exists(%(flag)r):
+            os.unlink(%(flag)r)
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(end)
+"""
+
+
+@pytest.fixture
+def fake(tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("NOT TESTED: only root can leave a note in /run")
+    (tmp_path / "host").mkdir()
+    with FakeService(tmp_path / "host") as fake:
+        queue = QmailQueue(fake.queue, split=3)
+        for number in range(30):
+            queue.add("Subject: spam\n\n", b"x@example.com", remote=["u%d@example.net" % number])
+        fake.supervise()
+        yield fake
+        StopNote(fake.queue).forget()
+
+
+def python(folder, count):
+    """An interpreter whose next process that changes a queue is killed while it does."""
+    (folder / "site").mkdir()
+    flag = folder / "flag"
+    flag.touch()
+    (folder / "site" / "sitecustomize.py").write_text(HOOK % {"flag": str(flag), "count": count})
+    program = folder / "python"
+    program.write_text("#!/bin/sh\nPYTHONPATH=%s exec %s \"$@\"\n" % (folder / "site", sys.executable))
+    program.chmod(0o755)
+    return flag, str(program)
+
+
+def left(path):
+    return sum(len(files) for _path, _names, files in os.walk(path))
+
+
+def test_it_is_told_and_the_next_run_mends_it(play, fake, tmp_path):
+    flag, program = python(tmp_path / "host", 12)
+    hosts = {"qmail": {"mx1": at(fake.queue, ansible_python_interpreter=program)}}
+    given = ["-e", json.dumps({"confirm": False, "select": {"subject": "spam"}})]
+    first = play("mailops.rescue.purge", hosts, *given)
+    assert not flag.exists() and first.status == 2, first.text
+    text = " ".join(first.text.split())
+    assert "PURGED unknown how many messages, on 0 of 1 host, 1 FAILED" in text
+    assert "mx1: ended without an answer: qmail-send may be stopped, and messages may be in quarantine; run" in text
+    assert fake.pid() is None
+    shown = play("mailops.rescue.quarantine", hosts)
+    assert "unfinished" in shown.text
+    second = play("mailops.rescue.purge", hosts, *given)
+    assert second.status == 0, second.text
+    text = " ".join(second.text.split())
+    assert "EARLIER RUNS mx1: batch" in text and "was cut off; it would be put in order first." in text
+    assert "is down since a run was cut off; it would be started again." in text
+    assert "qmail-send was down since a run was cut off, and runs again." in text
+    assert wait_for(fake.pid) and left(Path(fake.queue) / "mess") == 0
+    undo = second.commands()
+    batches = [one.name for one in Path(fake.queue + ".quarantine").iterdir()]
+    assert len(undo) == len(batches) and all(any(name in command for command in undo) for name in batches)
+    third = play("mailops.rescue.purge", hosts, *given)
+    assert third.status == 0 and " ago: " in " ".join(third.text.split())
+
+
+def test_a_restore_too(play, fake, tmp_path):
+    flag, program = python(tmp_path / "host", 12)
+    flag.unlink()
+    hosts = {"qmail": {"mx1": at(fake.queue, ansible_python_interpreter=program)}}
+    given = ["-e", json.dumps({"confirm": False, "select": {"subject": "spam"}})]
+    assert play("mailops.rescue.purge", hosts, *given).status == 0
+    flag.touch()
+    again = ["-e", json.dumps({"confirm": False, "batch": "latest"})]
+    first = play("mailops.rescue.restore", hosts, *again)
+    assert not flag.exists() and first.status == 2, first.text
+    text = " ".join(first.text.split())
+    assert "RESTORED unknown how many messages" in text
+    assert "ended without an answer: qmail-send may be stopped, and messages may be back in the queue" in text
+    assert fake.pid() is None
+    second = play("mailops.rescue.restore", hosts, *again)
+    assert second.status == 0, second.text
+    assert wait_for(fake.pid) and left(Path(fake.queue) / "mess") == 30
