@@ -19,8 +19,8 @@ from tests.unit.plugins.module_utils.qmail.test_online import NOBODY, State, run
 
 pytestmark = pytest.mark.skipif(os.environ.get("RESCUE_FAULTS") != "all", reason="only make test-faults does it")
 STEP = 9
-# XFS_IOC_GOINGDOWN, which ext4 has too, and without a flush of the log.
-_SHUT_DOWN, _NO_FLUSH = 0x8004587D, 2
+# XFS_IOC_GOINGDOWN, which ext4 has too. With a flush of the log, all changes of names are kept, and no contents.
+_SHUT_DOWN, _FLAGS = 0x8004587D, {"names are kept": 1, "names are lost": 2}
 
 
 def _must(*command):
@@ -51,7 +51,7 @@ def disk(request):
         shutil.rmtree(directory)
 
 
-def _shut_down(state, place, number):
+def _shut_down(state, place, number, flag):
     """Run a purge in a child up to a call, and shut its file system down there; return whether it came that far."""
     pid = os.fork()
     if pid == 0:
@@ -60,7 +60,7 @@ def _shut_down(state, place, number):
         def hook(function, *arguments, **keywords):
             if not left[0]:
                 fd = os.open(place, os.O_RDONLY)
-                fcntl.ioctl(fd, _SHUT_DOWN, struct.pack("I", _NO_FLUSH))
+                fcntl.ioctl(fd, _SHUT_DOWN, struct.pack("I", flag))
                 os.kill(os.getpid(), signal.SIGKILL)
             left[0] -= 1
             return function(*arguments, **keywords)
@@ -77,7 +77,8 @@ def _shut_down(state, place, number):
     return status != 0
 
 
-def test_file_system_is_shut_down_during_an_online_purge(disk, running, monkeypatch):  # noqa: F811
+@pytest.mark.parametrize("flag", _FLAGS)
+def test_file_system_is_shut_down_during_an_online_purge(disk, flag, running, monkeypatch):  # noqa: F811
     image, place = disk
     monkeypatch.setattr(test_online, "MEMORY", place)
     flush = Service.send
@@ -89,7 +90,7 @@ def test_file_system_is_shut_down_during_an_online_purge(disk, running, monkeypa
         running.state = state = State()
         os.sync()
         monkeypatch.setattr(Service, "send", end)
-        came = _shut_down(state, place, number)
+        came = _shut_down(state, place, number, _FLAGS[flag])
         monkeypatch.setattr(Service, "send", flush)
         if came:
             subprocess.run(["umount", place], check=True)
@@ -102,4 +103,4 @@ def test_file_system_is_shut_down_during_an_online_purge(disk, running, monkeypa
         shutil.rmtree(str(state.directory))
         if not came:
             break
-    assert number > 100
+    assert number > 100, flag
