@@ -344,3 +344,31 @@ def test_power_lost_while_it_purges_then_run_again(states, running, monkeypatch)
         assert state.in_queue() == set(state.other), loss
 
     assert losses(states, take, verify, LOSS_STEP) > 100 // LOSS_STEP
+
+
+@pytest.mark.parametrize("left", [b"", b"F", b"\0" * 21])
+def test_sender_that_is_neither_old_nor_new_costs_no_message(states, left):
+    seen = []
+
+    def hook(function, *arguments, **keywords):
+        if function is os.rename and arguments[0].startswith("info-"):
+            seen.append(1)
+            if len(seen) == 2:
+                os._exit(3)
+        return function(*arguments, **keywords)
+
+    state = states()
+    pid = os.fork()
+    if pid == 0:
+        with hooked(hook):
+            state.purge()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] >> 8 == 3
+    for number in state.spam:
+        paths = [path for path in Path(state.path).glob("info/*/%d" % number) if path.read_bytes() == b"F#@[]\0"]
+        for path in paths:
+            path.write_bytes(left)
+    state.purge(select=NOBODY)
+    state.double.drain()
+    assert state.double.notices == []
+    assert whole(state.path) == state.messages
