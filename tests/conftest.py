@@ -31,7 +31,7 @@ def _points():
     """Return how many points of tests/support/faults.py were tried; None where no test did."""
     faults = sys.modules.get("tests.support.faults")
     found = Counter(faults.tried if faults is not None else {}) + _tried
-    return {name: found[name] for name in ("kill", "fail")} if found else None
+    return {name: found[name] for name in ("kill", "fail", "loss")} if found else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,8 +52,10 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_terminal_summary(terminalreporter):
     points, least = _points(), int(os.environ.get("RESCUE_KILL_POINTS", "0"))
     if points is not None or least:
-        found = points or {"kill": 0, "fail": 0}
+        found = points or {"kill": 0, "fail": 0, "loss": 0}
         terminalreporter.section("faults")
         terminalreporter.write_line("%(kill)d kill points and %(fail)d failure points were tried" % found)
+        if found["loss"]:
+            terminalreporter.write_line("%(loss)d states after a loss of power were tried" % found)
         if found["kill"] < least:
             terminalreporter.write_line("FAILED: at least %d kill points were expected" % least)

@@ -10,7 +10,7 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 __all__ = [
     "NewFile", "append", "copy", "discard", "half_made", "link", "make_directory", "make_fifo", "make_symlink", "move",
     "overwrite", "remove_directory", "replace", "rewrite", "scratch_directory", "scratch_file", "set_mode", "set_owner",
-    "set_times", "sync_all", "sync_directory", "unlink", "write_new",
+    "set_times", "sync_all", "sync_directory", "sync_file", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -126,11 +126,14 @@ def write_new(name, dir_fd, data, mode=0o600, owner=None, times=None, sync=True)
         os.close(fd)
 
 
-def copy(name, dir_fd, new_name, new_dir_fd, data):
-    """Write ``data`` to a new file with owner, mode and times of the file ``name``. Not synced: see ``sync_all``."""
+def copy(name, dir_fd, new_name, new_dir_fd, data, sync=False):
+    """Write ``data`` to a new file with owner, mode and times of the file ``name``.
+
+    Without ``sync``, it must not take another file's place before ``sync_all``: a power loss would leave it empty.
+    """
     found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
     owner, times = (found.st_uid, found.st_gid), (found.st_atime_ns, found.st_mtime_ns)
-    write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times, sync=False)
+    write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times, sync=sync)
 
 
 def append(fd, data):
@@ -144,6 +147,11 @@ def overwrite(fd, data, offset):
     while data:
         done = _perform(os.pwrite, fd, data, offset)
         data, offset = data[done:], offset + done
+
+
+def sync_file(fd):
+    """Bring a file's contents and times to the disk."""
+    _perform(os.fsync, fd)
 
 
 def sync_directory(fd):

@@ -25,7 +25,7 @@ Point.__doc__ = """`number` of the call, from 0; `fault`: before, after, or the 
 called (`rename('a', 'b')`, shortened), or None where it was another process that called it."""
 
 # How many points were tried so far in this process; tests/conftest.py prints them at the end.
-tried = {"kill": 0, "fail": 0}
+tried = {"kill": 0, "fail": 0, "loss": 0}
 
 
 @contextmanager

@@ -87,15 +87,25 @@ class OnlineHand(QmailHand):
             reason = self._save(entry, busy)
             if reason is not None:
                 left[entry.id] = reason
+        # The copies, and what takes the place of the senders, before any original is changed.
         files.sync_all()
-        taken = []
+        disowned = []
         for entry in entries:
             if entry.id not in left:
-                if mark(self._files, self.batch, entry):
-                    taken.append(entry)
+                if disown(self._files, self.batch, entry):
+                    disowned.append(entry)
                 else:
                     left[entry.id] = _DELIVERED
-                    roll_back(self.batch, entry)
+                    self._roll_back(entry)
+        # Marks whose sender is still the old one would be taken for deliveries after a power loss.
+        self._files.sync()
+        taken = []
+        for entry in disowned:
+            if mark(self._files, self.batch, entry):
+                taken.append(entry)
+            else:
+                left[entry.id] = _DELIVERED
+                self._roll_back(entry)
         busy = self._in_flight() if taken else ()
         unsure = [entry.id for entry in taken if self._is_busy(entry, busy)]
         files.sync_all()
@@ -124,6 +134,7 @@ class OnlineHand(QmailHand):
                     files.copy(name, fd, name, there, read_all(name, fd, _LIMIT))
                 else:
                     files.link(name, fd, name, there)
+            _prepare(self._files, self.batch, self._info(entry))
             if not self._is_as_examined(entry):
                 reason = _CHANGED
             elif self._is_busy(entry, busy):
@@ -133,8 +144,16 @@ class OnlineHand(QmailHand):
         except Damaged as error:
             reason = str(error)
         if reason is not None:
-            roll_back(self.batch, entry)
+            self._roll_back(entry)
         return reason
+
+    def _roll_back(self, entry):
+        _clear(self.batch, entry.id)
+        roll_back(self.batch, entry)
+
+    @staticmethod
+    def _info(entry):
+        return next(one.path for one in entry.files if one.path.startswith("info/"))
 
     def _is_as_examined(self, entry):
         """Tell whether all is in the batch as the ledger has it, and qmail-send has not begun to change it."""
@@ -148,16 +167,39 @@ class OnlineHand(QmailHand):
         return self._files.status(paths["todo"]) is None
 
 
-def mark(queue, batch, entry, again=False):
-    """Mark a message that is in the batch as done in the queue; return False where it has left the queue.
+def disown(queue, batch, entry):
+    """Have no failure of a message that is in the batch reported to anybody; return False where it has left the queue.
 
-    ``queue``: its QueueFiles. ``again``: whether a run that was killed may have marked some of it.
+    ``queue``: its QueueFiles. The names of the new files must be on the disk before ``mark``.
     """
     text = entry.files[0]
     if not queue.is_same(text.path, text.inode):
         return False
-    paths = queue.paths(entry.id, int(text.path.split("/")[1]))
-    _disown(queue, batch, paths["info"])
+    path = queue.paths(entry.id, int(text.path.split("/")[1]))["info"]
+    name, fd = queue.place(path)
+    temporary = _temporary(entry.id)
+    try:
+        if read_all(name, fd, _LIMIT) == _DOUBLE_BOUNCE:
+            _clear(batch, entry.id)
+            return True
+        if batch.status(temporary) is None:
+            _prepare(queue, batch, path, sync=True)
+    except (Vanished, FileNotFoundError):
+        _clear(batch, entry.id)
+        return True
+    files.replace(temporary, batch.directory(""), name, fd)
+    queue.note(path)
+    return True
+
+
+def mark(queue, batch, entry, again=False):
+    """Mark a disowned message as done in the queue; return False where it has left the queue.
+
+    ``again``: whether a run that was killed may have marked some of it.
+    """
+    text = entry.files[0]
+    if not queue.is_same(text.path, text.inode):
+        return False
     if again:
         for record in entry.files:
             if _is_channel(record):
@@ -173,27 +215,23 @@ def _is_channel(record):
     return record.path.partition("/")[0] in _CHANNELS
 
 
-def _disown(queue, batch, path):
-    """Have no failure of this message reported to anybody."""
+def _prepare(queue, batch, path, sync=False):
+    """Write into the batch what is to take the place of a message's info file; it must be synced before it does."""
     name, fd = queue.place(path)
-    there, temporary = batch.directory(""), _clear(batch, name)
-    try:
-        if read_all(name, fd, _LIMIT) == _DOUBLE_BOUNCE:
-            return
+    if read_all(name, fd, _LIMIT) != _DOUBLE_BOUNCE:
         # Its mtime is the message's arrival.
-        files.copy(name, fd, temporary, there, _DOUBLE_BOUNCE)
-    except (Vanished, FileNotFoundError):
-        return
-    files.replace(temporary, there, name, fd)
-    queue.note(path)
+        files.copy(name, fd, _temporary(name), batch.directory(""), _DOUBLE_BOUNCE, sync)
+
+
+def _temporary(queue_id):
+    return "info-%s" % queue_id
 
 
 def _clear(batch, queue_id):
-    """Remove what was to become a message's new info file when a run was killed; return its name in the batch."""
-    temporary = "info-%s" % queue_id
+    """Remove what was to become a message's new info file, and did not."""
+    temporary = _temporary(queue_id)
     if batch.status(temporary) is not None:
         files.unlink(temporary, batch.directory(""))
-    return temporary
 
 
 def _mark_channel(queue, batch, record):
@@ -208,11 +246,14 @@ def _mark_channel(queue, batch, record):
         delivered = [at for at in pending if data is None or data[at : at + 1] == b"D"]
         for at in delivered:
             files.overwrite(copy, b"D", at)
+        if delivered:
+            files.set_times(saved, there, (record.atime, record.mtime))
+            # The ledger is about to say so.
+            files.sync_file(copy)
     finally:
         os.close(copy)
     if not delivered:
         return record
-    files.set_times(saved, there, (record.atime, record.mtime))
     return examine(record.path, saved, there)[0]._replace(inode=record.inode, copied=True)
 
 
@@ -299,12 +340,13 @@ def recover(queue_directory, batch, online):
         count = size = 0
         for entry in batch.entries():
             _clear(batch, entry.id)
-            if entry.id not in marked and not _resume(queue, batch, entry):
+            found = True if entry.id in marked else _resume(queue, batch, entry)
+            if found is False:
                 roll_back(batch, entry)
                 continue
             count += 1
             size += entry.size or 0
-            if not online:
+            if found and not online:
                 _remove(queue, batch, entry)
         files.sync_all()
         return count, size
@@ -313,25 +355,52 @@ def recover(queue_directory, batch, online):
 
 
 def _resume(queue, batch, entry):
-    """Go on with a message that was being taken when the run was killed; return False where it stays in the queue."""
+    """Go on with a message that was being taken when the run was cut off.
+
+    Return True where it is the batch's, False where it stays in the queue, and None where that cannot be told: both
+    then keep what they have. It stays only where its sender is still there: else the batch's copy is the good one.
+    """
     text = entry.files[0]
-    paths = queue.paths(entry.id, int(text.path.split("/")[1]))
-    if queue.is_same(text.path, text.inode):
-        try:
-            if read_all(*queue.place(paths["info"]), limit=_LIMIT) != _DOUBLE_BOUNCE:
-                return False
-        except Vanished:
+    path = queue.paths(entry.id, int(text.path.split("/")[1]))["info"]
+    if not queue.is_same(text.path, text.inode):
+        if not all(batch.status(record.path) for record in entry.files):
             return False
-        if entry.sender == _DOUBLE_BOUNCE[1:-1] and not _is_marked(queue, entry):
-            return False
-        # Which of the marks in the queue are ours, and which are of deliveries, cannot be told.
+        # It was dropped: because of our marks, or because all was delivered before.
         batch.append([{"unsure": [entry.id]}])
-        return mark(queue, batch, entry, again=True)
-    if not all(batch.status(record.path) for record in entry.files):
+        return True
+    try:
+        sender = read_all(*queue.place(path), limit=_LIMIT)
+        digest = examine(path, *queue.place(path))[0].sha256
+    except Vanished:
+        # qmail-send is about to drop it, for one of the same reasons.
+        sender = digest = None
+    is_old = any(one.path == path and one.sha256 == digest for one in entry.files)
+    if is_old and (sender != _DOUBLE_BOUNCE or not _is_marked(queue, entry)):
         return False
-    # It was dropped: because of our marks, or because all was delivered before.
+    if not all(_is_whole(batch, record) for record in entry.files):
+        # Nothing is changed in the queue before the batch has all of it on the disk: this was not us.
+        return False if sender is None else None
+    # Which of the marks in the queue are ours, and which are of deliveries, cannot be told.
     batch.append([{"unsure": [entry.id]}])
+    if sender is not None:
+        disown(queue, batch, entry)
+        queue.sync()
+    mark(queue, batch, entry, again=True)
     return True
+
+
+def _is_whole(batch, record):
+    """Tell whether the batch has a file as it was saved, though deliveries may have been noted in it since."""
+    found, place = batch.status(record.path), batch.find(record.path)
+    if found is None or found.st_size != record.size:
+        return False
+    try:
+        if _is_channel(record):
+            data = read_all(*place, limit=_LIMIT)
+            return data[-1:] == b"\0" and all(one[:1] in (b"T", b"D") for unused, one in _records(data))
+        return examine(record.path, *place)[0].sha256 == record.sha256
+    except (Vanished, Damaged):
+        return False
 
 
 def _is_marked(queue, entry):

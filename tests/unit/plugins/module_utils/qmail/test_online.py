@@ -12,10 +12,12 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import online
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service
 from tests.support.faults import fail_points, hooked, kill_points
+from tests.support.power_loss import Ended, losses
 from tests.support.purging import messages, queue_purge, queue_restore, snapshot, whole
 from tests.support.qmail_double import QmailDouble
 
 STEP = 1 if os.environ.get("RESCUE_FAULTS") == "all" else 31
+LOSS_STEP = 1 if os.environ.get("RESCUE_FAULTS") == "all" else 43
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 SPAM = {"subject": "spam"}
 NOBODY = {"subject": "^nobody$"}
@@ -320,3 +322,53 @@ def test_disk_fails(states):
 
     step = 5 if STEP == 1 else 61
     assert fail_points(states, run, verify, ("ENOSPC", "EIO", "EROFS", "SHORT"), step=step, first=3) > 200 // step
+
+
+def test_power_lost_while_it_purges_then_run_again(states, running, monkeypatch):
+    def end(unused_service, unused_how):
+        raise Ended
+
+    def take(state):
+        monkeypatch.setattr(Service, "send", end)
+        state.purge()
+
+    def verify(state, loss):
+        running.state = state
+        recovered = state.purge(select=NOBODY)["recovered"]
+        state.double.drain()
+        assert state.double.notices == [], loss
+        # What the batch has is exact, and so is what the queue has: sender, recipients, text.
+        assert whole(state.path) == state.messages, (loss, recovered)
+        state.purge()
+        assert whole(state.path) == state.messages, loss
+        assert state.in_queue() == set(state.other), loss
+
+    assert losses(states, take, verify, LOSS_STEP) > 100 // LOSS_STEP
+
+
+@pytest.mark.parametrize("left", [b"", b"F", b"\0" * 21])
+def test_sender_that_is_neither_old_nor_new_costs_no_message(states, left):
+    seen = []
+
+    def hook(function, *arguments, **keywords):
+        if function is os.rename and arguments[0].startswith("info-"):
+            seen.append(1)
+            if len(seen) == 2:
+                os._exit(3)
+        return function(*arguments, **keywords)
+
+    state = states()
+    pid = os.fork()
+    if pid == 0:
+        with hooked(hook):
+            state.purge()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] >> 8 == 3
+    for number in state.spam:
+        paths = [path for path in Path(state.path).glob("info/*/%d" % number) if path.read_bytes() == b"F#@[]\0"]
+        for path in paths:
+            path.write_bytes(left)
+    state.purge(select=NOBODY)
+    state.double.drain()
+    assert state.double.notices == []
+    assert whole(state.path) == state.messages
