@@ -107,7 +107,8 @@ def deferred():
 def inject(count):
     for _number in range(count):
         run(QMAIL + "/bin/qmail-inject", "-finfo@mail.example.com", "somebody@example.net", data=b"Subject: x\n\nx\n")
-    wait("qmail has taken them", lambda: len(deferred()) == count)
+    # info is there before it is written.
+    wait("qmail has taken them", lambda: len(deferred()) == count and not os.listdir(QMAIL + "/queue/todo"))
 
 
 def age():
