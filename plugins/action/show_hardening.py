@@ -47,11 +47,18 @@ class ActionModule(Showing):
             settings=_settings(self._registered(host, "mailops_settings")),
             aliases=[line for one in self._results(host, "mailops_aliases") for line in one.get("stdout_lines") or ()],
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
-            firewall=_done(self._registered(host, "__submission_firewall_plan")),
+            firewall=self._firewall(host),
             # What failed may have failed before or while the firewall changed.
             checking=self._checking or self._registered(host, "mailops_failure") is not None,
             port=self._port(host),
         )
+
+    def _firewall(self, host):
+        """What the firewall does now: as the role saw it after its changes, else before them, or None."""
+        now = _done(self._registered(host, "__submission_firewall_now"))
+        if now is not None and "in_force" in now:
+            return now
+        return _done(self._registered(host, "__submission_firewall_plan"))
 
     def _port(self, host):
         """The port for mail from strangers: the first one that was asked."""

@@ -109,7 +109,8 @@ def _firewall(params, host, network):
         return found
     options = {
         "state": "present", "ports": params["ports"], "allowed_networks": params["allowed_networks"],
-        "allow_nobody": params["allow_nobody"], "action": params["firewall_action"],
+        "allow_nobody": params["allow_nobody"],
+        "allow_documentation_networks": params["allow_documentation_networks"], "action": params["firewall_action"],
         "rate_limit": params["firewall_rate_limit"], "backend": params["firewall_backend"], "ssh_port": None,
     }  # fmt: skip
     return dict(found, **_part(lambda: _rules(make_plan(options, host), host)))
@@ -120,10 +121,9 @@ def _rules(plan, host):
     if backend == "nftables":
         planned = plan["nftables"]
         is_kept = host.read(FILE) == planned["table"] and host.read(UNIT_FILE) == planned["unit_text"]
-        return {"backend": backend, "loaded": not planned["load"], "kept": is_kept and UNIT in host.names(_ENABLED)}
+        return {"backend": backend, "loaded": plan["in_force"], "kept": is_kept and UNIT in host.names(_ENABLED)}
     # Both keep what they have.
-    is_there = not plan[backend]["add"] and not plan[backend]["remove"]
-    return {"backend": backend, "loaded": is_there, "kept": is_there}
+    return {"backend": backend, "loaded": plan["in_force"], "kept": plan["in_force"]}
 
 
 def _quarantine(params):

@@ -40,6 +40,11 @@ options:
     description: Whether nobody may, where O(allowed_networks) is empty. Else nothing is known to be wanted then.
     type: bool
     default: false
+  allow_documentation_networks:
+    description: Whether networks reserved for documentation may be among O(allowed_networks), as option of
+      M(mailops.rescue.submission_firewall_plan).
+    type: bool
+    default: false
   firewall_action:
     description: What is to happen to packets of all others.
     type: str
@@ -93,7 +98,7 @@ notes:
 EXAMPLES = r"""
 - name: Read how the mail server is set up
   mailops.rescue.mta_facts:
-    allowed_networks: [192.0.2.0/24]
+    allowed_networks: [10.20.0.0/16]
     known_catchalls: [shop.example.com]
   become: true
   register: facts
@@ -366,6 +371,7 @@ def main():
             ports={"type": "list", "elements": "int", "default": [587, 465]},
             allowed_networks={"type": "list", "elements": "str", "default": []},
             allow_nobody={"type": "bool", "default": False},
+            allow_documentation_networks={"type": "bool", "default": False},
             firewall_action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
             firewall_rate_limit={"type": "str", "default": ""},
             firewall_backend={

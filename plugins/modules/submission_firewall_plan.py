@@ -33,6 +33,12 @@ options:
     description: Whether O(allowed_networks) may be empty.
     type: bool
     default: false
+  allow_documentation_networks:
+    description:
+      - Whether networks that are reserved for documentation (such as 192.0.2.0/24 or 2001:db8::/32) may be among
+        O(allowed_networks). Without it they are refused, as they are likely left over from an example.
+    type: bool
+    default: false
   action:
     description: What happens to packets of all others.
     type: str
@@ -77,8 +83,8 @@ EXAMPLES = r"""
 - name: See what would be done
   mailops.rescue.submission_firewall_plan:
     allowed_networks:
-      - 192.0.2.0/24
-      - 2001:db8:25::/48
+      - 10.20.0.0/16
+      - fd12:3456:789a::/48
   become: true
   register: plan
 """
@@ -89,6 +95,13 @@ backend:
   type: str
   returned: success
   sample: nftables
+in_force:
+  description:
+    - Whether the host lets in these networks, and keeps out all others, as it is now. V(false) before a change, and
+      for O(state=absent).
+  type: bool
+  returned: success
+  sample: true
 ports:
   description: The ports, sorted.
   type: list
@@ -223,6 +236,7 @@ def main():
             "ports": {"type": "list", "elements": "int", "default": [587, 465]},
             "allowed_networks": {"type": "list", "elements": "str", "default": []},
             "allow_nobody": {"type": "bool", "default": False},
+            "allow_documentation_networks": {"type": "bool", "default": False},
             "action": {"type": "str", "choices": ["drop", "reject"], "default": "drop"},
             "rate_limit": {"type": "str", "default": ""},
             "backend": {"type": "str", "choices": ["auto", "nftables", "firewalld", "ufw"], "default": "auto"},

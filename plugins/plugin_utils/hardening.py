@@ -234,9 +234,14 @@ def _firewall(evidence):
     elif plan["backend"] is None:
         found += "; %s to all (read)" % ("would be open" if evidence.checking and _pending(plan) else "open")
     else:
-        verb = "would be allowed" if evidence.checking and _pending(plan) else "allowed"
+        is_pending = not plan["in_force"]
+        if is_pending:
+            verb = "would be allowed" if evidence.checking else "should be allowed, and NOT ALL OF THAT IS IN FORCE,"
+        else:
+            verb = "allowed"
         networks = plural(len(plan["allowed_networks"]), "network")
         found += "; %s %s on %s by %s (read)" % (networks, verb, _ports(plan["ports"]), plan["backend"])
+        return [Statement("firewall", found, is_pending and not evidence.checking)]
     return [Statement("firewall", found, False)]
 
 

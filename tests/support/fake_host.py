@@ -1,6 +1,8 @@
 """A host of files and answers of commands, as firewall/host.py shows one; and a ufw that changes its rules."""
 
 import binascii
+import ipaddress
+import socket
 
 __all__ = ["FakeHost", "FakeUfw"]
 
@@ -31,7 +33,9 @@ class FakeHost:
 
 
 class FakeUfw:
-    """Keeps rules as ufw 0.36 does: numbers count IPv4 first, and rules that differ in their action alone are one."""
+    """Keeps rules as ufw 0.36 does: numbers count IPv4 first, rules that differ in their action alone are one, and
+    a host has no prefix.
+    """
 
     def __init__(self, host, ipv6="yes"):
         self.host = host
@@ -43,7 +47,7 @@ class FakeUfw:
 
     def add(self, action, ports, source=None, protocol="tcp", name="user.rules", application="", at=None):
         """Add a rule of an administrator at the end, or before the one of index `at`."""
-        rule = [action, protocol, ports, source or ANY[name], "any", application, ""]
+        rule = [action, protocol, ports, _as_ufw(source or ANY[name]), "any", application, ""]
         rules = self.rules[name]
         rules.insert(len(rules) if at is None else at, rule)
         self._write()
@@ -54,7 +58,8 @@ class FakeUfw:
             assert step["proto"] == "tcp"
             name = "user6.rules" if ":" in step["from_ip"] else "user.rules"
             rules = self.rules[name]
-            rule = [step["rule"], "tcp", step["to_port"], step["from_ip"], step["from_port"], "", step["comment"]]
+            source = _as_ufw(step["from_ip"])
+            rule = [step["rule"], "tcp", step["to_port"], source, step["from_port"], "", step["comment"]]
             same = [at for at, one in enumerate(rules) if one[1:6] == rule[1:6]]
             if step["delete"]:
                 rules.remove(rule)
@@ -75,7 +80,7 @@ class FakeUfw:
         for action, protocol, ports, network, *_rest, application, _comment in self.rules[name]:
             bounds = [part.partition(":") for part in ports.split(",")] if ports != "any" else [("0", "", "65535")]
             hit = any(int(first) <= port <= int(last or first) for first, _colon, last in bounds)
-            if protocol in ("tcp", "any") and (hit or application) and network in (source, ANY[name]):
+            if protocol in ("tcp", "any") and (hit or application) and network in (_as_ufw(source), ANY[name]):
                 return action
         return None
 
@@ -94,6 +99,16 @@ class FakeUfw:
                 line += " comment=" + binascii.hexlify(comment.encode()).decode() if comment else ""
                 lines += ["", line, "-A ufw-user-input -p tcp -j ACCEPT"]
             self.host.files["/etc/ufw/" + name] = "\n".join(lines) + "\n### END RULES ###\n"
+
+
+def _as_ufw(source):
+    """Return a network as ufw writes it: as the C library does, and a host without its prefix."""
+    if "/" not in source and not source[:1].isdigit() and ":" not in source:
+        return source
+    network = ipaddress.ip_network(source)
+    family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+    text = socket.inet_ntop(family, network.network_address.packed)
+    return text if network.prefixlen == network.max_prefixlen else "%s/%d" % (text, network.prefixlen)
 
 
 def _numbers(rules):

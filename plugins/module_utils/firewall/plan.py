@@ -35,6 +35,7 @@ def make_plan(params, host=None):
         "firewalld": firewalld.plan(wanted if backend == "firewalld" else None),
         "ufw": ufw.plan(wanted if backend == "ufw" else None),
     }
+    in_force = wanted is not None and _is_in_force(plans, backend)
     notes = []
     if backend in ("firewalld", "ufw") and (plans[backend]["add"] or plans[backend]["remove"]):
         notes.append(_SESSIONS_GO_ON % backend)
@@ -42,11 +43,19 @@ def make_plan(params, host=None):
         plans,
         changed=False,
         backend=backend,
+        in_force=in_force,
         allowed_networks=[str(network) for network in wanted.networks] if wanted else [],
         ports=wanted.ports if wanted else [],
         session={"address": str(session[0]), "port": session[1]} if session else None,
         notes=notes,
     )
+
+
+def _is_in_force(plans, backend):
+    """Tell whether this host lets in whom it should, and keeps out all others, without a change."""
+    if backend == "nftables":
+        return not plans["nftables"]["load"]
+    return not any(plans[backend].get(step) for step in ("reset", "add", "remove"))
 
 
 def _backend(asked, firewalld, ufw):

@@ -10,6 +10,7 @@ import re
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import canonical
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Rate
 
 COMMENT = "mailops submission_firewall"
@@ -24,7 +25,7 @@ _FILES = {4: "user.rules", 6: "user6.rules"}
 _DIRECTORIES = ("/etc/ufw", "/var/lib/ufw", "/lib/ufw")
 _TUPLE = re.compile(r"^### tuple ### (.*)$", re.MULTILINE)
 
-# A line of user.rules. ``ports`` and ``source`` are as written there.
+# A line of user.rules. ``ports`` are as written there; ``source`` is canonical, as ufw leaves out a host's prefix.
 _Rule = namedtuple("_Rule", "action protocol ports to from_port source applications direction comment")
 
 
@@ -178,7 +179,7 @@ def _parse(line):
         comment = ""
     applications = tuple(fields[6:8]) if len(fields) > 7 else ("", "")
     direction = fields[-1] if len(fields) in (7, 9) else "in"
-    return _Rule(*(fields[:6] + [applications, direction, comment]))
+    return _Rule(*(fields[:5] + [canonical(fields[5]), applications, direction, comment]))
 
 
 def _ours(rule):

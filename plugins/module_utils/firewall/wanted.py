@@ -10,6 +10,7 @@ import re
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import is_documentation
 
 # ``ports`` are sorted; ``networks`` are ip_network objects, those of IPv4 first; ``rate`` is a Rate or None.
 Wanted = namedtuple("Wanted", "ports networks action rate")
@@ -27,6 +28,12 @@ def read_wanted(params):
     networks = _networks(params["allowed_networks"])
     if not networks and not params["allow_nobody"]:
         raise RescueError("allowed_networks: expected at least one network; to let in nobody, say allow_nobody.")
+    examples = [str(network) for network in networks if is_documentation(network)]
+    if examples and not params["allow_documentation_networks"]:
+        raise RescueError(
+            "allowed_networks: expected the networks of your users, got %s, which stands in examples only and would"
+            " cut everyone off; if you really mean it, set allow_documentation_networks." % ", ".join(examples[:5])
+        )
     return Wanted(_ports(params["ports"]), networks, params["action"], _rate(params["rate_limit"]))
 
 

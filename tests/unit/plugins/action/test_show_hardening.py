@@ -29,10 +29,15 @@ def test_a_wave_shows_its_own_hosts(run):
 
 def test_a_firewall_that_failed_is_not_said_to_hold(run):
     idle = {"add": [], "remove": []}
-    plan = {"backend": "nftables", "allowed_networks": ["192.0.2.0/24"], "ports": [587], "firewalld": idle, "ufw": idle,
-            "nftables": {"table": "table", "load": True, "found": False}}  # fmt: skip
+    plan = {"backend": "nftables", "in_force": False, "allowed_networks": ["192.0.2.0/24"], "ports": [587],
+            "firewalld": idle, "ufw": idle, "nftables": {"table": "table", "load": True, "found": False}}  # fmt: skip
     host = {"mailops_probes": {"results": [probe()]}, "__submission_firewall_plan": plan}
+    assert "NOT ALL OF THAT IS IN FORCE" in run({"a": host}, view="holding")[1]
+    host["__submission_firewall_now"] = {"skipped": True}
+    assert "NOT ALL OF THAT IS IN FORCE" in run({"a": host}, view="holding")[1]
+    host["__submission_firewall_now"] = dict(plan, in_force=True)
     assert "1 network allowed on 587" in run({"a": host}, view="holding")[1]
+    host["__submission_firewall_now"] = {"skipped": True}
     failed = dict(host, mailops_failure={"task": "Load the table", "reason": "no"})
     assert "1 network would be allowed on 587" in " ".join(run({"a": failed}, view="holding")[1].split())
 

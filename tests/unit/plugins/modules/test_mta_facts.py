@@ -113,7 +113,8 @@ def test_a_network_that_is_none_is_named_in_its_part():
         def is_open(port):
             return port == 587
 
-    params = {"ports": [587], "allowed_networks": ["192.0.2.1/24"], "allow_nobody": False, "firewall_action": "drop",
+    params = {"ports": [587], "allowed_networks": ["192.0.2.1/24"], "allow_nobody": False,
+              "allow_documentation_networks": True, "firewall_action": "drop",
               "firewall_rate_limit": "", "firewall_backend": "nftables"}  # fmt: skip
     found = facting._firewall(params, None, Open)
     assert "allowed_networks: expected a network" in found["error"]

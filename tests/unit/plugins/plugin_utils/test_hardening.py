@@ -154,7 +154,7 @@ def test_certificates():
 
 def plan(**more):
     given = {
-        "backend": "nftables", "ports": [465, 587], "allowed_networks": ["192.0.2.0/24"],
+        "backend": "nftables", "in_force": True, "ports": [465, 587], "allowed_networks": ["192.0.2.0/24"],
         "nftables": {"table": "x", "load": False, "found": True},
         "firewalld": {"add": [], "remove": []}, "ufw": {"add": [], "remove": []},
     }  # fmt: skip
@@ -167,9 +167,11 @@ def test_the_firewall():
         "submission listens on 587 (measured); 1 network allowed on 465, 587 by nftables (read)", False,
     )  # fmt: skip
     assert said("firewall") == ("no submission (measured); who may reach it was not looked at", False)
-    pending = plan(nftables={"table": "x", "load": True, "found": False})
+    pending = plan(in_force=False, nftables={"table": "x", "load": True, "found": False})
     assert "1 network would be allowed on" in said("firewall", firewall=pending, checking=True)[0]
     assert "1 network allowed on" in said("firewall", firewall=plan(), checking=True)[0]
+    text, is_marked = said("firewall", firewall=pending)
+    assert "1 network should be allowed, and NOT ALL OF THAT IS IN FORCE, on 465, 587" in text and is_marked
     gone = plan(backend=None, nftables={"table": None, "load": False, "found": True})
     assert said("firewall", firewall=gone)[0] == "no submission (measured); open to all (read)"
     assert said("firewall", firewall=gone, checking=True)[0] == "no submission (measured); would be open to all (read)"

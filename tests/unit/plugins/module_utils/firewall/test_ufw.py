@@ -119,10 +119,30 @@ def test_what_keeps_out_above_stays(ufw):
     assert ufw.verdict(OFFICE, 587) == "deny"
 
 
+@pytest.mark.parametrize(
+    "network",
+    ["198.51.100.7", "198.51.100.7/32", "2001:db8:1::7", "2001:DB8:1:0:0::7/128", "::192.0.2.0/120", "::c000:200/120",
+     "::c000:207/128", "0.0.0.0/1", "8000::/1", "2001:db8:0:1:1:1:1:1/128", "2001:db8:587::a:0/112"],
+)  # fmt: skip
+@pytest.mark.parametrize("rate", [None, RATE])
+def test_who_is_let_in_stays_in(ufw, network, rate):
+    """However ufw writes the network: the second and third run change nothing."""
+    name = "user6.rules" if ":" in network else "user.rules"
+    for _run in range(3):
+        carry_out(ufw, wanted(network, rate=rate))
+        assert ufw.verdict(network, 587, name) == ("limit" if rate else "allow")
+        assert plan(ufw, wanted(network, rate=rate))["add"] == []
+    carry_out(ufw, wanted(OFFICE, OFFICE6))
+    assert ufw.verdict(network, 587, name) == "deny"
+    carry_out(ufw, None)
+    assert ufw.rules == {"user.rules": [], "user6.rules": []}
+
+
 def test_any_state_is_finished_and_undone(ufw):
     """Foreign rules of all kinds, and plans of which some steps were carried out."""
     chance = random.Random(25465)
-    networks = [OFFICE, HOME, ELSEWHERE, OFFICE6, "2001:db8:1::/48", "0.0.0.0/0", "::/0"]
+    networks = [OFFICE, HOME, ELSEWHERE, OFFICE6, "2001:db8:1::/48", "2001:db8::7/128", "::c000:200/120", "0.0.0.0/0",
+                "::/0"]  # fmt: skip
     for _round in range(300):
         ufw = FakeUfw(FakeHost())
         for _rule in range(chance.randrange(6)):

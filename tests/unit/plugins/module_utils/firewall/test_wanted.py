@@ -7,8 +7,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted imp
 
 
 def read(**options):
-    given = {"ports": [587, 465], "allowed_networks": ["192.0.2.0/24"], "allow_nobody": False, "action": "drop",
-             "rate_limit": ""}  # fmt: skip
+    given = {"ports": [587, 465], "allowed_networks": ["192.0.2.0/24"], "allow_nobody": False,
+             "allow_documentation_networks": True, "action": "drop", "rate_limit": ""}  # fmt: skip
     given.update(options)
     return read_wanted(given)
 
@@ -19,6 +19,22 @@ def test_networks_are_sorted_and_spelt_alike():
                                                      "2001:db8::/48"]  # fmt: skip
     assert wanted.ports == [465, 587]
     assert wanted.rate is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["192.0.2.0/24", "192.0.2.7", "198.51.100.0/25", "203.0.113.255/32", "2001:DB8::/32", "2001:db8:1::7", "3fff::/20",
+     "3fff:fff::1"],
+)  # fmt: skip
+def test_networks_of_examples_are_refused_unless_they_are_meant(text):
+    with pytest.raises(RescueError, match=r"\Aallowed_networks: expected .* allow_documentation_networks\.\Z"):
+        read(allowed_networks=["10.0.0.0/8", text], allow_documentation_networks=False)
+    assert len(read(allowed_networks=["10.0.0.0/8", text]).networks) == 2
+
+
+@pytest.mark.parametrize("text", ["192.0.3.0/24", "192.0.0.0/16", "0.0.0.0/0", "2001:db9::/32", "::/0", "4000::/20"])
+def test_networks_beside_or_around_those_of_examples_are_taken(text):
+    assert len(read(allowed_networks=[text], allow_documentation_networks=False).networks) == 1
 
 
 def test_nobody_must_be_said():
