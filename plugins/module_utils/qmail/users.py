@@ -13,6 +13,7 @@ import struct
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains import NOBODY
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import read_all
 
 # What qmail-local is called with: its .qmail files are called ``.qmail`` + dash + extension.
@@ -71,8 +72,8 @@ class Users:
         return self._records is not None and b"!" in self._records[0]
 
     def beginnings(self):
-        """Yield what local parts begin with by which they may have a user of their own, such as ``joe-``: of Users that
-        are ``listed``. Of one home, those with longer names of .qmail files come first."""
+        """Yield what local parts begin with by which they have a user of their own, such as ``joe-``: of Users that are
+        ``listed``. Of one home, those with longer names of .qmail files come first."""
         records = self._records[0] if self._records is not None else {}
         wild = [key for key in records if len(key) > 1 and not key.endswith(b"\0")]
         for key in sorted(wild, key=lambda one: (-len(records[one][4] + records[one][5]), one)):
@@ -82,7 +83,10 @@ class Users:
         for name in sorted(self._by_listed_name):
             encoded = os.fsencode(name)
             # qmail-getpw asks for names in lower case.
-            if 0 < len(encoded) < _NAME and encoded == encoded.lower():
+            if not 0 < len(encoded) < _NAME or encoded != encoded.lower():
+                continue
+            found = self.controller(encoded + self._delimiter + NOBODY)
+            if found is not None and found.user == name and found.extension == NOBODY:
                 yield encoded + self._delimiter
 
     def listed(self):
