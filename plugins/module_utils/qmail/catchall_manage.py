@@ -115,8 +115,8 @@ def _extended(one, existing):
     tidy = None if one.kept.is_tidy else "tidy"
     if one.is_ours or does not in dotqmail.BACKSCATTERS:
         return _plan(tidy, does)
-    if one.force is not None:
-        return _plan(tidy, does, "%s is the user's own" % one.force)
+    if one.reason:
+        return _plan(tidy, does, one.reason)
     if one.also_serves:
         return _plan(tidy, does, "it would be the catch-all of %s, too" % shorten(", ".join(one.also_serves), 200))
     return _putting(one, discarding(None if one.kept.before is None else one.name))

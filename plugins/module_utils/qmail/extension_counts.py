@@ -80,5 +80,5 @@ def _entry(one, does):
         "domain": visible(one.chosen[0].name),
         "does": does,
         "path": visible(path),
-        "reason": visible(one.problem) if one.problem else None,
+        "reason": visible(one.reason) if one.reason else None,
     }

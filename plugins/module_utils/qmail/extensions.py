@@ -85,6 +85,11 @@ class Extension(Catchall):
         """Whether it could not be found out what becomes of the mail."""
         return self.problem is not None and self.kept is None and not self.puts_off
 
+    @property
+    def reason(self):
+        """Why nothing is to be changed where mail is bounced; None where it can be."""
+        return self.problem or (self.force and "%s is the user's own" % self.force)
+
     def open_to_change(self):
         """Return a descriptor of the home. Raises Damaged, also where it is not the user's.
 
