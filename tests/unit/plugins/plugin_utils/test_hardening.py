@@ -238,7 +238,8 @@ UNLISTED = dict(CLOSED, count=0, incomplete="sss does not list its users")
         ([], "accepted", {}, "not asked; if accepted, then " + BOUNCED % JOE, True),
         (
             ["accepted"], "accepted", GONE,
-            "accepted (measured), then PUT OFF, and bounced in the end for %s (read); /home/joe is not there" % JOE, True,
+            "accepted (measured), then PUT OFF, and bounced in the end for %s (read); /home/joe is not there" % JOE,
+            True,
         ),
         (["accepted"], "accepted", CLOSED, "not bounced for any of 9 users (read)", False),
         (
