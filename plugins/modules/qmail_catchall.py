@@ -52,6 +52,7 @@ options:
         everything, those of the passwd file that C(qmail-getpw) takes for users: not root, with a home of their own."
       - Only a user who has no file for the rest of the extensions gets one. What somebody has is left whatever it does,
         also with O(existing=replace).
+      - O(state=absent), too, puts back only these.
     type: str
     choices: [domains, users, all]
     default: domains

@@ -236,7 +236,9 @@ def joe(home):
 
 def test_extensions_of_users_are_left_discarded_rejected_and_put_back(harden, home, smtp, joe):
     before = files(home)
-    assert harden().status == 0
+    made = harden()
+    assert made.status == 0
+    assert "Mail to unknown extensions of 1 user(s) is bounced if it is accepted (joe-…)" in " ".join(made.text.split())
     assert not (home.path / JOE).exists()
     harden("--check", user_extensions="discard")
     assert not (home.path / JOE).exists()

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, disk_failed
 from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept, kept_name
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.control import Control, find_home
@@ -155,16 +155,14 @@ class Catchall:
             return
         try:
             fd = self.open()
-        except Damaged as error:
-            self.problem = str(error)
-            return
-        try:
-            self._look_in(fd)
-        except Damaged as error:
+            try:
+                self._look_in(fd)
+            finally:
+                os.close(fd)
+        except (Damaged, OSError) as error:
+            # Of one home, as on a file server: it must not hide all others.
             self.kept = None
-            self.problem = str(error)
-        finally:
-            os.close(fd)
+            self.problem = str(error) if isinstance(error, Damaged) else disk_failed(error)
 
     def _look_in(self, fd):
         status = os.fstat(fd)

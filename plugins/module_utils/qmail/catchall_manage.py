@@ -5,6 +5,7 @@
 
 __all__ = ["manage"]
 
+import errno
 import os
 import time
 from collections import namedtuple
@@ -34,6 +35,12 @@ _MEANING = (
     "A catch-all makes every address exist, so that a qmail-smtpd with realrcptto or the like refuses no unknown "
     "recipient of its domains any more.",
 )
+
+# What a user or a file server can bring about in one home, which must not keep all others from being changed.
+_OF_ONE_HOME = (
+    errno.EACCES, errno.EPERM, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENOTDIR,
+    errno.EROFS, errno.ESTALE,
+)  # fmt: skip
 
 # What is to be done to one file. ``action``: put, take_back, hold, resume, tidy or None; put has ``data``, ``mode``,
 # ``owner`` and ``keep``. ``wanted``: what it does afterwards; ``reason``: why nothing is done, where one may ask.
@@ -101,6 +108,10 @@ def _change_extensions(qmail, params, check_mode):
         try:
             changes.add(one, plan if check_mode else _apply(one, plan))
         except OSError as error:
+            if error.errno in _OF_ONE_HOME:
+                reason = "%s; run it again to finish" % disk_failed(error)
+                changes.add(one, plan._replace(action=None, wanted=one.does, reason=reason))
+                continue
             failure = RescueError("%s: %s; run it again to finish." % (one.path, disk_failed(error)))
             failure.result = {"changed": bool(changes.changed_count), "extensions": changes.result()}
             raise failure from None

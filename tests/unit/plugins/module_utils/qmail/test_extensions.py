@@ -312,6 +312,34 @@ def test_traps_in_a_home(tmp_path, trap):
     assert secret.read_bytes() == b"secret\n"
 
 
+def test_one_user_cannot_keep_the_others_from_being_changed(tmp_path):
+    """A directory of the name that the file has while it is made cannot be removed as a file."""
+    homes = Homes(tmp_path)
+    (homes.user("eve") / ".mailops-rescue.new.qmail-default").mkdir()
+    homes.user("joe")
+    result = homes.run()
+    assert [one["extension"] for one in result["extensions"]["changed"]] == ["joe-"]
+    assert result["extensions"]["left_count"] == 1
+    assert any("eve-" in note and "the disk failed" in note for note in result["notes"])
+
+
+def test_a_home_that_fails_hides_no_other(tmp_path, monkeypatch):
+    homes = Homes(tmp_path)
+    homes.user("eve")
+    homes.user("joe")
+    look = extensions.Extension._look_in
+
+    def failing(one, fd):
+        if one.beginning == b"eve-":
+            raise OSError(116, "Stale file handle")
+        look(one, fd)
+
+    monkeypatch.setattr(extensions.Extension, "_look_in", failing)
+    found = homes.found()
+    assert (found["open_count"], found["unknown"]) == (1, ["eve-: the disk failed (Stale file handle)"])
+    assert qmail_facts.find(str(homes.path), [], "unchanged")["extensions"]["unknown_count"] == 1
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a file that its user may not read")
 def test_a_file_that_its_user_cannot_read_puts_off(tmp_path):
     homes = Homes(tmp_path)
