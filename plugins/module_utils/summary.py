@@ -5,6 +5,7 @@
 
 __all__ = ["Summary", "TOP_LISTS"]
 
+import ipaddress
 from bisect import bisect_right
 
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import decode_header
@@ -105,7 +106,7 @@ class Summary:
             noted["delay_reason"].extend(set(message.reasons.values()))
         if message.bounced is not None:
             self.bounces += 1
-            noted["bounced_recipient_domain"].extend({_domain(one) for one in message.bounced})
+            noted["bounced_recipient_domain"].extend({_domain(one) or one[:_VALUE].lower() for one in message.bounced})
 
     def _count_top(self):
         """Count what was noted: in batches, as the counting then costs little."""
@@ -160,7 +161,7 @@ class Summary:
         if self.with_top:
             self._count_top()
         for name, top in self.tops.items():
-            found, errors[name] = top.top(length, _SHOW[name])
+            found, errors[name] = top.top(length, _SHOW[name], _IDENTITY.get(name))
             lists[name] = [{"value": value, "count": count} for value, count in found]
         return lists, errors
 
@@ -182,7 +183,9 @@ def _cut_subject(raw):
 
 
 def _domain(address):
-    return address[address.rfind(b"@") + 1 :][:_VALUE].lower()
+    # Without an "@" there is none: qmail's recipients may be the names of users.
+    unused, at, domain = address.rpartition(b"@")
+    return domain[:_VALUE].lower() if at else b""
 
 
 def _show_text(raw):
@@ -193,5 +196,15 @@ def _show_header(raw):
     return visible(shorten(decode_header(raw), _VALUE))
 
 
+def _client(text):
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+# As the selection language compares them.
+_IDENTITY = {"sender": str.lower, "sasl_username": str.lower, "client_address": _client}
 _SHOW = dict.fromkeys(TOP_LISTS, _show_text)
 _SHOW.update(subject=_show_header, origin_uid=int)

@@ -38,15 +38,31 @@ class TopList:
         self.counts = Counter({value: count - cut for value, count in self.counts.items() if count > cut})
         self.error += cut
 
-    def top(self, length, shown):
+    def top(self, length, shown, identity=None):
         """Return ``([(shown(value), count)], error)`` of the ``length`` most frequent.
 
-        Values shown alike are counted together, and so are their errors.
+        Values shown alike are counted together, and so are their errors. ``identity(text)`` is the same for texts that
+        stand for one thing: these are counted together too, under the commonest of them.
         """
         merged, alike = Counter(), Counter()
         for value, count in self.counts.items():
             text = shown(value)
             merged[text] += count
             alike[text] += 1
+        if identity is not None:
+            merged, alike = _united(merged, alike, identity)
         found = sorted(merged.items(), key=lambda one: (-one[1], str(one[0])))[:length]
         return found, self.error * max((alike[text] for text, count in found), default=1)
+
+
+def _united(counts, alike, identity):
+    """Return both Counters with what has one identity under its commonest text."""
+    groups = {}
+    for text in counts:
+        groups.setdefault(identity(text), []).append(text)
+    merged, together = Counter(), Counter()
+    for texts in groups.values():
+        name = min(texts, key=lambda text: (-counts[text], text))
+        merged[name] = sum(counts[text] for text in texts)
+        together[name] = sum(alike[text] for text in texts)
+    return merged, together

@@ -15,7 +15,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plur
 
 __all__ = ["Invocation", "narrowed", "next_commands"]
 
-MAX_CAUSES = 3
+MAX_CAUSES = 8
 # A longer -l is no command that anyone checks before running it.
 MAX_HOSTS = 12
 MAX_COMMAND = 2000
@@ -29,6 +29,7 @@ _STEPS = (
 
 # On these keys the value of a finding lies inside whatever the operator selected by the same key.
 _NARROWING = frozenset(("sender", "subject", "sasl_username", "client_address", "origin_uid", "bounce"))
+_TEXTS = frozenset(("sender", "recipient", "subject", "header", "body", "delay_reason"))
 _TEMPLATE = re.compile(r"\{[{%#]")
 
 
@@ -65,11 +66,19 @@ def narrowed(given, found):
     if found is None:
         return None
     given = given or {}
-    for key in set(given) & set(found):
+    found = _with_case(found, given)
+    for key in set(given) & set(found) - {"ignore_case"}:
         if key not in _NARROWING or _is_domain(found[key]):
             return None
     both = dict(given, **found)
     return None if _TEMPLATE.search(json.dumps(list(_texts(both)))) else both
+
+
+def _with_case(found, given):
+    """`found` without its own ignore_case where that would change what `given` says."""
+    if found.get("ignore_case") is not False or given.get("ignore_case") is False or not _TEXTS & set(given):
+        return found
+    return {key: "^(?-i:%s)$" % value[1:-1] for key, value in found.items() if key != "ignore_case"}
 
 
 def _is_domain(value):
@@ -102,9 +111,14 @@ def next_commands(by_host, invocation):
             if select is None or finding.count < MIN_MESSAGES:
                 continue
             key = json.dumps(select, sort_keys=True)
-            cause = causes.setdefault(key, {"select": select, "hosts": [], "count": 0, "what": finding.what})
+            cause = causes.setdefault(
+                key, {"select": select, "hosts": [], "count": 0, "what": finding.what, "abusive": True, "rest": 0}
+            )
             cause["hosts"].append(host)
             cause["count"] += finding.count
+            # On one host alone it may be what it should be.
+            cause["abusive"] = cause["abusive"] and finding.against is not None
+            cause["rest"] += max(round(finding.count / finding.share) - finding.count, 0) if finding.share else 0
     worst = sorted(causes.values(), key=lambda cause: -cause["count"])[:MAX_CAUSES]
     return [{"cause": _sentence(cause), "steps": list(_steps(cause, invocation))} for cause in worst]
 
@@ -118,6 +132,10 @@ def _steps(cause, invocation):
     for playbook, purpose, variables in _STEPS:
         if playbook == "inspect" and cause["select"] == invocation.select:
             continue
+        if playbook == "purge":
+            if not cause["abusive"]:
+                continue
+            purpose += " (%s would remain)" % plural(cause["rest"], "other")
         # One host has enough to look at; the others are for what changes or counts.
         hosts = cause["hosts"][: 1 if playbook == "view" else MAX_HOSTS]
         if playbook != "view" and len(cause["hosts"]) > MAX_HOSTS:

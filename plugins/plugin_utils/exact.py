@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["at_domain", "whole"]
+__all__ = ["at_domain", "has_case", "whole"]
 
 _ESCAPE = re.compile(r"\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U000[0-9a-f]{5}")
 # Top lists hold so many bytes of an address.
@@ -22,6 +22,11 @@ def whole(value):
     None is exact for a value that was cut: it ends with an ellipsis, or is as long as values get.
     """
     return "^%s$" % _literal(value) if _usable(value) else None
+
+
+def has_case(value):
+    """Whether another text differs from `value` by the case of letters alone."""
+    return value.lower() != value or value.upper() != value
 
 
 def at_domain(value):

@@ -8,7 +8,12 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.exact import at_domain, whole
+from ansible_collections.mailops.rescue.plugins.plugin_utils.evidence import (
+    WEB_SERVER_UIDS,
+    against,
+    is_next_hop,
+)
+from ansible_collections.mailops.rescue.plugins.plugin_utils.exact import at_domain, has_case, whole
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import (
     age,
     fit,
@@ -24,10 +29,17 @@ __all__ = ["SEVERITIES", "Finding", "findings"]
 MIN_MESSAGES = 20
 # Mail of many people rarely agrees in any one respect; half of a queue doing so is one cause.
 DOMINANT = 0.5
+# A source of mail is named for less: by its share in a small queue, by number in a large one, or beside its peers.
+SOURCE_SHARE = 0.25
+SOURCE_MESSAGES = 300
+PEER_MESSAGES = 100
+PEER_FACTOR = 10
 # From here on clearing this one cause is clearing the queue.
 FLOOD = 0.8
 # Two facts whose shares differ by no more than this, and which must overlap, are told as one.
 SAME_CAUSE = 0.2
+# Two facts about as many messages are most likely about the same ones.
+SAME_NUMBER = 0.02
 # New mail waits here for seconds while the MTA works; a hundred of them is a stopped or choked daemon.
 PILED_UP = 100
 # Half of Postfix's default qmgr_message_active_limit; a full active queue stops all other mail.
@@ -43,9 +55,6 @@ VANISHED_SHARE = 0.05
 
 SEVERITIES = ("alarm", "warning", "note")
 
-# Users under which distributions run their web server: Debian, RHEL, SUSE, FreeBSD.
-WEB_SERVER_UIDS = {33: "www-data", 48: "apache", 30: "wwwrun", 80: "www"}
-
 # The most specific cause that can be acted on leads; what follows from it is its evidence.
 _ORDER = (
     "sasl_username",
@@ -58,8 +67,9 @@ _ORDER = (
     "recipient_domain",
     "delay_reason",
 )
+_SOURCES = ("sasl_username", "origin_uid", "client_address")
 # The own domain, a large provider and a dead route are most of many a queue without spam.
-_WORST = {"sender_domain": "warning", "recipient_domain": "warning", "delay_reason": "warning"}
+_WORST = {"sender_domain": "warning", "recipient_domain": "warning", "delay_reason": "warning", "next_hop": "alarm"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,8 @@ class Finding:
     """One thing that stands out.
 
     `share` is the part (0 to 1) of the selected messages that `count` is. `select` selects exactly these
-    messages, and is None where nothing does. `what` is the predicate of `text`, as in "have the sender <>".
+    messages, and is None where nothing does. `what` is the predicate of `text`, as in "have the sender <>". `against`
+    is what speaks for abuse besides the number, as a phrase, or None: then it is something to look at, and no more.
     All texts are harmless to show.
     """
 
@@ -79,6 +90,7 @@ class Finding:
     share: float
     select: dict | None = None
     evidence: list = field(default_factory=list)
+    against: str | None = None
 
     def as_dict(self):
         return asdict(self)
@@ -122,14 +134,17 @@ def _causes(result, known):
                 break
         else:
             groups.append([fact])
-    return [_cause(group, total) for group in groups]
+    return [_cause(group, total, result) for group in groups]
 
 
 def _same_cause(lead, fact):
+    are_sources = lead.kind in _SOURCES and fact.kind in _SOURCES and lead.kind != fact.kind
+    if are_sources and abs(lead.count - fact.count) <= SAME_NUMBER * lead.count:
+        return True
     return lead.share + fact.share > 1 and abs(lead.share - fact.share) <= SAME_CAUSE
 
 
-def _cause(group, total):
+def _cause(group, total, result):
     lead = next((fact for fact in group if fact.select), group[0])
     severity = _WORST.get(lead.kind) or ("alarm" if lead.share >= FLOOD else "warning")
     at_least = "at least " if lead.at_least else ""
@@ -145,7 +160,11 @@ def _cause(group, total):
         for fact in group
         if fact is not lead and not _implied(fact, group)
     ]
-    return Finding(lead.kind, severity, text, lead.told, lead.count, round(lead.share, 4), lead.select, evidence)
+    reason = against(lead.kind, lead.value, lead.count, result, total)
+    if reason is not None:
+        evidence.append(reason)
+    share = round(lead.share, 4)
+    return Finding(lead.kind, severity, text, lead.told, lead.count, share, lead.select, evidence, reason)
 
 
 def _is_null_sender(fact, kinds):
@@ -161,11 +180,29 @@ def _implied(fact, group):
 
 
 def _facts(result, total):
-    """The values that at least half of the messages share, in the order of _ORDER."""
+    """The values that at least half of the messages share, and sources that stand out, in the order of _ORDER."""
     for kind in _ORDER:
-        fact = _bounces(result, total) if kind == "bounce" else _top_value(result, kind, total)
-        if fact is not None and fact.share >= DOMINANT:
-            yield fact
+        if kind == "bounce":
+            fact = _bounces(result, total)
+            if fact.share >= DOMINANT or _stands_out(fact, ()):
+                yield fact
+            continue
+        entries = (result.get("top") or {}).get(kind) or []
+        for at, entry in enumerate(entries if kind in _SOURCES else entries[:1]):
+            fact = _top_value(result, kind, total, entry)
+            peers = [one["count"] for one in entries[:at] + entries[at + 1 :]]
+            if fact is not None and (fact.share >= DOMINANT or (kind in _SOURCES and _stands_out(fact, peers))):
+                yield fact
+
+
+def _stands_out(fact, peers):
+    """Whether a source is to be named that is less than half of the queue; `peers`: the counts of its like."""
+    if fact.count < MIN_MESSAGES:
+        return False
+    if fact.share >= SOURCE_SHARE or fact.count >= SOURCE_MESSAGES:
+        return True
+    middle = sorted(peers)[len(peers) // 2] if peers else 0
+    return fact.count >= PEER_MESSAGES and middle > 0 and fact.count >= PEER_FACTOR * middle
 
 
 def _bounces(result, total):
@@ -177,12 +214,14 @@ def _bounces(result, total):
     return _Fact("bounce", True, count, count / total, False, told, {"bounce": True})
 
 
-def _top_value(result, kind, total):
-    entry = _first(result, kind)
-    if entry is None or entry["value"] is None:
+def _top_value(result, kind, total, entry):
+    if entry["value"] is None:
         return None
     value, count = entry["value"], entry["count"]
     told, select = _TELL[kind](value)
+    if kind == "delay_reason" and is_next_hop(value, count / total):
+        told = "wait since the next hop refuses everything: " + quoted(value, 80)
+        kind = "next_hop"
     if told is None:
         return None
     at_least = bool((result.get("top_errors") or {}).get(kind))
@@ -228,7 +267,7 @@ def _sender(value):
 def _subject(value):
     if value == "":
         return None, None
-    return "have the subject " + quoted(value), _expression("subject", whole(value))
+    return "have the subject " + quoted(value), _exactly("subject", value)
 
 
 def _sender_domain(value):
@@ -246,7 +285,13 @@ def _recipient_domain(value):
 def _delay_reason(value):
     if value == "":
         return None, None
-    return "are deferred with " + quoted(value, 80), _expression("delay_reason", whole(value))
+    return "are deferred with " + quoted(value, 80), _exactly("delay_reason", value)
+
+
+def _exactly(key, value):
+    """Of what was counted by its case."""
+    select = _expression(key, whole(value))
+    return dict(select, ignore_case=False) if select and has_case(value) else select
 
 
 def _expression(key, pattern):

@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_@+:,./-][A-Za-z0-9_@%+=:,./-]*\Z")
 _NOT_INERT = re.compile(r"[^\w .,:@+/%-]")
 _SAFE = re.compile(r"[A-Za-z0-9 _@+=:,./-]")
 # Inside single quotes each of the shells leaves all but these alone; outside, a backslash makes each of them plain.
-_SPECIAL = re.compile(r"(['!\\])")
+_SPECIAL = re.compile(r"(['!]|\\(?=['!\\]|\Z))")
 
 
 def command_line(words):

@@ -116,7 +116,7 @@ def test_nothing_runs_where_the_whole_block_is_pasted(terminal, shell, subject):
     found = result(22, mta="postfix", top={"subject": {subject: 22}})
     page = show_summary(summarise({"mx1": found}), width=72)
     block = page[page.index("\nNEXT\n") :]
-    assert json.loads(terminal(shell, block)[-1])["select"] == {"subject": whole(subject)}
+    assert json.loads(terminal(shell, block)[-1])["select"] == {"subject": whole(subject), "ignore_case": False}
 
 
 def test_text_is_written_in_few_characters():
