@@ -5,7 +5,10 @@
 
 __all__ = ["QMAIL_SERVICE", "QUEUE", "SELECTION", "run_module"]
 
+import traceback
+
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.unexpected import describe
 
 QUEUE = {
     "mta": {"type": "str", "choices": ["auto", "qmail", "postfix"], "default": "auto"},
@@ -40,6 +43,8 @@ def run_module(module, work):
         module.fail_json(msg=str(error), **error.result)
     except OSError as error:
         module.fail_json(msg="%s: %s." % (error.filename or "The host", error.strerror or error))
+    except Exception as error:
+        module.fail_json(msg=describe(error), exception=traceback.format_exc())
     _warn(module, result)
     if len(module.jsonify(module.params)) > _LONGEST_INVOCATION:
         # Thousands of ids come back with every result otherwise.

@@ -26,14 +26,18 @@ def which(name):
 def run(*command, **options):
     """Run a program; return (returncode, stdout, stderr), the last two as text.
 
-    ``data``: its input, in bytes; ``timeout``: in seconds, 30 by default; ``environment``: a dict instead of ours.
+    ``data``: its input, as bytes or as text; ``timeout``: in seconds, 30 by default; ``environment``: a dict instead of
+    ours.
     Raises RescueError where it cannot be run, or does not end in time.
     """
     timeout = options.get("timeout", _TIMEOUT)
     environment = dict(options.get("environment", os.environ), LC_ALL="C", PATH=os.pathsep.join((PATH, os.defpath)))
     program = which(command[0]) or command[0]
+    data = options.get("data", b"")
+    if isinstance(data, str):
+        data = data.encode("utf-8", "surrogateescape")
     try:
-        done = subprocess.run((program,) + command[1:], input=options.get("data", b""), stdout=subprocess.PIPE,
+        done = subprocess.run((program,) + command[1:], input=data, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=timeout, env=environment, check=False)  # fmt: skip
     except subprocess.TimeoutExpired:
         raise RescueError("%s did not answer within %g seconds." % (" ".join(command), timeout)) from None

@@ -21,6 +21,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.probing import ADDR
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import created, name_of
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantines import places as quarantines
 from ansible_collections.mailops.rescue.plugins.module_utils.records import iso_time
+from ansible_collections.mailops.rescue.plugins.module_utils.unexpected import describe
 
 _MOST = 50
 # Postfix answers more slowly after ten refusals of one session, and others do not answer any more.
@@ -75,6 +76,8 @@ def _part(look):
         return {"error": str(error)}
     except OSError as error:
         return {"error": "%s: %s." % (error.filename or "The host", error.strerror or error)}
+    except Exception as error:
+        return {"error": describe(error)}
 
 
 def _recipients(found):

@@ -40,6 +40,7 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 _TABLES = ("hash", "lmdb", "btree", "cdb", "dbm", "texthash", "inline", "static")
 # What local(8) puts in for each message.
 _EACH = re.compile(r"\$[({]?(user|local|extension|recipient|domain|home|shell|client)")
+_FAILURE = re.compile(r"\b(?:fatal|error): ")
 _LONGEST = 500
 _MOST = 50
 _MOST_DOMAINS = 1000
@@ -56,7 +57,7 @@ def find(config_directory, host, limits=()):
     with open(os.path.join(directory, "master.cf"), encoding="utf-8", errors="surrogateescape") as file:
         services = Services(file.read())
     own = postfix.service_values()
-    catchalls = _catchalls(values, directory, host)
+    catchalls, unreadable = _catchalls(values, directory, host)
     commands = {name: services.get(name)["command"] for name in services.names()}
     overrides = Overrides(services)
     tables = Tables(directory, host.run, host.read)
@@ -81,6 +82,7 @@ def find(config_directory, host, limits=()):
         "relaying": relaying,
         "luser": luser,
         "catchalls": catchalls,
+        "unreadable": unreadable,
         "domain": _domain(values),
         "domains_looked_up": any(re.search("[:/]", word) for word in words(values.get("mydestination", ""))),
         **_bouncing(values),
@@ -152,20 +154,24 @@ def _is_user(name):
 
 
 def _catchalls(values, directory, host):
-    """Return the catch-alls in virtual_alias_maps: entries for a whole domain."""
+    """Return (catch-alls in virtual_alias_maps: entries for a whole domain; why tables could not be asked)."""
     domains = set()
     for name in ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains"):
         domains.update(_literals(values.get(name, "")))
     keys = "".join("@%s\n" % name for name in sorted(domains)[:_MOST_DOMAINS])
-    found = []
+    found, unreadable = [], []
     for table in words(values.get("virtual_alias_maps", "")):
         if table.partition(":")[0] not in _TABLES or not keys:
             continue
-        output = host.run("postmap", "-c", directory, "-q", "-", table, data=keys)[1]
+        unused, output, errors = host.run("postmap", "-c", directory, "-q", "-", table, data=keys)
+        # Its status is 1 both for a failure and where no key is in the table.
+        failures = [line for line in errors.splitlines() if _FAILURE.search(line)]
+        if failures:
+            unreadable.append("%s: %s" % (_shown(table), _shown(_FAILURE.split(failures[0], 1)[-1].strip())))
         for line in output.splitlines()[:_MOST]:
             key, unused, target = line.partition("\t")
             found.append({"domain": _shown(key), "does": "forwards to %s" % _shown(target), "path": _shown(table)})
-    return found
+    return found, unreadable
 
 
 def _limits(values, own):

@@ -245,6 +245,11 @@ postfix:
         which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there
         (C(effective)), and whether it is discarded then (C(discards)).
       type: dict
+    unreadable:
+      description: Tables of C(virtual_alias_maps) that could not be looked up in, each with the reason; whether there
+        are catch-alls in them is unknown.
+      type: list
+      elements: str
     bouncing:
       description: Domains, 50 at most, that take mail to anybody, so that it is bounced later; each with C(domain),
         C(does) and C(path), the parameter that names it.
