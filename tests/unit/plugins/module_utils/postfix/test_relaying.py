@@ -110,7 +110,8 @@ def test_networks_that_nobody_knows(networks, doubt):
 def test_a_service_with_networks_of_its_own():
     own = {"10587/inet/mynetworks": "0.0.0.0/0", "10588/inet/mynetworks": "/nets",
            "10589/inet/mynetworks": "mysql:/n",
-           "10590/inet/mynetworks": "0.0.0.0/0", "10590/inet/smtpd_helo_restrictions": "permit_sasl_authenticated, reject",
+           "10590/inet/mynetworks": "0.0.0.0/0",
+           "10590/inet/smtpd_helo_restrictions": "permit_sasl_authenticated, reject",
            "127.0.0.1:10591/inet/mynetworks": "0.0.0.0/0"}  # fmt: skip
     services = ["smtp/inet", "smtpd/pass", *(name.rpartition("/")[0] for name in own)]
     found = relaying(own, services)
