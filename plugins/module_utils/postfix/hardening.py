@@ -177,8 +177,8 @@ class Hardening:
                 "%s bypasses the relay restrictions of main.cf: its own are %s."
                 % (service, _shown(own[0] if own else "") or "empty")
             )
-        if found.everyone:
-            self.notes.append("mynetworks has %s: everyone may relay here." % _shown(", ".join(found.everyone)))
+        for where, networks in found.trusting.items():
+            self.notes.append("mynetworks%s has %s: everyone may relay here." % (where, _shown(", ".join(networks))))
         for doubt in found.doubts:
             self.notes.append("It is not known whether strangers may relay: %s." % visible(shorten(doubt, 300)))
 

@@ -29,7 +29,8 @@ _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|\[?::1\]?|localhost)\Z", re.IGNORECA
 
 class Relaying:
     """``lenient``: services whose restrictions let strangers relay; ``everyone``: words of mynetworks that hold
-    whoever comes, with the service where that has networks of its own; ``doubts``: phrases on what may let strangers
+    whoever comes, with the service where that has networks of its own, as ``trusting`` has them by " on SERVICE" or "";
+    ``doubts``: phrases on what may let strangers
     relay, as far as can be told; ``networks``: the Networks of main.cf; ``listeners``: a Listener for each service that
     the network reaches.
 
@@ -40,6 +41,7 @@ class Relaying:
 
     def __init__(self, services, own, effective, tables=None):
         self.lenient, self.everyone, self.doubts, self.listeners = [], [], [], []
+        self.trusting = {}
         self._own, self._effective, self._tables = own, effective, tables
         self._known = {}
         self._main = effective(READ, {})
@@ -98,7 +100,9 @@ class Relaying:
     def _trust(self, networks, service):
         found = self._read(networks)
         where = " on %s" % service if service else ""
-        self.everyone += [one + where for one in found.everyone if one + where not in self.everyone]
+        if found.everyone and where not in self.trusting:
+            self.trusting[where] = found.everyone
+            self.everyone += [one + where for one in found.everyone]
         said = ["mynetworks%s: %s" % (where, one) for one in found.doubts]
         self.doubts += [one for one in said if one not in self.doubts]
 
