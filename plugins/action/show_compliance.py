@@ -127,5 +127,5 @@ def _show_remedies(page, records):
             mended.setdefault(" ".join(record["remedy"].split()), []).append(record["id"])
     for remedy, ids in sorted(mended.items(), key=lambda one: one[1]):
         if len(records) > 1:
-            page.say("    # %s" % ", ".join(ids), "    #   ")
+            page.say("    - for %s:" % ", ".join(ids), "      ")
         page.command("  " + remedy)

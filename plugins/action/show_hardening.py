@@ -47,6 +47,7 @@ class ActionModule(Showing):
             settings=_settings(self._registered(host, "mailops_settings")),
             aliases=[line for one in self._results(host, "mailops_aliases") for line in one.get("stdout_lines") or ()],
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
+            extensions=(_done(self._registered(host, "mailops_catchalls")) or {}).get("extensions"),
             firewall=self._firewall(host),
             # What failed may have failed before or while the firewall changed.
             checking=self._checking or self._registered(host, "mailops_failure") is not None,

@@ -81,11 +81,11 @@ def _part(look):
 
 
 def _recipients(found):
-    """Return made-up addresses in domains whose mail to nobody would be bounced, were it accepted."""
+    """Return made-up addresses whose mail would be bounced, were it accepted: in domains, then of users' extensions."""
     made = ["mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], one["domain"].lstrip("."))
             for one in found.get("bouncing") or () if "*" not in one["domain"]]  # fmt: skip
     # A line of virtualdomains may hold anything.
-    return [one for one in made if ADDRESS.match(one)]
+    return [one for one in made + (found.get("extensions") or {}).get("recipients", []) if ADDRESS.match(one)]
 
 
 def _unknown(catchalls, known):

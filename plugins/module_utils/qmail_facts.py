@@ -13,15 +13,17 @@ from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept
 from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail, double_bounces
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.extension_counts import ExtensionCounts
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.extensions import Extensions
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import open_home
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.sendlock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
 
 _NULL = re.compile(rb"^/dev/null/?[ \t]*$", re.MULTILINE)
-_BOUNCES = (dotqmail.BOUNCES.does, "vdelivermail bounce-no-mailbox", "defers")
 _VERSION = re.compile(rb"\b(notqmail|netqmail|s/qmail|eqmail|aqmail)(?:[ -](\d[\d.]*))?")
 _LARGEST = 1 << 22
 _MOST = 50
+_MOST_NULL = 10000
 
 
 def find(home, queues, to):
@@ -38,9 +40,10 @@ def find(home, queues, to):
             null.update(_with_null(one))
         except Damaged as error:
             unreadable.append("%s: %s" % (one.chosen[0].name, error))
+    extensions = _extensions(qmail, null)
     null = sorted(null)
     readable = [one for one in catchalls if one.problem is None and not _is_null(one, null)]
-    bouncing = [one for one in readable if one.effect.does in _BOUNCES]
+    bouncing = [one for one in readable if one.does in dotqmail.BACKSCATTERS]
     useful = [one for one in readable if one.effect.useful and one not in bouncing]
     return {
         "home": qmail.home,
@@ -51,6 +54,7 @@ def find(home, queues, to):
         "bouncing_count": len(bouncing),
         "null_lines": [visible(path) for path in null[:_MOST]],
         "null_line_count": len(null),
+        "extensions": extensions,
         "catchalls": [_entry(one) for one in useful],
         "rcpthosts": qmail.control.line("rcpthosts") is not None,
         "double_bounces": _double_bounces(qmail, home, to),
@@ -60,7 +64,22 @@ def find(home, queues, to):
 
 def _entry(one):
     path = one.path if one.force in (None, one.name) else os.path.join(one.controller.home, one.force)
-    return {"domain": visible(one.chosen[0].name), "does": one.effect.does, "path": visible(path or "")}
+    return {"domain": visible(one.chosen[0].name), "does": one.does, "path": visible(path or "")}
+
+
+def _extensions(qmail, null):
+    """Return what becomes of mail to extensions that users have no file for; add paths to ``null`` as of domains."""
+    counts, extensions = ExtensionCounts(), Extensions(qmail, ["*"])
+    for one in extensions:
+        one.look()
+        counts.add(one)
+        # Only what puts off mail can have such a line.
+        if one.force is not None and one.effect.does == dotqmail.DEFERS and len(null) < _MOST_NULL:
+            try:
+                null.update(_with_null(one))
+            except Damaged:
+                counts.add_unknown("%s: somebody is changing it" % one.path)
+    return counts.result(extensions)
 
 
 def _domain(catchalls):

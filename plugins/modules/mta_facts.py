@@ -121,7 +121,9 @@ domain:
   returned: success
   sample: mail.example.com
 recipients:
-  description: Made-up addresses in domains, 50 at most, that would bounce mail to nobody if they accepted it.
+  description: >-
+    Made-up addresses in domains, 50 at most, that would bounce mail to nobody if they accepted it, and those of
+    RV(qmail.extensions).
   type: list
   elements: str
   returned: success
@@ -295,8 +297,14 @@ qmail:
     bouncing_count:
       description: How many these are.
       type: int
+    extensions:
+      description: >-
+        Extensions of users' addresses that the users have no file for (C(joe-anything@)), as C(extensions) of
+        M(mailops.rescue.qmail_catchall): C(count), C(open_count), C(open), C(unknown_count), C(unknown), C(incomplete)
+        and C(recipients).
+      type: dict
     null_lines:
-      description: Files that may be a catch-all with a line C(/dev/null), 50 at most.
+      description: Files that may be a catch-all with a line C(/dev/null), 50 at most; of users' extensions as well.
       type: list
       elements: str
     null_line_count:

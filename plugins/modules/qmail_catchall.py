@@ -21,6 +21,9 @@ description:
   - At every instant the old or the new catch-all is in force. A run that was killed is finished, or undone, by the
     next.
   - Nothing has to be restarted.
+  - "Extensions of users' own addresses (C(joe-anything@example.com), where C(joe) is a user) are a matter of their own,
+    as each user handles his: mail to those that he has no C(.qmail) file for is bounced, unless he has a
+    C(.qmail-default). With O(scope) they get one that discards."
 options:
   home:
     description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
@@ -41,6 +44,17 @@ options:
     type: list
     elements: str
     default: []
+  scope:
+    description:
+      - What is changed. V(domains) means the catch-alls of domains, V(users) those of extensions of users' addresses in
+        these domains, V(all) both.
+      - "Users are those of wildcard assignments in C(users/cdb), such as C(+joe-), and, where it has none for
+        everything, those of the passwd file that C(qmail-getpw) takes for users: not root, with a home of their own."
+      - Only a user who has no file for the rest of the extensions gets one. What somebody has is left whatever it does,
+        also with O(existing=replace).
+    type: str
+    choices: [domains, users, all]
+    default: domains
   existing:
     description:
       - What to do with a catch-all that delivers, forwards or runs a program that is not known to bounce or discard.
@@ -82,8 +96,9 @@ notes:
   - A catch-all makes every address exist, so patches such as realrcptto, which refuse unknown recipients in the SMTP
     session, refuse none any more. Where C(qmail-smtpd) can do that, it is better than to discard.
   - Of a domain that C(control/virtualdomains) does not name any more, nothing is found, nor put back.
-  - "Entries of single addresses (C(user@example.com:prefix)) are not touched; neither are extensions of a user's own
-    address (C(user-anything@example.com))."
+  - Entries of single addresses (C(user@example.com:prefix)) are not touched.
+  - A directory service may answer for single users and not list them. These are not found; RV(extensions.incomplete)
+    says so.
   - Home directories belong to users, so links in them are not followed, and files with another name elsewhere are left.
 """
 
@@ -99,8 +114,14 @@ EXAMPLES = r"""
     exclude: [shop.example.com]
   become: true
 
+- name: Discard mail to extensions that users have no file for
+  mailops.rescue.qmail_catchall:
+    scope: users
+  become: true
+
 - name: Put back what was there before
   mailops.rescue.qmail_catchall:
+    scope: all
     state: absent
   become: true
 """
@@ -197,6 +218,83 @@ left_count:
   type: int
   returned: success
   sample: 0
+extensions:
+  description: >-
+    Extensions of users' addresses that the users have no file for; null with O(scope=domains). Lists hold the first
+    50, as many as fit.
+  type: dict
+  returned: success
+  contains:
+    count:
+      description: Number of users, or of wildcard assignments, that were looked at.
+      type: int
+    open_count:
+      description: Number of those whose mail to nobody is bounced, or put off and bounced in the end.
+      type: int
+    open:
+      description: The first of these.
+      type: list
+      elements: dict
+      contains:
+        extension:
+          description: What the local parts begin with, such as V(joe-).
+          type: str
+        user:
+          description: Who gets that mail.
+          type: str
+        domain:
+          description: The first domain that was asked for.
+          type: str
+        does:
+          description: As RV(catchalls[].does).
+          type: str
+        path:
+          description: The file that does it, or that is missing.
+          type: str
+        reason:
+          description: Why nothing can be done about it; null where it can.
+          type: str
+    unknown_count:
+      description: Number of those that could not be looked at.
+      type: int
+    unknown:
+      description: The first of these, with the reason.
+      type: list
+      elements: str
+    incomplete:
+      description: Why there may be users that were not looked at; null where there are none.
+      type: str
+    recipients:
+      description: >-
+        Addresses that were made up now, 6 at most, of some of the RV(extensions.open); with O(state=suspended), of some
+        that bounce meanwhile.
+      type: list
+      elements: str
+    changed_count:
+      description: Number of those that changed.
+      type: int
+    changed:
+      description: The first of these.
+      type: list
+      elements: dict
+      contains:
+        extension:
+          description: As above.
+          type: str
+        user:
+          description: As above.
+          type: str
+        path:
+          description: The file.
+          type: str
+        wanted:
+          description: What it does afterwards.
+          type: str
+    left_count:
+      description: Number of those that were left as they are although they could have been expected to change;
+        RV(notes) has the first.
+      type: int
+  sample: null
 notes:
   description: What else is to be known.
   type: list
@@ -222,6 +320,7 @@ def main():
             "home": {"type": "path"},
             "domains": {"type": "list", "elements": "str", "default": ["*"]},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "scope": {"type": "str", "choices": ["domains", "users", "all"], "default": "domains"},
             "existing": {"type": "str", "choices": ["spare", "replace"], "default": "spare"},
             "state": {
                 "type": "str",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from dataclasses import dataclass, field
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import MIN_MESSAGES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.paste import command_line, inert, json_text
 from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
 
 __all__ = ["Invocation", "narrowed", "next_commands"]
@@ -24,7 +24,7 @@ MAX_COMMAND = 2000
 _STEPS = (
     ("view", "look at three of them", {"limit": 3}),
     ("inspect", "see what else is true of them", {}),
-    ("purge", "take them out of the queue, into quarantine; it asks first", {}),
+    ("purge", "take them out of the queue, into quarantine, after a question", {}),
 )
 
 # On these keys the value of a finding lies inside whatever the operator selected by the same key.
@@ -53,8 +53,8 @@ class Invocation:
             words += ["-l", ",".join(hosts)]
         given = dict(self.variables, **variables)
         if given:
-            words += ["-e", json.dumps(given)]
-        return " ".join(shlex.quote(word) for word in words)
+            words += ["-e", json_text(given)]
+        return command_line(words)
 
 
 def narrowed(given, found):
@@ -91,7 +91,7 @@ def _texts(value):
 def next_commands(by_host, invocation):
     """What to do about the causes with the most messages.
 
-    A list of dicts, each with `cause`, a sentence, and `steps`, pairs of a purpose and a command.
+    A list of dicts, each with `cause`, a sentence for one line, and `steps`, pairs of a purpose and a command.
 
     `by_host` maps a host's name to its findings, worst host first.
     """
@@ -111,7 +111,7 @@ def next_commands(by_host, invocation):
 
 def _sentence(cause):
     hosts = " on " + plural(len(cause["hosts"]), "host") if len(cause["hosts"]) > 1 else ""
-    return "%s%s that %s" % (plural(cause["count"], "message"), hosts, cause["what"])
+    return inert("%s%s that %s" % (plural(cause["count"], "message"), hosts, cause["what"]))
 
 
 def _steps(cause, invocation):

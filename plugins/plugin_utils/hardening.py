@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections import namedtuple
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
+from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import number, plural
 
 __all__ = ["Evidence", "Statement", "discards", "statements"]
 
@@ -16,10 +16,12 @@ __all__ = ["Evidence", "Statement", "discards", "statements"]
 Statement = namedtuple("Statement", "label text bad")
 
 # `probes`: results of smtp_probe on the host; `outside`: those from the controller; `settings`: what postconf said, by
-# name, or None; `aliases`: what postalias said of luser_relay; `catchalls`: those of qmail_catchall in check mode, or
-# None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried out; `port`: the
-# one for mail from strangers, where the other ports are for submission.
-Evidence = namedtuple("Evidence", "probes outside settings aliases catchalls firewall checking port")
+# name, or None; `aliases`: what postalias said of luser_relay; `catchalls` and `extensions`: those of qmail_catchall in
+# check mode, or None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried
+# out; `port`: the one for mail from strangers, where the other ports are for submission.
+Evidence = namedtuple(
+    "Evidence", "probes outside settings aliases catchalls firewall checking port extensions", defaults=(None,)
+)
 
 FATES = {"discards": "discarded", "bounces": "BOUNCED to the sender", "defers": "PUT OFF, and bounced in the end"}
 BAD = ("bounces", "defers", "vdelivermail bounce-no-mailbox")
@@ -29,6 +31,7 @@ SOON = 14
 def statements(evidence):
     """The list of Statement on one host; `evidence`: an Evidence."""
     found = [_unknown(evidence)]
+    found += _extensions(evidence)
     found += _postmaster(evidence)
     found += _relaying(evidence)
     found += _auth(evidence)
@@ -84,6 +87,57 @@ def _refused(evidence, probes, tried):
         names = ", ".join(others[:3]) + (" and %d more" % (len(others) - 3) if len(others) > 3 else "")
         return "refused in the session for %s (measured); NOT ASKED for %s" % (", ".join(sorted(asked)), names), True
     return "refused in the session (measured)", False
+
+
+def _extensions(evidence):
+    """What becomes of mail to `joe-anything`, where `joe` is a user of qmail."""
+    found = evidence.extensions
+    if not found:
+        return []
+    label = "extensions"
+    doubts = []
+    if found["unknown_count"]:
+        first = " (%s)" % found["unknown"][0] if found["unknown"] else ""
+        doubts.append("%s could not be looked at%s" % (plural(found["unknown_count"], "user"), first))
+    if found["incomplete"]:
+        doubts.append(found["incomplete"])
+    doubt = "".join("; " + one for one in doubts)
+    if not found["open_count"]:
+        if found["count"] or doubts:
+            text = "not bounced for any of %s (read)" % plural(found["count"], "user")
+            return [Statement(label, text + doubt, bool(doubts))]
+        return []
+    how = " or ".join(dict.fromkeys(FATES.get(one["does"], one["does"]) for one in found["open"])) or FATES["bounces"]
+    names = ", ".join(one["extension"] + "\u2026" for one in found["open"][:3])
+    more = found["open_count"] - min(len(found["open"]), 3)
+    open_ones = "%s: %s%s" % (plural(found["open_count"], "user"), names, " and %s more" % number(more) if more else "")
+    session = _session_of(found["recipients"], evidence)
+    if session == "refused":
+        return [Statement(label, "refused in the session for %s (measured)%s" % (open_ones, doubt), bool(doubts))]
+    reasons = [one["reason"] for one in found["open"]]
+    if None in reasons:
+        remedy = "; qmail_hardening_user_extensions=discard ends that"
+    else:
+        remedy = "".join("; " + one for one in reasons[:1])
+    return [Statement(label, "%s, then %s for %s (read)%s%s" % (session, how, open_ones, remedy, doubt), True)]
+
+
+def _session_of(recipients, evidence):
+    """What the server says to made-up extensions: `refused`, where it says so to all and not to postmaster."""
+    asked = [
+        (one, probe)
+        for probe in _by_strangers(evidence)
+        for one in probe.get("recipients") or ()
+        if one["address"] in recipients and one["verdict"] != "untried"
+    ]
+    verdicts = {one["verdict"] for one, _probe in asked}
+    if not verdicts:
+        return "not asked; if accepted"
+    if verdicts != {"refused"}:
+        return "%s (measured)" % " or ".join(sorted(verdicts))
+    if all((probe["postmaster"] or {}).get("verdict") == "accepted" for _one, probe in asked):
+        return "refused"
+    return "refused like postmaster, so that this proves nothing (measured); if accepted"
 
 
 def _fate(evidence):

@@ -67,7 +67,7 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
             commands.append(invocation.command("restore", [host], {"batch": batch}))
     if commands:
         page.heading("NEXT")
-        page.row("  # put the newest back:")
+        page.row("  - put the newest back:")
         for command in commands[:20]:
             page.command(command)
     return page.text()

@@ -1,6 +1,7 @@
 """The playbook comply, run as an operator runs it, on a queue without an MTA and on hosts that cannot be reached."""
 
 import json
+import os
 import re
 
 import pytest
@@ -95,6 +96,61 @@ def test_a_catchall_that_cannot_be_read_is_unknown(play, home):
         made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
     seen = statuses(report(made)["b1"])
     assert seen["QMAIL-020"] == seen["COMMON-050"] == "error"
+
+
+def user(home, name, files=()):
+    """Add a user with extensions."""
+    path = home.home(name, files)
+    home.assignments.append(("+%s-" % name, (name, str(os.getuid() or 4242), "0", str(path), "-", "")))
+    home.rewrite()
+
+
+def qmail_010(made):
+    return next(one for one in report(made)["b1"]["controls"] if one["id"] == "QMAIL-010")
+
+
+def test_extensions_of_users_that_bounce_are_no_pass(play, home):
+    """Each domain discards; mail to made-up extensions of a user is accepted and bounced."""
+    (home.path / "alias" / ".qmail-default").write_bytes(b"# gone\n")
+    user(home, "joe")
+    user(home, "ann", {".qmail-default": b"./Mailbox\n"})
+    script = Script(do_rcpt=lambda peer, line: peer.say("250 Ok"))
+    with serving(script) as port:
+        made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
+        found = qmail_010(made)
+        assert found["status"] == "fail"
+        assert "extensions of 1 user(s); accepted: joe-…@mail.example.com" in found["observed"]
+        remedy = "mailops.rescue.harden --tags qmail_hardening -e qmail_hardening_user_extensions=discard"
+        assert remedy in " ".join(made.text.split())
+        asked = re.compile(r"RCPT TO:<joe-mailopsprobe[0-9a-f]+@mail\.example\.com>")
+        assert any(asked.match(one) for one in script.commands)
+        (home.path / "joe" / ".qmail-default").write_bytes(b"# gone\n")
+        found = qmail_010(play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK))
+        assert found["status"] == "pass", found
+        # What is his own, nothing of ours takes the place of.
+        (home.path / "joe" / ".qmail-default").write_bytes(b"|exit 100\n")
+        made = play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK)
+        found = qmail_010(made)
+        assert found["status"] == "fail" and ".qmail-default is the user's own" in found["observed"]
+        assert "Mend what is observed by hand" in " ".join(made.text.split())
+
+
+def test_extensions_of_users_that_are_refused_or_not_known(play, home):
+    (home.path / "alias" / ".qmail-default").write_bytes(b"# gone\n")
+    user(home, "joe")
+
+    def look(answer):
+        def rcpt(peer, line):
+            peer.say(answer if "<joe-" in line else "250 Ok")
+
+        with serving(Script(do_rcpt=rcpt)) as port:
+            return qmail_010(play("mailops.rescue.comply", {"b": {"b1": host(home, port)}}, **CALLBACK))
+
+    assert look("550 5.1.1 no mailbox")["status"] == "pass"
+    assert look("451 4.7.1 later")["status"] == "error"
+    (home.path / "joe" / ".qmail-default").symlink_to("/dev/null")
+    found = look("550 5.1.1 no mailbox")
+    assert found["status"] == "error" and "joe-: .qmail-default is no regular file" in found["reason"]
 
 
 def test_growth_since_the_run_before(play, home):

@@ -1,10 +1,12 @@
 """The playbook harden, run as an operator runs it, on hosts without an MTA and on hosts that cannot be reached."""
 
+import os
 import re
 
 import pytest
 
 from tests.support.playing import NOTHING_LISTENS, ROOT, player
+from tests.support.qmail_home import QmailHome
 from tests.support.smtp_server import Script, serving
 
 
@@ -69,6 +71,26 @@ def test_a_host_without_an_mta_is_named(play, tmp_path):
     assert "FAILED mx1: Find out which MTA it is: queue_directory: " in " ".join(made.text.split())
     # What holds is told nevertheless.
     assert "  postmaster  accepted (measured)\n" in made.text
+
+
+def test_extensions_of_users_that_bounce_are_shown(play, tmp_path):
+    """All domains of this qmail discard; what its user's extensions do is another matter."""
+    home = QmailHome(tmp_path / "qmail")
+    (home.path / "alias" / ".qmail-default").write_bytes(b"# gone\n")
+    home.assignments.append(("+joe-", ("joe", str(os.getuid() or 4242), "0", str(home.home("joe")), "-", "")))
+    home.rewrite()
+    server = Script(do_rcpt=lambda peer, line: peer.say("250 Ok"))
+    with serving(server) as port:
+        host = on(port, mailops_mta="qmail", qmail_hardening_home=str(home.path))
+        made = play("mailops.rescue.harden", {"mail": {"mx1": host}}, "--check")
+    assert made.status == 0, made.text
+    text = " ".join(made.text.split())
+    assert "  unknown     accepted (measured), then discarded" in made.text
+    assert (
+        "! extensions accepted (measured), then BOUNCED to the sender for 1 user: joe-… (read); "
+        "qmail_hardening_user_extensions=discard ends that"
+    ) in text
+    assert any(one.startswith("RCPT TO:<joe-mailopsprobe") for one in server.commands)
 
 
 def test_a_wrong_state_changes_nothing(play):

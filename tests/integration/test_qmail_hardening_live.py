@@ -319,3 +319,118 @@ def test_double_bounces(hardened):
     assert _double_bounces(hardened, state="absent")["changed"]
     control = os.listdir(str(hardened.qmail.home / "control"))
     assert not [name for name in control if name.startswith("doublebounce") or ".before." in name]
+
+
+USERS_ASSIGN = """=qjoe:alias:%(uid)d:%(gid)d:%(home)s/qjoe:::
++qjoe-:alias:%(uid)d:%(gid)d:%(home)s/qjoe:-::
++list=:alias:%(uid)d:%(gid)d:%(home)s/lists:-:l-:
++hard.example.org-:alias:%(uid)d:%(gid)d:%(home)s:-::
++hard.example.org-ann-:alias:%(uid)d:%(gid)d:%(home)s/ann:-::
++writable-:alias:%(uid)d:%(gid)d:%(home)s/writable:-::
++gone-:alias:%(uid)d:%(gid)d:%(home)s/gone:-::
++root-:root:0:0:%(home)s/root:-::
++:alias:%(uid)d:%(gid)d:%(alias)s:-::
+.
+"""
+EXTENSIONS = ["qjoe-nosuch@" + LOCAL, "list=No.Such@" + LOCAL, "Ann-nosuch@" + VIRTUAL]
+PUT_OFF = ["writable-nosuch@" + LOCAL, "gone-nosuch@" + LOCAL, "root-nosuch@" + LOCAL]
+
+
+@pytest.fixture
+def with_users(hardened):
+    """`hardened`, whose domains have users: everything has an assignment, so no user of this machine is looked at."""
+    alias, users = pwd.getpwnam("alias"), hardened.qmail.home / "users"
+    for name in ("qjoe", "lists", "ann", "writable", "root"):
+        (hardened.home / name).mkdir()
+        os.chown(str(hardened.home / name), alias.pw_uid, -1)
+    (hardened.home / "writable").chmod(0o777)
+    write(hardened.home / "qjoe/.qmail-list", b"%s/box\n" % os.fsencode(str(hardened.home)))
+    write(hardened.home / "qjoe/.qmail-no-default", b"|bouncesaying 'No such thing.'\n")
+    (users / "assign").write_text(USERS_ASSIGN % {
+        "uid": alias.pw_uid, "gid": alias.pw_gid, "home": hardened.home, "alias": hardened.alias})  # fmt: skip
+    subprocess.run([str(hardened.qmail.home / "bin/qmail-newu")], check=True, timeout=30)
+    hardened.manage()
+    return hardened
+
+
+def homes(hardened):
+    found = {}
+    for folder, _, names in os.walk(str(hardened.home)):
+        for name in names:
+            path = os.path.join(folder, name)
+            if name not in ("box", "Mailbox", "letter"):
+                with open(path, "rb") as stream:
+                    status = os.stat(path)
+                    found[path] = (status.st_ino, status.st_mode, status.st_uid, status.st_gid, stream.read())
+    return found
+
+
+def test_extensions_of_users_before_after_and_back(with_users):
+    """All domains discard, and mail to made-up extensions of their users bounces until that is asked for."""
+    log = with_users.send(*MADE_UP)
+    assert log.count("success: did_0+0+0/") == 2
+    log = with_users.send(*EXTENSIONS)
+    assert log.count("failure: Sorry,_no_mailbox_here_by_that_name") == 3
+    assert "bounce msg" in log
+    before = homes(with_users)
+
+    result = with_users.manage(scope="users")
+    found = result["extensions"]
+    assert (found["count"], found["open_count"], found["changed_count"]) == (6, 6, 3), found
+    assert {one["extension"] for one in found["changed"]} == {"qjoe-", "list=", VIRTUAL + "-ann-"}
+    assert {one["extension"]: one["does"] for one in found["open"]} == {
+        "qjoe-": "bounces", "list=": "bounces", VIRTUAL + "-ann-": "bounces",
+        "writable-": "defers", "gone-": "defers", "root-": "defers"}  # fmt: skip
+    assert result["catchalls"] == []
+    log = with_users.send(*EXTENSIONS)
+    assert log.count("success: did_0+0+0/") == 3
+    assert "bounce msg" not in log
+    # What the user has a file for goes where it went, and bounces where he said so.
+    log = with_users.send("qjoe-list@" + LOCAL, "qjoe@" + LOCAL)
+    assert log.count("success: did_1+0+0/") == 2
+    assert (with_users.home / "qjoe/Mailbox").stat().st_size and with_users.boxed() == 1
+    assert "failure: No_such_thing." in with_users.send("qjoe-no-way@" + LOCAL)
+    again = with_users.manage(scope="users")
+    assert (again["changed"], again["extensions"]["open_count"]) == (False, 3)
+
+    with_users.manage(scope="users", state="absent")
+    assert homes(with_users) == before
+    assert with_users.send(*EXTENSIONS).count("failure: Sorry,_no_mailbox_here_by_that_name") == 3
+
+
+def test_what_is_put_off_because_of_its_home_is_called_so(with_users):
+    log = with_users.send(*PUT_OFF)
+    assert log.count("deferral: ") == 3, log
+    assert "Uh-oh:_home_directory_is_writable" in log
+    assert "Not_allowed_to_perform_deliveries_as_root" in log
+
+
+def test_a_home_that_others_may_write_to_discards_nothing(hardened):
+    """A domain's catch-all of ours is there, and qmail-local does not look at it."""
+    hardened.manage()
+    hardened.home.chmod(0o777)
+    assert "Uh-oh:_home_directory_is_writable" in hardened.send("made-up@" + VIRTUAL)
+    entry = [one for one in hardened.manage()["catchalls"] if one["domain"] == VIRTUAL][0]
+    assert (entry["does"], entry["wanted"]) == ("defers", "defers")
+    hardened.home.chmod(0o755)
+    (hardened.home / ".qmail-default").chmod(0o600)
+    os.chown(str(hardened.home / ".qmail-default"), 0, 0)
+    assert "Unable_to_open_.qmail-default" in hardened.send("made-up@" + VIRTUAL)
+    entry = [one for one in hardened.manage()["catchalls"] if one["domain"] == VIRTUAL][0]
+    assert entry["does"] == "defers"
+
+
+def test_users_of_this_machine_are_found_as_qmail_getpw_finds_them(home):
+    """Each whose extensions reach a home of its own, and nobody else."""
+    with borrowed(RealQmail) as qmail:
+        found = Users(str(qmail.home)).listed()
+        ours = {beginning: found.controller(beginning + b"x") for beginning in found.beginnings()}
+        for name in {one.pw_name for one in pwd.getpwall()} | {"Alias"}:
+            done = subprocess.run([str(qmail.home / "bin/qmail-getpw"), name + "-x"], stdout=subprocess.PIPE,
+                                  check=True, timeout=30)  # fmt: skip
+            user, place, dash, extension = (done.stdout.split(b"\0")[at] for at in (0, 3, 4, 5))
+            one = ours.get(name.lower().encode() + b"-")
+            if extension == b"x":
+                assert (one.user.encode(), one.home.encode(), one.dash) == (user, place, dash), name
+            else:
+                assert one is None, name

@@ -19,6 +19,7 @@ PLAY = """
 """
 README = Path(__file__).resolve().parents[2] / "roles" / "qmail_hardening" / "README.md"
 ALIAS = "alias/.qmail-default"
+JOE = "joe/.qmail-default"
 MAILBOX = "mailnames/example.net/.qmail-default"
 
 
@@ -46,14 +47,17 @@ def home(tmp_path):
 def smtp(home):
     """A server; `smtp.looks`: whether it refuses recipients in example.net and mail.example.com without catch-all."""
     catchalls = {b"mail.example.com": home.path / ALIAS, b"example.net": home.path / MAILBOX}
+    extensions = home.path / JOE
 
     def answer(line):
         smtp.asked.append(line.partition(b"<")[2].partition(b">")[0].decode())
         if smtp.code:
             return b"%d not now\r\n" % smtp.code
         domain = line.partition(b"@")[2].partition(b">")[0]
-        if b"<postmaster@" in line and smtp.postmaster:
-            return b"250 ok\r\n"
+        if b"<joe-" in line:
+            return b"550 sorry, no mailbox\r\n" if smtp.looks and not extensions.exists() else b"250 ok\r\n"
+        if b"<postmaster@" in line:
+            return b"250 ok\r\n" if smtp.postmaster else b"550 sorry, no mailbox\r\n"
         return b"250 ok\r\n" if not smtp.looks or catchalls[domain].exists() else b"550 sorry, no mailbox\r\n"
 
     smtp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Smtp)
@@ -218,3 +222,62 @@ def test_the_example_in_the_readme(harden, home):
     for line in shown.splitlines():
         assert line.strip() in said, line
     assert (home.path / "control/doublebouncehost").read_text().startswith("mail.example.com\n")
+
+
+@pytest.fixture
+def joe(home):
+    """A user of the local domain, who has one list."""
+    path = home.home("joe", {".qmail-list": b"&boss@example.net\n"})
+    key, (user, _uid, gid, *rest) = "+joe-", ("joe", "", str(os.getgid()), str(path), "-", "")
+    home.assignments.append((key, (user, str(os.getuid() or 4242), gid, *rest)))
+    home.rewrite()
+    return path
+
+
+def test_extensions_of_users_are_left_discarded_rejected_and_put_back(harden, home, smtp, joe):
+    before = files(home)
+    assert harden().status == 0
+    assert not (home.path / JOE).exists()
+    harden("--check", user_extensions="discard")
+    assert not (home.path / JOE).exists()
+    made = harden(user_extensions="discard")
+    assert made.status == 0, made.text
+    assert (home.path / JOE).read_bytes().startswith(b"# mailops.rescue: ")
+    assert "that the users have no .qmail file for vanishes" in " ".join(made.text.split())
+    assert not changed(harden(user_extensions="discard"))
+    # It is not undone by a run that says nothing of it.
+    assert not changed(harden())
+
+    smtp.asked.clear()
+    made = harden(user_extensions="reject")
+    assert made.status == 0, made.text
+    assert [one.partition("mailopsprobe")[0] for one in smtp.asked] == ["postmaster@mail.example.com", "joe-"]
+    assert not (home.path / JOE).exists()
+    assert not changed(harden(user_extensions="reject"))
+
+    harden(user_extensions="discard")
+    assert changed(harden(state="absent"))
+    assert files(home) == before
+
+
+@pytest.mark.parametrize("postmaster, said", [
+    (True, "this qmail-smtpd cannot reject it: set qmail_hardening_user_extensions to discard. Nothing was changed."),
+    (False, "postmaster is refused as well, so that this proves nothing: "),
+])  # fmt: skip
+def test_a_server_that_does_not_reject_extensions(harden, home, smtp, joe, postmaster, said):
+    harden(user_extensions="discard", double_bounces="unchanged")
+    before = files(home)
+    smtp.looks, smtp.postmaster = not postmaster, postmaster
+    made = harden(user_extensions="reject", double_bounces="unchanged")
+    assert made.status == 2
+    assert said in " ".join(made.text.split())
+    assert files(home) == before
+
+
+def test_extensions_of_a_narrower_choice_are_put_back(harden, home, joe):
+    before = files(home)
+    harden(user_extensions="discard", unknown_recipients="unchanged", double_bounces="unchanged")
+    assert set(files(home)) - set(before) == {JOE}
+    harden(user_extensions="discard", unknown_recipients="unchanged", double_bounces="unchanged",
+           domains=["example.com"])  # fmt: skip
+    assert files(home) == before

@@ -60,6 +60,10 @@ class QmailHome:
         """Add an assignment, as `+example.com-` or `=joe`, and make the cdb of all of them."""
         fields = (user, str(os.getuid()), str(os.getgid()), str(home), dash, extension)
         self.assignments.append((key, fields))
+        self.rewrite()
+
+    def rewrite(self):
+        """Write `assignments`, and make their cdb."""
         lines = ["%s:%s:" % (name, ":".join(one)) for name, one in self.assignments]
         (self.path / "users" / "assign").write_text("".join(line + "\n" for line in lines) + ".\n")
         self.compile()

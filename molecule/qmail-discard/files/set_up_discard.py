@@ -39,6 +39,8 @@ def main():
     write(home + "/users/assign", ASSIGN.format(discard.VIRTUAL, *virtual, VIRTUAL_HOME), (0, 0))
     discard.server().set_up(fill_qmail)
     write(discard.ALIAS + "/.qmail-known", "./box\n", discard.owner(discard.ALIAS))
+    write("/home/joe/.qmail-list", "./list\n", joe)
+    write("/home/joe/.qmail-refused", "|bouncesaying 'No.'\n", joe)
     write(VIRTUAL_HOME + "/.qmail-known", "./box\n", virtual)
     write(VIRTUAL_HOME + "/.qmail-default", "|bouncesaying 'No such address.'\n", virtual)
     os.utime(VIRTUAL_HOME + "/.qmail-default", (1000000000, 1000000000))

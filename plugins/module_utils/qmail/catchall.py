@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The catch-alls of a qmail: which .qmail files get mail for addresses that nobody has, and what they do with it."""
 
-__all__ = ["Catchall", "Qmail"]
+__all__ = ["Catchall", "Qmail", "discarding", "is_ours", "place_of"]
 
 import os
 import re
@@ -14,7 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept, k
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.control import Control, find_home
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains import Domains, Patterns, default_names
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import open_home
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.homes import may, open_home
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.showctl import showctl
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.users import Users
 
@@ -41,6 +41,14 @@ class Qmail:
     def catchalls(self, included, excluded=()):
         """Return the list of Catchall of the domains that match ``included`` and not ``excluded`` (lists of patterns),
         and the list of the domains named in ``included`` that are not served here."""
+        found, unserved = self.by_place(included, excluded)
+        chosen = [one for one in found.values() if one.chosen]
+        for one in chosen:
+            one.look()
+        return chosen, unserved
+
+    def by_place(self, included, excluded=()):
+        """Return the Catchall of all domains, by home and name of the file, before they ``look``; and that list."""
         taken, left_out = Patterns(included, "domains"), Patterns(excluded, "exclude")
         unserved = taken.resolve(self.domains)
         unknown = left_out.resolve(self.domains)
@@ -49,20 +57,22 @@ class Qmail:
         found = {}
         for domain in self.domains.all():
             controller, names = default_names(self.users, domain)
-            place = (controller.home if controller else None, names[0] if names else domain.name)
+            place = place_of(controller, names) if controller else (None, domain.name)
             one = found.setdefault(place, Catchall(controller, names, self.forbidden))
             one.domains.append(domain)
             if taken.match(domain.name) and not left_out.match(domain.name):
                 one.chosen.append(domain)
-        chosen = [one for one in found.values() if one.chosen]
-        for one in chosen:
-            one.look()
-        return chosen, unserved
+        return found, unserved
 
     def refuse_unserved(self, unserved):
         """Raise RescueError where there is any domain in this list."""
         if unserved:
             raise _not_served("domains", unserved[0])
+
+
+def place_of(controller, names):
+    """Return by what two catch-alls are one."""
+    return controller.home, names[0]
 
 
 def _not_served(option, name):
@@ -77,7 +87,8 @@ class Catchall:
     ``domains``, ``chosen``: lists of Domain: all that it serves, and those that were asked for. ``kept``: a Kept, or
     None where ``problem`` says in words why it cannot be touched. ``force``: the name of the file that gets the mail
     now, or None; ``effect``: what that does; ``fallback`` and ``fallback_effect``: the same without the domain's own.
-    ``notes``: a list of sentences.
+    ``puts_off``: why qmail-local puts off all mail of that home, whatever the file says, or None. ``notes``: a list of
+    sentences.
     """
 
     def __init__(self, controller, names, forbidden):
@@ -88,7 +99,7 @@ class Catchall:
         self.kept = self.problem = self.force = self.fallback = None
         self.effect = self.fallback_effect = dotqmail.BOUNCES
         self.force_is_ours = False
-        self.home_owner = None
+        self.home_owner = self.puts_off = None
         self.notes = []
         self._forbidden = forbidden
 
@@ -115,13 +126,24 @@ class Catchall:
         """Whether what is there now was put there by us, and not changed since."""
         return self.kept is not None and is_ours(self.kept.now, self.kept)
 
+    @property
+    def does(self):
+        """What becomes of the mail now, in a word or two."""
+        return dotqmail.DEFERS if self.puts_off else self.effect.does
+
     def effect_of(self, file):
         """Return the Effect of a File."""
-        return dotqmail.effect_of(file.data, file.status.st_mode, self._forbidden)
+        effect = dotqmail.effect_of(file.data, file.status.st_mode, self._forbidden)
+        is_readable = may(file.status, self.controller.uid, self.controller.gid, 4)
+        return effect if is_readable else effect._replace(does=dotqmail.DEFERS)
 
     def open(self):
         """Return a descriptor of the directory. Raises Damaged."""
         return open_home(self.controller.home)
+
+    def open_to_change(self):
+        """Return the same, where something may be changed in there. Raises Damaged."""
+        return self.open()
 
     def look(self):
         """Find out what is there. It is not told where it cannot be."""
@@ -159,10 +181,18 @@ class Catchall:
                 self.force = name
                 self.force_is_ours = is_ours(kept.now, kept)
                 self.effect = self.effect_of(kept.now)
+        self.puts_off = self._why_put_off(status)
+        if self.puts_off:
+            self.notes.append("%s %s." % (self.controller.home, self.puts_off))
+
+    def _why_put_off(self, status):
         if status.st_mode & self._forbidden:
-            self.notes.append("%s can be written by others: qmail-local puts off all its mail." % self.controller.home)
-        elif status.st_mode & stat.S_ISVTX:
-            self.notes.append("%s is sticky: qmail-local puts off all its mail while it is." % self.controller.home)
+            return "can be written by others: qmail-local puts off all its mail"
+        if status.st_mode & stat.S_ISVTX:
+            return "is sticky: qmail-local puts off all its mail while it is"
+        if not may(status, self.controller.uid, self.controller.gid, 1):
+            return "cannot be entered by %s: qmail-local puts off all its mail" % self.controller.user
+        return None
 
     def lacks_postmaster(self, users):
         """Return the domains, of the chosen ones, whose postmaster nobody is."""

@@ -15,6 +15,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.kept import Kept
 from ansible_collections.mailops.rescue.plugins.module_utils.locking import lock_within
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import dotqmail
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall import Qmail, discarding
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.extension_changes import ExtensionChanges
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.extensions import Extensions
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.results import fitting
 from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
@@ -46,6 +48,8 @@ def manage(params, check_mode, with_diff=False):
     """Do what qmail_catchall's options say; return its result. Raises RescueError."""
     begin = time.monotonic()
     qmail = Qmail(params["home"])
+    scope = params.get("scope", "domains")
+    extensions = None
     with _alone(qmail.home, check_mode):
         catchalls, unserved = qmail.catchalls(params["domains"], params["exclude"])
         notes = list(qmail.notes)
@@ -54,16 +58,22 @@ def manage(params, check_mode, with_diff=False):
         else:
             # What was a domain once must not keep all the others from being undone.
             notes += ["%s is not a domain that this qmail delivers for." % name for name in unserved]
-        plans = [(one, _PLANS[params["state"]](one, params["existing"])) for one in catchalls]
+        plans = []
+        if scope != "users":
+            plans = [(one, _PLANS[params["state"]](one, params["existing"])) for one in catchalls]
+        if scope != "domains":
+            extensions = _change_extensions(qmail, params, check_mode)
         if not check_mode:
             plans = _apply_all(plans)
     if params["state"] == "present":
         notes += _said_of_all(plans, qmail.users)
+    if extensions is not None:
+        notes += extensions.notes
     notes += ["%s: left as it is (%s): %s." % (one.chosen[0].name, one.path or "no file", plan.reason)
               for one, plan in plans if plan.reason is not None]  # fmt: skip
     notes += [note for one, unused in plans for note in one.notes]
     result = {
-        "changed": any(plan.action for unused, plan in plans),
+        "changed": any(plan.action for unused, plan in plans) or bool(extensions and extensions.changed_count),
         "home": qmail.home,
         "catchall_count": len(plans),
         "changed_count": sum(plan.action is not None for unused, plan in plans),
@@ -74,10 +84,42 @@ def manage(params, check_mode, with_diff=False):
     entries = [_entry(one, plan) for one, plan in plans]
     entries.sort(key=lambda entry: (not entry["changed"], not entry["reason"]))
     result["catchalls"] = fitting(entries, _SHOWN)
+    result["extensions"] = None if extensions is None else extensions.result()
     if with_diff:
-        found = (_difference(one, plan) for one, plan in plans)
+        found = [_difference(one, plan) for one, plan in plans + (extensions.first if extensions else [])]
         result["diff"] = fitting([one for one in found if one is not None], _SHOWN_DIFF)
     return result
+
+
+def _change_extensions(qmail, params, check_mode):
+    """Do it for extensions of users' addresses, one after the other: there may be very many."""
+    found = Extensions(qmail, params["domains"], params["exclude"], params["scope"] == "all")
+    changes = ExtensionChanges(found, params["state"], check_mode)
+    for one in found:
+        one.look()
+        plan = (_extended if params["state"] == "present" else _PLANS[params["state"]])(one, "spare")
+        try:
+            changes.add(one, plan if check_mode else _apply(one, plan))
+        except OSError as error:
+            failure = RescueError("%s: %s; run it again to finish." % (one.path, disk_failed(error)))
+            failure.result = {"changed": bool(changes.changed_count), "extensions": changes.result()}
+            raise failure from None
+    return changes
+
+
+def _extended(one, existing):
+    """Return the _Plan by which an Extension discards where its user has nothing for it."""
+    does = one.does
+    if one.problem is not None:
+        return _plan(None, does, one.problem)
+    tidy = None if one.kept.is_tidy else "tidy"
+    if one.is_ours or does not in dotqmail.BACKSCATTERS:
+        return _plan(tidy, does)
+    if one.reason:
+        return _plan(tidy, does, one.reason)
+    if one.also_serves:
+        return _plan(tidy, does, "it would be the catch-all of %s, too" % shorten(", ".join(one.also_serves), 200))
+    return _putting(one, discarding(None if one.kept.before is None else one.name))
 
 
 @contextmanager
@@ -226,7 +268,7 @@ def _apply(one, plan):
     if plan.action is None:
         return plan
     try:
-        fd = one.open()
+        fd = one.open_to_change()
         try:
             kept = Kept(fd, one.name, dotqmail.LARGEST)
             if _identity(kept) != _identity(one.kept):
@@ -263,8 +305,8 @@ def _entry(one, plan):
         "ours": one.is_ours,
         "in_force": _path(one, one.force),
         "in_force_after": _path(one, _force_after(one, plan.action)),
-        "does": one.effect.does,
-        "wanted": plan.wanted,
+        "does": one.does,
+        "wanted": dotqmail.DEFERS if one.puts_off else plan.wanted,
         "changed": plan.action is not None,
         "kept": one.kept.kept_name if _is_kept(one.kept, plan) else None,
         "reason": visible(plan.reason) if plan.reason else None,

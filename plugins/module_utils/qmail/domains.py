@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which domains a qmail delivers for, and by which .qmail files it does so for addresses that nobody has."""
 
-__all__ = ["ANY_DOMAIN", "Domain", "Domains", "Patterns", "default_names"]
+__all__ = ["ANY_DOMAIN", "NOBODY", "Domain", "Domains", "Patterns", "default_names", "names_of"]
 
 import fnmatch
 import os
@@ -19,7 +19,7 @@ Domain = namedtuple("Domain", "name is_local prefix")
 ANY_DOMAIN = "*"
 
 # No assignment, user or file has this in its name.
-_NOBODY = b"\x01"
+NOBODY = b"\x01"
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -114,12 +114,15 @@ def default_names(users, domain):
     ``names``: of the .qmail files that qmail-local tries for them, the domain's own first. The Controller is None where
     there is none.
     """
-    controller = users.controller(domain.prefix + _NOBODY)
-    if controller is None:
-        return None, []
-    extension = controller.extension[: -len(_NOBODY)].lower().replace(b".", b":")
+    controller = users.controller(domain.prefix + NOBODY)
+    return controller, [] if controller is None else names_of(controller)
+
+
+def names_of(controller):
+    """Return the same names for the Controller of a local part that ends by NOBODY."""
+    extension = controller.extension[: -len(NOBODY)].lower().replace(b".", b":")
     names = []
     for length in range(len(extension), -1, -1):
         if length == 0 or extension[length - 1 : length] == b"-":
             names.append(os.fsdecode(b".qmail" + controller.dash + extension[:length] + b"default"))
-    return controller, names
+    return names

@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a .qmail file does with mail (qmail-local), and making vpopmail's delete what it would bounce."""
 
-__all__ = ["BOUNCES", "DEFAULT_DELIVERY", "DISCARDS", "LARGEST", "Effect", "deleting", "effect_of", "runs_vdelivermail"]
+__all__ = [
+    "BACKSCATTERS", "BOUNCES", "DEFAULT_DELIVERY", "DEFERS", "DISCARDS", "LARGEST", "Effect", "deleting", "effect_of",
+    "runs_vdelivermail",
+]  # fmt: skip
 
 import re
 from collections import namedtuple
@@ -17,10 +20,12 @@ BOUNCES = Effect("bounces", False)
 DISCARDS = Effect("discards", False)
 # To whatever qmail-start was given as the usual delivery.
 DEFAULT_DELIVERY = Effect("default delivery", True)
-_DEFERS = "defers"
+DEFERS = "defers"
 
 _BY_VPOPMAIL = "vdelivermail "
 _BOUNCE = b"bounce-no-mailbox"
+# What is put off is bounced in the end.
+BACKSCATTERS = (BOUNCES.does, DEFERS, _BY_VPOPMAIL + "bounce-no-mailbox")
 _DELETE = b"delete"
 _NO_WORD = (b"''", b'""')
 _BOUNCING = re.compile(rb"\|\s*(?:\S*/)?(?:bouncesaying\s+(?:'[^']*'|\"[^\"$`\\]*\"|[\w.-]+)|exit\s+100)\s*\Z")
@@ -33,14 +38,14 @@ def effect_of(data, mode=0o644, forbidden=0o002):
     ``forbidden``: bits of the mode for which qmail-local puts off all mail (qmail's conf-patrn).
     """
     if not data:
-        return Effect(_DEFERS, True) if mode & forbidden else DEFAULT_DELIVERY
+        return Effect(DEFERS, True) if mode & forbidden else DEFAULT_DELIVERY
     lines = [line.rstrip(b" \t") for line in data.split(b"\n")]
     found = [effect for effect in map(_of_line, lines) if effect is not None]
     useful = any(one.useful for one in found)
     # An execute bit means that the file must only forward.
     forwards_only = mode & 0o100 and any(line[:1] in (b".", b"/", b"|") for line in lines)
-    if mode & forbidden or forwards_only or not lines[0] or any(one.does == _DEFERS for one in found):
-        return Effect(_DEFERS, useful)
+    if mode & forbidden or forwards_only or not lines[0] or any(one.does == DEFERS for one in found):
+        return Effect(DEFERS, useful)
     for test in (
         lambda one: one.does.startswith(_BY_VPOPMAIL),
         lambda one: one.useful,
@@ -59,7 +64,7 @@ def _of_line(line):
         return None
     if first in (b".", b"/"):
         # qmail-local syncs a mailbox, and Linux refuses to sync that one: every message is put off.
-        return Effect(_DEFERS, False) if line == b"/dev/null" else Effect("delivers", True)
+        return Effect(DEFERS, False) if line == b"/dev/null" else Effect("delivers", True)
     if first == b"|":
         return _of_program(line)
     if first == b"+":

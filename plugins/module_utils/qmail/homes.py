@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opening a directory that belongs to a user, by a path that the user cannot bend."""
 
-__all__ = ["open_home"]
+__all__ = ["may", "open_home"]
 
 import os
 import stat
@@ -47,6 +47,14 @@ def open_home(path):
         os.close(fd)
         raise
     return fd
+
+
+def may(status, uid, gid, bits):
+    """Tell whether ``uid``, with no group but ``gid``, has the permissions ``bits`` (0 to 7) by a status."""
+    if uid == 0:
+        return True
+    shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
+    return status.st_mode >> shift & bits == bits
 
 
 def _followed(name, fd, found, links):

@@ -5,12 +5,15 @@
 
 __all__ = ["Controller", "Users", "parse_assign", "parse_cdb"]
 
+import copy
+import errno
 import os
 import pwd
 import struct
 from collections import namedtuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains import NOBODY
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import read_all
 
 # What qmail-local is called with: its .qmail files are called ``.qmail`` + dash + extension.
@@ -19,20 +22,26 @@ Controller = namedtuple("Controller", "user uid gid home dash extension")
 _LARGEST = 256 << 20
 _NAME = 32
 _HEADER = 2048
+# Where qmail-getpw finds no home, it takes the user for none; upon any other error it puts off the mail.
+_NO_HOME = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 _STALE = "users/cdb is not what users/assign says: qmail goes by users/cdb until qmail-newu is run."
 
 
 class Users:
-    """The users of the qmail in ``home``. ``notes``: a list of sentences.
+    """The users of the qmail in ``home``. ``notes``: a list of sentences; ``unreachable``: reasons by path of a home.
 
-    ``delimiter``: between a user's name and an extension (qmail's conf-break); ``passwd(name)``: as pwd.getpwnam.
+    ``delimiter``: between a user's name and an extension (qmail's conf-break); ``passwd(name)``: as pwd.getpwnam;
+    ``everybody()``: as pwd.getpwall.
     Raises RescueError where users/assign or users/cdb cannot be read.
     """
 
-    def __init__(self, home, delimiter=b"-", passwd=None):
+    def __init__(self, home, delimiter=b"-", passwd=None, everybody=None):
         self.notes = []
+        self.unreachable = {}
         self._delimiter = delimiter
         self._passwd = passwd or pwd.getpwnam
+        self._everybody = everybody or pwd.getpwall
+        self._by_listed_name = {}
         assign = self._read(home, "assign", parse_assign)
         self._records = self._read(home, "cdb", parse_cdb)
         if assign is not None and assign != self._records and (assign[0] or self._records is not None):
@@ -51,6 +60,44 @@ class Users:
     def controller(self, local):
         """Return the Controller of mail to bytes ``local``, or None where there is not even a user ``alias``."""
         return self._assigned(local) or self._by_name(local)
+
+    @property
+    def names(self):
+        """The set of all names of Users that are ``listed``."""
+        return set(self._by_listed_name)
+
+    @property
+    def are_all_assigned(self):
+        """Whether nobody is looked up by name, as there is an assignment for everything."""
+        return self._records is not None and b"!" in self._records[0]
+
+    def beginnings(self):
+        """Yield what local parts begin with by which they have a user of their own, such as ``joe-``: of Users that are
+        ``listed``. Of one home, those with longer names of .qmail files come first."""
+        records = self._records[0] if self._records is not None else {}
+        wild = [key for key in records if len(key) > 1 and not key.endswith(b"\0")]
+        for key in sorted(wild, key=lambda one: (-len(records[one][4] + records[one][5]), one)):
+            yield key[1:]
+        if self.are_all_assigned:
+            return
+        for name in sorted(self._by_listed_name):
+            encoded = os.fsencode(name)
+            # qmail-getpw asks for names in lower case.
+            if not 0 < len(encoded) < _NAME or encoded != encoded.lower():
+                continue
+            found = self.controller(encoded + self._delimiter + NOBODY)
+            if found is not None and found.user == name and found.extension == NOBODY:
+                yield encoded + self._delimiter
+
+    def listed(self):
+        """Return the same Users, listed once: to look up each takes long in a large passwd file."""
+        found = copy.copy(self)
+        found._by_listed_name = {}
+        if not self.are_all_assigned:
+            for one in self._everybody():
+                found._by_listed_name.setdefault(one.pw_name, one)
+        found._passwd = found._by_listed_name.__getitem__
+        return found
 
     def _assigned(self, local):
         if self._records is None:
@@ -89,7 +136,11 @@ class Users:
         try:
             found = self._passwd(os.fsdecode(name))
             return found if found.pw_uid and os.stat(found.pw_dir).st_uid == found.pw_uid else None
-        except (KeyError, OSError, ValueError):
+        except OSError as error:
+            if error.errno not in _NO_HOME:
+                self.unreachable[found.pw_dir] = error.strerror
+            return None
+        except (KeyError, ValueError):
             return None
 
 

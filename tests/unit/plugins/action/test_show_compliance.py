@@ -54,7 +54,7 @@ def test_what_failed_is_named_with_its_remedy_and_what_is_unknown_with_its_reaso
         "b",
         "  unknown-recipients (critical) Mail to unknown recipients is refused or discarded: accepted",
         "  mta-version (low) The MTA gets security fixes",
-        "    # unknown-recipients",
+        "    - for unknown-recipients:",
         "    ansible-playbook mailops.rescue.harden -l mx",
         "",
         "UNKNOWN",
@@ -70,7 +70,7 @@ def test_one_command_for_several_stands_once(run):
     _made, text = run({"a": checked((COUNT, "fail", same), (AUTH, "fail", same))}, view="verdict", width=200)
     assert text.count("mailops.rescue.harden") == 1
     first, second = sorted([control(COUNT, "fail", "mx")["id"], control(AUTH, "fail", "mx")["id"]])
-    assert "    # %s, %s\n    ansible-playbook" % (first, second) in text
+    assert "    - for %s, %s:\n    ansible-playbook" % (first, second) in text
 
 
 @pytest.mark.parametrize(("host", "why"), [

@@ -5,6 +5,9 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening import Evidence, discards, statements
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening_text import show_holding
 
+OPEN = {"count": 9, "open_count": 1, "unknown_count": 0, "unknown": [], "incomplete": None,
+        "recipients": ["somebody@example.com"],
+        "open": [{"extension": "joe-", "does": "bounces", "reason": None}]}  # fmt: skip
 DISCARDING = {"luser_relay": "mailops-discard", "local_recipient_maps": "", "mydestination": "example.com"}
 
 
@@ -211,3 +214,50 @@ def test_text_of_a_server_is_harmless():
     text = show_holding({"mx1": evidence(dict(probe(), postmaster=refused))}, False)
     assert "\x1b" not in text and "\\x1b[2J" in text
     assert len(text) < 6000
+
+
+BOUNCED = "BOUNCED to the sender for %s (read); qmail_hardening_user_extensions=discard ends that"
+JOE = "1 user: joe-\u2026"
+GONE = {"open": [{"extension": "joe-", "does": "defers", "reason": "/home/joe is not there"}]}
+CLOSED = {"open_count": 0, "open": []}
+LINKED = dict(CLOSED, unknown_count=2, unknown=["ann-: a link"])
+UNLISTED = dict(CLOSED, count=0, incomplete="sss does not list its users")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "postmaster", "changes", "text", "bad"),
+    [
+        (["accepted"], "accepted", {}, "accepted (measured), then " + BOUNCED % JOE, True),
+        (["refused"], "accepted", {}, "refused in the session for %s (measured)" % JOE, False),
+        (
+            ["refused"], "refused", {},
+            "refused like postmaster, so that this proves nothing (measured); if accepted, then " + BOUNCED % JOE, True,
+        ),
+        (
+            ["refused", "accepted"], "accepted", {"open_count": 300000},
+            "accepted or refused (measured), then " + BOUNCED % "300,000 users: joe-\u2026 and 299,999 more", True,
+        ),
+        ([], "accepted", {}, "not asked; if accepted, then " + BOUNCED % JOE, True),
+        (
+            ["accepted"], "accepted", GONE,
+            "accepted (measured), then PUT OFF, and bounced in the end for %s (read); /home/joe is not there" % JOE,
+            True,
+        ),
+        (["accepted"], "accepted", CLOSED, "not bounced for any of 9 users (read)", False),
+        (
+            [], "accepted", LINKED,
+            "not bounced for any of 9 users (read); 2 users could not be looked at (ann-: a link)", True,
+        ),
+        ([], "accepted", UNLISTED, "not bounced for any of 0 users (read); sss does not list its users", True),
+    ],
+)  # fmt: skip
+def test_extensions_of_users(verdicts, postmaster, changes, text, bad):
+    """All domains discard, and yet what is open is said."""
+    probes = [probe(unknown="accepted", postmaster=postmaster, recipients=[verdict(one) for one in verdicts])]
+    assert said("extensions", *probes, extensions=dict(OPEN, **changes)) == (text, bad)
+
+
+def test_without_users_nothing_is_said_of_extensions():
+    none = dict(OPEN, count=0, open_count=0, open=[])
+    for given in (None, none):
+        assert "extensions" not in [one.label for one in statements(evidence(probe(), extensions=given))]

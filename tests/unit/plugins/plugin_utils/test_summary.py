@@ -219,7 +219,7 @@ def test_nothing_hostile_reaches_the_terminal(show):
 def test_no_command_holds_a_template():
     subject = visible(HOSTILE)
     results = {"mx1": hostile_result(), "mx2": result(100, top={"subject": {subject: 100}})}
-    commands = [line for line in shown(results).splitlines() if line.startswith("  ansible-playbook")]
+    commands = [line for line in shown(results).splitlines() if line.startswith("    ansible-playbook")]
     assert any("canary" in line for line in commands)
     assert not [line for line in commands if re.search(r"\{[{%#]", re.sub(r'\{(?=")', "", line))]
 
@@ -248,9 +248,9 @@ def test_500_hosts_fit_on_a_few_screens():
     assert len(lines) < 495 - 10 + 10 * 40
     assert text.index("\nspam0\n") < text.index("\nmx000\n")
     assert all(name in text for name in results)
-    assert max(cells(line) for line in lines if not line.startswith("  ansible-playbook")) <= 72
+    assert max(cells(line) for line in lines if not line.startswith("    ansible-playbook")) <= 72
 
 
 def test_wide_characters_stay_in_their_columns():
     text = shown({"mx1": result(100, top={"subject": {"日本語の件名" * 30: 100}})})
-    assert max(cells(line) for line in text.splitlines() if not line.startswith("  ansible-playbook")) <= 72
+    assert max(cells(line) for line in text.splitlines() if not line.startswith("    ansible-playbook")) <= 72
