@@ -11,6 +11,7 @@ import time
 import uuid
 
 from ansible_collections.mailops.rescue.plugins.module_utils import mta, postfix_facts, qmail_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.asking import places
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.nftables import FILE, UNIT, UNIT_FILE
@@ -18,7 +19,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.firewall.plan impor
 from ansible_collections.mailops.rescue.plugins.module_utils.listening import Network
 from ansible_collections.mailops.rescue.plugins.module_utils.probing import ADDRESS
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import created, name_of
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantines import places
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantines import places as quarantines
 from ansible_collections.mailops.rescue.plugins.module_utils.records import iso_time
 from ansible_collections.mailops.rescue.plugins.module_utils.unexpected import describe
 
@@ -39,16 +40,14 @@ def find(params, host=None, network=None):
     else:
         queues = target.reader.directories
         found = _part(lambda: qmail_facts.find(params["home"], queues, params["double_bounces"]))
+        found["smtpd_ports"] = network.ports_of("qmail-smtpd")
     result[target.mta] = found
     port = params["smtp_port"]
     asked = [port] + [one for one in params["ports"] if one != port and network.listens(one)]
-    networks = found.pop("networks", None)
-
-    def trusts(address):
-        return None if networks is None else postfix_facts.trusts(networks, address)
-
     recipients = _recipients(found)
-    probes = [{"host": str(network.where_to_ask(one, trusts)), "port": one, "recipients": []} for one in asked]
+    asked = places(asked, network, found.pop("relaying", None), found.pop("smtpd_ports", ()))
+    probes = [{"host": str(one.host), "port": one.port, "trusted": one.trusted,
+               "tls": "implicit" if one.begins_tls else None, "recipients": []} for one in asked]  # fmt: skip
     probes[0]["recipients"] = recipients[:_EACH_SESSION]
     more = range(_EACH_SESSION, len(recipients), _EACH_SESSION)
     probes += [dict(probes[0], recipients=recipients[at : at + _EACH_SESSION]) for at in more]
@@ -57,7 +56,7 @@ def find(params, host=None, network=None):
         domain=found.get("domain") or "",
         recipients=recipients,
         catchalls=_unknown(found.pop("catchalls", None), params["known_catchalls"]),
-        trusted=trusts(network.where_to_ask(port, trusts)),
+        trusted=asked[0].trusted,
         addresses=[str(one) for one in network.addresses],
         listening=[{"address": str(one[0]), "port": one[1]} for one in network.listening[:200]],
         probes=probes,
@@ -135,7 +134,7 @@ def _quarantine(params):
     now = time.time()
     options = {"mta": params["mta"], "queue_directory": params["queue_directory"],
                "config_directory": params["config_directory"], "quarantine": params["quarantine"]}  # fmt: skip
-    for place in places(options):
+    for place in quarantines(options):
         if not os.path.lexists(place.path):
             continue
         with place:

@@ -23,6 +23,7 @@ class Network:
     """
 
     def __init__(self, root="/proc"):
+        self._processes = root
         self._root = os.path.join(root, "net")
         self.addresses = self._ipv4() + self._ipv6()
         self.listening = sorted(set(self._sockets()), key=lambda one: (one[1], one[0].version, one[0]))
@@ -34,6 +35,42 @@ class Network:
     def is_open(self, port):
         """Tell whether somebody listens on a port where others could reach it."""
         return any(not address.is_loopback for address, at in self.listening if at == port)
+
+    def ports_of(self, program):
+        """Return the sorted ports at which a process listens that has ``program``, with or without its path, among its
+        arguments, as those have that start it for each connection.
+        """
+        ports = {}
+        for name in ("tcp", "tcp6"):
+            for line in self._read(name).splitlines():
+                fields = line.split()
+                if len(fields) > 9 and fields[3] == _LISTEN:
+                    ports["socket:[%s]" % fields[9]] = int(fields[1].rpartition(":")[2], 16)
+        found = set()
+        for pid in os.listdir(self._processes):
+            if pid.isdigit() and self._starts(pid, program):
+                found.update(ports[link] for link in self._open_files(pid) if link in ports)
+        return sorted(found)
+
+    def _starts(self, pid, program):
+        try:
+            with open(os.path.join(self._processes, pid, "cmdline"), "rb") as file:
+                words = file.read(1 << 16).replace(b"\0", b" ").split()
+        except OSError:
+            return False
+        return os.fsencode(program) in [word.rpartition(b"/")[2] for word in words]
+
+    def _open_files(self, pid):
+        folder = os.path.join(self._processes, pid, "fd")
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return
+        for name in names:
+            try:
+                yield os.readlink(os.path.join(folder, name))
+            except OSError:
+                continue
 
     def where_to_ask(self, port, trusts=lambda address: False):
         """Return the address at which this host is to ask a port as a stranger would; the loopback is trusted by most

@@ -5,14 +5,16 @@
 
 __all__ = ["find"]
 
-import ipaddress
 import os
 import pwd
 import re
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import obstacles, stops_relaying
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import obstacles
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Overrides, Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.networks import Networks
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import Relaying
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.tables import Tables
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import knows, serves, words
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
@@ -38,14 +40,6 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)*\Z")
 _TABLES = ("hash", "lmdb", "btree", "cdb", "dbm", "texthash", "inline", "static")
 # What local(8) puts in for each message.
 _EACH = re.compile(r"\$[({]?(user|local|extension|recipient|domain|home|shell|client)")
-# Networks that are larger belong to more than one owner, but within these. What ipaddress says of a network as large
-# as all of them differs between versions of Python.
-_LARGEST = {4: 16, 6: 32}
-_PRIVATE = tuple(ipaddress.ip_network(one) for one in (
-    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "198.18.0.0/15", "fc00::/7", "fe80::/10",
-))  # fmt: skip
-# A table of this type holds everybody.
-_EVERYBODY = "static:"
 _FAILURE = re.compile(r"\b(?:fatal|error): ")
 _LONGEST = 500
 _MOST = 50
@@ -64,7 +58,12 @@ def find(config_directory, host, limits=()):
         services = Services(file.read())
     own = postfix.service_values()
     catchalls, unreadable = _catchalls(values, directory, host)
-    luser = _luser(values, postfix, {name: services.get(name)["command"] for name in services.names()})
+    commands = {name: services.get(name)["command"] for name in services.names()}
+    overrides = Overrides(services)
+    tables = Tables(directory, host.run, host.read)
+    raw = {name: overrides.get(name) for name in overrides.names()}
+    relaying = Relaying(commands, raw, postfix.effective, tables)
+    luser = _luser(values, postfix, commands)
     if luser["effective"] and not luser["discards"]:
         catchalls.insert(0, {"domain": luser["address"], "does": "delivers", "path": "luser_relay"})
     return {
@@ -73,10 +72,14 @@ def find(config_directory, host, limits=()):
         "running": postfix.is_running(),
         "parameters": {name: _shown(values[name]) for name in _SHOWN if name in values},
         "limits": _limits(values, own),
-        "unlimited": _unlimited(values, own),
+        "unlimited": _unlimited(values, own, tables),
         "soft_bounce": _soft_bounce(values, own),
-        "relay": _relay(values, services, own),
-        "networks": words(values.get("mynetworks", "")),
+        "relay": {
+            "lenient": relaying.lenient[:_MOST],
+            "everyone": [_shown(one) for one in relaying.everyone[:_MOST]],
+            "doubts": [_shown(one) for one in relaying.doubts[:_MOST]],
+        },
+        "relaying": relaying,
         "luser": luser,
         "catchalls": catchalls,
         "unreadable": unreadable,
@@ -84,24 +87,6 @@ def find(config_directory, host, limits=()):
         "domains_looked_up": any(re.search("[:/]", word) for word in words(values.get("mydestination", ""))),
         **_bouncing(values),
     }
-
-
-def trusts(networks, address):
-    """Tell whether mynetworks has an ip_address; None where that stands in a table or a file."""
-    for text in networks:
-        network = _network(text.lstrip("!"))
-        if network is None:
-            return None
-        if address.version == network.version and address in network:
-            return not text.startswith("!")
-    return False
-
-
-def _network(text):
-    try:
-        return ipaddress.ip_network(text.replace("[", "").replace("]", ""), strict=False)
-    except ValueError:
-        return None
 
 
 def _bouncing(values):
@@ -202,11 +187,11 @@ def _limits(values, own):
     return found
 
 
-def _unlimited(values, own):
+def _unlimited(values, own, tables=None):
     """Return the networks that no limit holds for though whoever may be in them."""
     lists = [values.get(_EXCEPTIONS, "")]
     lists += [value for name, value in sorted(own.items()) if name.endswith("/" + _EXCEPTIONS)]
-    return [word for one in lists for word in _everyone(one)]
+    return [word for one in lists for word in Networks(one, tables).everyone]
 
 
 def _soft_bounce(values, own):
@@ -214,34 +199,3 @@ def _soft_bounce(values, own):
     found = ["main.cf"] if values.get("soft_bounce", "no").lower() == "yes" else []
     return found + sorted(name.rpartition("/")[0] for name, value in own.items()
                           if name.endswith("/soft_bounce") and value.lower() == "yes")  # fmt: skip
-
-
-def _relay(values, services, own):
-    """Return which services let strangers relay by their restrictions, and which networks hold everyone."""
-    names = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-    lenient = []
-    for service in services.names():
-        if service.rpartition("/")[2] not in ("inet", "pass") or _program(services, service) != "smtpd":
-            continue
-        restrictions = [own.get("%s/%s" % (service, name), values.get(name, "")) for name in names]
-        if not any(stops_relaying(one) for one in restrictions):
-            lenient.append(service)
-    return {"lenient": lenient, "everyone": _everyone(values.get("mynetworks", ""))}
-
-
-def _everyone(networks):
-    """Return the words of a list of networks that hold clients of whatever owner."""
-    return [word for word in words(networks) if word.startswith(_EVERYBODY) or _is_everyone(_network(word))]
-
-
-def _is_everyone(network):
-    if network is None or network.prefixlen >= _LARGEST[network.version]:
-        return False
-    return not any(
-        one.version == network.version and one.prefixlen <= network.prefixlen and network.network_address in one
-        for one in _PRIVATE
-    )
-
-
-def _program(services, name):
-    return (services.get(name)["command"].split() or [""])[0]

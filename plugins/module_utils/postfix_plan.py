@@ -10,6 +10,7 @@ import re
 from ansible_collections.mailops.rescue.plugins.module_utils.configuring import configure
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import READ, Hardening, check
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.tables import Tables
 
 
 def plan(params):
@@ -27,7 +28,7 @@ def plan(params):
     done = Hardening(
         params, found, lambda domain: serves(domain, found["parameters"].get("mydestination", ""), postfix),
         lambda maps, name: knows(postfix, maps, name),
-        postfix.service_values(),
+        postfix.service_values(), postfix.effective, Tables(without["config_directory"]),
     )  # fmt: skip
     return {
         "changed": False,

@@ -178,7 +178,8 @@ listening:
       port: 25
 probes:
   description: Where M(mailops.rescue.smtp_probe) is to ask on this host; O(smtp_port) first, then those of O(ports) on
-    which somebody listens. Not at the loopback where that can be avoided, as most servers trust that.
+    which somebody listens, then up to 20 others at which an C(smtpd) or C(postscreen) of C(master.cf), or what starts
+    C(qmail-smtpd), listens. Not at the loopback where that can be avoided, as most servers trust that.
   type: list
   elements: dict
   returned: success
@@ -189,6 +190,12 @@ probes:
     port:
       description: The port.
       type: int
+    trusted:
+      description: Whether the server at this port trusts this address; null where not known, as with qmail.
+      type: bool
+    tls:
+      description: V(implicit) where TLS begins at once, else null.
+      type: str
     recipients:
       description: Those of RV(recipients) to ask for in this session; for many there are several.
       type: list
@@ -196,6 +203,8 @@ probes:
   sample:
     - host: 192.0.2.25
       port: 25
+      trusted: false
+      tls: null
       recipients: []
 postfix:
   description: How Postfix is set up; null for qmail.
@@ -224,7 +233,10 @@ postfix:
       elements: str
     relay:
       description: C(lenient), services whose restrictions let strangers relay; C(everyone), networks in C(mynetworks)
-        that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32).
+        that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32), with the service where that has
+        networks of its own, and the file or table that they stand in; C(doubts), phrases on what may let strangers
+        relay and cannot be told, as tables that are not read, and C(check_policy_service). Services at the loopback
+        are left out.
       type: dict
     soft_bounce:
       description: Where C(soft_bounce) is on; V(main.cf), or services.

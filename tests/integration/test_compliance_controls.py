@@ -55,10 +55,17 @@ def here(host, port, **changes):
     next(one for one in host["__compliance_probes"]["results"] if one["port"] == port).update(changes)
 
 
-def there(host, **changes):
-    """Give it a vantage point, with what that got on port 25."""
+def asked(host, port, **item):
+    """Let it be asked on one more port, where it relays."""
+    probe = {"host": HERE, "port": port, "recipients": [], **item}
+    host["__compliance_facts"]["probes"].append(probe)
+    host["__compliance_probes"]["results"].append(session(port, relay=ACCEPTED, item=probe))
+
+
+def there(host, *more, **changes):
+    """Give it a vantage point, with what that got on port 25; it reached no other, nor those of ``more``."""
     host["compliance_vantage"] = VANTAGE
-    closed = [{"connected": False, "port": port} for port in (587, 465)]
+    closed = [{"connected": False, "port": port} for port in (587, 465, *more)]
     host["__compliance_vantage"]["results"] = [session(25, **changes), *closed]
 
 
@@ -90,6 +97,16 @@ CASES = [
     (lambda host: postfix(host, relay={"lenient": [], "everyone": ["81.0.0.0/8"]}), "COMMON-020", "fail"),
     (lambda host: (postfix(host, relay={"lenient": ["smtp/inet"]}), facts(host, trusted=None),
                    here(host, 25, relay=ACCEPTED)), "COMMON-020", "fail"),
+    (lambda host: postfix(host, relay={"lenient": [], "everyone": [], "doubts": ["so"]}), "COMMON-020", "error"),
+    (lambda host: postfix(host, relay={"lenient": ["2525/inet"], "everyone": [], "doubts": ["so"]}), "COMMON-020",
+     "fail"),
+    # Each service has its own mynetworks.
+    (lambda host: asked(host, 2525, trusted=False), "COMMON-020", "fail"),
+    (lambda host: asked(host, 2525, trusted=True), "COMMON-020", "pass"),
+    (lambda host: asked(host, 2525, trusted=None), "COMMON-020", "error"),
+    (lambda host: (asked(host, 2525, trusted=None), there(host, 2525)), "COMMON-020", "pass"),
+    (lambda host: (asked(host, 2525, trusted=None), facts(host, trusted=True), there(host, relay=verdict("deferred"))),
+     "COMMON-020", "error"),
     (lambda host: there(host, auth=AUTH), "COMMON-030", "fail"),
     (lambda host: here(host, 587, auth=AUTH), "COMMON-040", "fail"),
     (lambda host: host["__compliance_probes"]["results"].pop(), "COMMON-040", "error"),
@@ -108,6 +125,8 @@ CASES = [
     (lambda host: postfix(host, unlimited=["0.0.0.0/0"]), "POSTFIX-050", "fail"),
     (lambda host: (there(host), host.update(compliance_ports="587, 465")), "FIREWALL-020", "pass"),
     (lambda host: (there(host), host.update(compliance_ports=587)), "FIREWALL-020", "pass"),
+    # A port that is asked for relaying is none for submission.
+    (lambda host: (there(host), host["__compliance_vantage"]["results"].append(session(2525))), "FIREWALL-020", "pass"),
     (lambda host: postfix(host, soft_bounce=["smtp/inet"]), "POSTFIX-060", "fail"),
     (lambda host: host["__compliance_queue"]["counts"].update(total=1), "COMMON-110", "error"),
 ]  # fmt: skip

@@ -7,11 +7,12 @@ It is worked out from the configuration as it would be without the role: what th
 in the next run, like what the host's owner wants.
 """
 
-__all__ = ["Hardening", "READ", "obstacles", "stops_relaying"]
+__all__ = ["Hardening", "READ", "obstacles"]
 
 import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import OPEN, Relaying
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 READ = (
@@ -23,9 +24,6 @@ READ = (
     "unknown_local_recipient_reject_code", "virtual_alias_domains", "virtual_mailbox_domains",
 )  # fmt: skip
 _SAFE = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
-# One of these, with nothing in front of it that lets all pass, keeps strangers from relaying.
-_STOPS = {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer"}
-_PASSES = {"permit", "static:ok", "static:permit"}
 _RATE = re.compile(r"(smtpd_client_[a-z0-9_]+|anvil_[a-z_]+)\Z")
 _AMOUNT = re.compile(r"\d{1,9}[smhdw]?\Z")
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}\Z")
@@ -38,10 +36,11 @@ class Hardening:
     sentences; ``domain``: that of the address where unknown recipients' mail goes, or None.
 
     ``found``: what postfix_config reads; ``serves(domain)`` and ``knows(table, name)`` look things up on the host;
-    ``expanded``: what services set for themselves, with each $name in it expanded.
+    ``expanded``: what services set for themselves, with each $name in it expanded; ``effective`` and ``tables``: as
+    Relaying takes them.
     """
 
-    def __init__(self, params, found, serves, knows, expanded):
+    def __init__(self, params, found, serves, knows, expanded, effective=None, tables=None):
         self.parameters = {}
         self.service_parameters = {}
         self.aliases = {}
@@ -55,6 +54,8 @@ class Hardening:
         self._serves = serves
         self._knows = knows
         self._expanded = expanded
+        self._effective = effective or self._as_read
+        self._tables = tables
         check(params)
         {"discard": self._discard, "reject": self._reject, "unchanged": lambda: None}[params["unknown_recipients"]]()
         self.parameters.update(
@@ -166,33 +167,31 @@ class Hardening:
             )
 
     def _restrict_relaying(self):
-        if not self._stops_relaying("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+        if self._relaying().of_main() == OPEN:
             self.parameters["smtpd_relay_restrictions"] = _SAFE
-        for service in self._smtpd_services():
-            own = []
-            for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
-                full = service + "/" + name
-                if full in self._overrides:
-                    own.append(self._expanded.get(full, self._overrides[full]))
-            if not own:
-                # What main.cf says holds, now at the latest.
-                continue
-            shown, holding = own[0], list(own)
-            for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
-                if service + "/" + name not in self._overrides:
-                    holding.append(self.parameters.get(name, self._now.get(name, "")))
-            if not any(stops_relaying(value) for value in holding):
-                self.notes.append(
-                    "%s bypasses the relay restrictions of main.cf: its own are %s."
-                    % (service, _shown(shown) or "empty")
-                )
-        networks = set(re.split(r"[,\s]+", self._now.get("mynetworks", "")))
-        everyone = networks & {"0.0.0.0/0", "[::]/0", "::/0"}
-        if everyone:
-            self.notes.append("mynetworks has %s: everyone may relay here." % ", ".join(sorted(everyone)))
+        found = self._relaying()
+        for service in found.lenient:
+            names = (service + "/" + name for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"))
+            own = [self._expanded.get(name, self._overrides[name]) for name in names if name in self._overrides]
+            self.notes.append(
+                "%s bypasses the relay restrictions of main.cf: its own are %s."
+                % (service, _shown(own[0] if own else "") or "empty")
+            )
+        for where, networks in found.trusting.items():
+            self.notes.append("mynetworks%s has %s: everyone may relay here." % (where, _shown(", ".join(networks))))
+        for doubt in found.doubts:
+            self.notes.append("It is not known whether strangers may relay: %s." % visible(shorten(doubt, 300)))
 
-    def _stops_relaying(self, *names):
-        return any(stops_relaying(self._now.get(name, "")) for name in names)
+    def _relaying(self):
+        """Return what is known of relaying once the parameters that are planned hold."""
+        name = "smtpd_relay_restrictions"
+        planned = {name: self.parameters.get(name, self._now.get(name, ""))}
+        own = {full: self._expanded.get(full, value) for full, value in self._overrides.items()}
+        return Relaying(self._services, own, lambda names, settings: self._effective(names, dict(planned, **settings)),
+                        self._tables)  # fmt: skip
+
+    def _as_read(self, names, settings):
+        return {name: settings.get(name, self._now.get(name, "")) for name in names}
 
     def _name_bypasses(self):
         for name, value in self._overrides.items():
@@ -281,19 +280,6 @@ def _is_port_25(service):
 def _is(value, wanted):
     """Tell whether a value is ``wanted`` (yes or no), as Postfix reads it."""
     return value is not None and value.lower() == wanted
-
-
-def stops_relaying(restrictions):
-    """Tell whether a list of restrictions keeps strangers from relaying."""
-    former = None
-    for word in re.split(r"[,\s]+", restrictions.lower()):
-        if former != "warn_if_reject":
-            if word in _STOPS:
-                return True
-            if word in _PASSES:
-                return False
-        former = word
-    return False
 
 
 def _shown(value):

@@ -86,6 +86,18 @@ class Postfix:
                 found[name.strip()] = value.strip()
         return found
 
+    def effective(self, names, settings):
+        """Return a dict of the values, expanded, that hold for a service that sets ``settings`` for itself."""
+        options = [word for name, value in sorted(settings.items()) for word in ("-o", "%s=%s" % (name, value))]
+        found = {}
+        done = self._run("postconf", "-x", *options, *sorted(set(names)))
+        if done.returncode:
+            raise RescueError("postconf failed: %s." % self._reason(done.stderr))
+        for line in done.stdout.splitlines():
+            name, unused, value = line.partition("=")
+            found[name.strip()] = value.strip()
+        return found
+
     def service_values(self):
         """Return what services set for themselves, by service/type/parameter, expanded."""
         found = {}

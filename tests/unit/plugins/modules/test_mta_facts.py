@@ -7,7 +7,8 @@ import os
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils import facting, postfix_facts
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.networks import Networks
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import Relaying
 from tests.support.documents import documents
 from tests.support.modules import run_module
 from tests.support.qmail_home import QmailHome
@@ -175,7 +176,7 @@ def test_luser_relay(luser, aliases, more, effective, discards):
     ],
 )
 def test_whom_mynetworks_trusts(networks, address, trusted):
-    assert postfix_facts.trusts(networks.split(), ipaddress.ip_address(address)) is trusted
+    assert Networks(networks).holds(ipaddress.ip_address(address)) is trusted
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_whom_mynetworks_trusts(networks, address, trusted):
     ],
 )
 def test_networks_of_everyone(networks, everyone):
-    assert postfix_facts._relay({"mynetworks": networks}, Services(""), {})["everyone"] == everyone
+    assert Relaying({}, {}, lambda names, settings: {"mynetworks": networks}).everyone == everyone
 
 
 def test_domains_that_take_mail_to_anybody():

@@ -171,7 +171,8 @@ def test_auth_without_tls():
         ("permit_mynetworks, check_client_access static:OK, reject_unauth_destination", "", True),
         ("permit, reject_unauth_destination", "permit", True),
         ("warn_if_reject reject_unauth_destination", "Warn_If_Reject, reject", True),
-        ("warn_if_reject permit, Reject_Unauth_Destination", "", False),
+        ("warn_if_reject permit_sasl_authenticated, Reject_Unauth_Destination", "", False),
+        ("warn_if_reject permit, Reject_Unauth_Destination", "", True),
     ],
 )
 def test_relay_restrictions(relay, recipient, set_):
