@@ -245,13 +245,14 @@ def earlier_runs(works, now):
         if found is not None and found not in busy:
             busy.append(found)
         for batch in work.quarantine.batches():
+            totals = batch.totals()
             # What was put in order after a run that was cut off has no such time.
-            when = batch.manifest.get("completed", batch.manifest.get("created") if batch.is_complete else None)
+            when = totals.get("completed", batch.manifest.get("created") if batch.is_complete else None)
             if batch.holds_mail() and isinstance(when, (int, float)) and 0 <= now - when < _RECENT:
                 finished.append({
                     "batch": batch.name,
                     "queue_directory": work.directory,
-                    "messages": batch.manifest.get("messages"),
+                    "messages": totals.get("messages"),
                     "age": int(now - when),
                 })  # fmt: skip
     return {"at_work": busy, "finished": finished[-20:]}

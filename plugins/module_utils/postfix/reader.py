@@ -41,7 +41,8 @@ _FIRST = 16384
 _PIECE = 1 << 18
 _LOG_LIMIT = 1 << 26
 _READY, _EXPIRED = stat.S_IXUSR, stat.S_IXGRP
-_LOCAL = re.compile(rb"by \S{1,255} \(\S{1,100}, from userid (\d{1,10})\)")
+# mail_name may hold anything.
+_LOCAL = re.compile(rb"by \S{1,255} \(.{0,200}, from userid (\d{1,10})\)\s+id ([A-Za-z0-9_]{1,40});", re.DOTALL)
 
 
 class PostfixReader:
@@ -240,10 +241,12 @@ class PostfixReader:
                     break
             text = b"".join(pieces)
         headers = message.headers = Headers(text)
-        # Only a message without a client came through sendmail(1), and says so in its first line.
-        if message.client_address is None and headers.raw[:12].lower() == b"received: by":
+        # Only a message without a client came through sendmail(1), and says so in its first Received field. Milters and
+        # header_checks may have put others above it, or taken it out: then the first is the sender's, who cannot know
+        # the queue id.
+        if message.client_address is None and message.origin_uid is None:
             local = _LOCAL.match(headers.get(b"received") or b"")
-            if local and message.origin_uid is None:
+            if local and local.group(2).decode() == message.id:
                 message.origin_uid = int(local.group(1))
         if message.sender == b"":
             body = text
