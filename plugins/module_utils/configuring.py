@@ -23,10 +23,13 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.memory impo
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.plan import Plan
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix, find_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 # master(8) takes these when it starts; a reload does not change them.
 _RESTART = ("data_directory", "inet_interfaces", "inet_protocols", "mail_owner", "queue_directory")
 _RELOAD = "reload"
+# A table may hold blanks within braces, as inline:{a=b} does.
+_MAP = re.compile(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[{}])+")
 _TEMPORARY = ".%s.mailops-rescue"
 _INDEXED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 _NAMES = {"main": "main.cf", "master": "master.cf"}
@@ -142,8 +145,15 @@ class _Run:
         )
 
     def _maps(self):
-        maps = re.split(r"[,\s]+", self._postfix.values(["alias_maps"], expanded=True).get("alias_maps", ""))
-        return [one[len("proxy:"):] if one.startswith("proxy:") else one for one in maps if one]  # fmt: skip
+        value = self._postfix.values(["alias_maps"], expanded=True).get("alias_maps", "")
+        maps = _MAP.findall(value)
+        odd = [one for one in maps if "$" in one or one.startswith(("{", "}")) or one.count("{") != one.count("}")]
+        if odd:
+            raise RescueError(
+                "aliases: expected alias_maps to list tables such as hash:/etc/aliases, got %s, which this does not "
+                "understand." % visible(shorten(odd[0], 80))
+            )
+        return [one[len("proxy:"):] if one.startswith("proxy:") else one for one in maps]  # fmt: skip
 
     @contextlib.contextmanager
     def _tried(self, old, plan):
@@ -234,6 +244,7 @@ class _Run:
                 if plan.new_texts[which] != old.texts[which]:
                     _replace(old.paths[which], old.texts[which], plan.new_texts[which])
                 self._postfix.build_aliases(old.table)
+                self._check_aliases(old, plan)
                 todo.remove(old.table)
             elif which in edited:
                 _replace(old.paths[which], old.texts[which], plan.new_texts[which])
@@ -245,6 +256,21 @@ class _Run:
             self.memory.write_unfinished(todo)
         if self.memory.exists or any(plan.entries.values()):
             self.memory.write(plan.final_entries)
+
+    def _check_aliases(self, old, plan):
+        """See that Postfix, asked through all of alias_maps, has what is wanted; else undo, before main.cf names it."""
+        maps = self._maps()
+        for name in self._wanted["aliases"]:
+            now, wanted = self._postfix.alias(name, maps), plan.value("aliases", name)
+            if wanted is None or _plain(now) == _plain(wanted):
+                continue
+            if plan.new_texts["aliases"] != old.texts["aliases"]:
+                _replace(old.paths["aliases"], plan.new_texts["aliases"], old.texts["aliases"])
+                self._postfix.build_aliases(old.table)
+            raise RescueError(
+                "aliases.%s: expected alias_maps (%s) to lead to %s, but it leads to %s. The aliases are as they were, "
+                "and main.cf was not changed." % (name, " ".join(maps), wanted, "nothing" if now is None else _shown(now))
+            )
 
     def _order(self):
         """Return in which order files change: at a power cut in between, the host starts with what is there then.
@@ -307,6 +333,10 @@ def _sweep(path):
     directory, name = os.path.split(path)
     with contextlib.suppress(FileNotFoundError):
         files.unlink(os.path.join(directory, _TEMPORARY % name), None)
+
+
+def _shown(value):
+    return visible(shorten(value, 80))
 
 
 def _plain(alias):

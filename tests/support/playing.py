@@ -29,7 +29,7 @@ class Run:
         self.directory = directory
 
     def commands(self):
-        return [line.strip() for line in self.stdout.splitlines() if line.startswith("  ansible-playbook")]
+        return [line.strip() for line in self.stdout.splitlines() if line.strip().startswith("ansible-playbook ")]
 
 
 def player(tmp_path):

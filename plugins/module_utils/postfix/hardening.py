@@ -9,9 +9,11 @@ in the next run, like what the host's owner wants.
 
 __all__ = ["Hardening", "READ", "obstacles"]
 
+import os
 import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import tls
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import OPEN, Relaying
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
@@ -19,10 +21,10 @@ READ = (
     "allow_mail_to_files", "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps",
     "local_recipient_maps", "local_transport", "luser_relay", "mailbox_transport", "mailbox_transport_maps",
     "master_service_disable", "mydestination", "myhostname", "mynetworks", "relay_domains", "relay_transport",
-    "smtpd_enforce_tls", "smtpd_recipient_restrictions", "smtpd_reject_unlisted_recipient", "smtpd_relay_restrictions",
-    "smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "smtpd_tls_security_level", "smtpd_use_tls", "soft_bounce",
+    "smtpd_recipient_restrictions", "smtpd_reject_unlisted_recipient", "smtpd_relay_restrictions",
+    "smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "soft_bounce",
     "unknown_local_recipient_reject_code", "virtual_alias_domains", "virtual_mailbox_domains",
-)  # fmt: skip
+) + tls.PARAMETERS  # fmt: skip
 _SAFE = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 _RATE = re.compile(r"(smtpd_client_[a-z0-9_]+|anvil_[a-z_]+)\Z")
 _AMOUNT = re.compile(r"\d{1,9}[smhdw]?\Z")
@@ -37,10 +39,10 @@ class Hardening:
 
     ``found``: what postfix_config reads; ``serves(domain)`` and ``knows(table, name)`` look things up on the host;
     ``expanded``: what services set for themselves, with each $name in it expanded; ``effective`` and ``tables``: as
-    Relaying takes them.
+    Relaying takes them; ``exists(path)`` tells whether there is a file.
     """
 
-    def __init__(self, params, found, serves, knows, expanded, effective=None, tables=None):
+    def __init__(self, params, found, serves, knows, expanded, effective=None, tables=None, exists=os.path.exists):
         self.parameters = {}
         self.service_parameters = {}
         self.aliases = {}
@@ -54,6 +56,7 @@ class Hardening:
         self._serves = serves
         self._knows = knows
         self._expanded = expanded
+        self._exists = exists
         self._effective = effective or self._as_read
         self._tables = tables
         check(params)
@@ -133,18 +136,45 @@ class Hardening:
             self.parameters["smtpd_reject_unlisted_recipient"] = "yes"
 
     def _hide_auth(self):
-        self.parameters["smtpd_tls_auth_only"] = "yes"
-        for name, value in self._overrides.items():
-            if name.endswith("/smtpd_tls_auth_only") and not _is(value, "yes"):
-                self.service_parameters[name] = "yes"
-        offers = [self._now.get("smtpd_sasl_auth_enable")]
-        offers += [value for name, value in self._overrides.items() if name.endswith("/smtpd_sasl_auth_enable")]
-        if any(_is(value, "yes") for value in offers) and not self._has_tls():
-            self.notes.append("main.cf sets up no TLS, so services that do not either offer no AUTH any more.")
+        """Have AUTH offered under TLS alone, but where there is no TLS: it would be offered nowhere."""
+        wrong = self._tls_obstacle(None)
+        if wrong is None:
+            self.parameters["smtpd_tls_auth_only"] = "yes"
+        left = []
+        for service in self._smtpd_services():
+            name = service + "/smtpd_tls_auth_only"
+            own = self._overrides.get(name)
+            missing = self._tls_obstacle(service)
+            if missing is None:
+                if (own is not None and not _is(own, "yes")) or (own is None and wrong is not None):
+                    self.service_parameters[name] = "yes"
+                continue
+            if not self._offers_auth(service) or _is(own, "yes"):
+                continue
+            left.append("%s (%s)" % (service, missing))
+            if own is None and wrong is None and not _is(self._now.get("smtpd_tls_auth_only"), "yes"):
+                # What main.cf says from now on would take AUTH away here.
+                self.service_parameters[name] = "no"
+        if left:
+            self.notes.append(
+                "AUTH is left as it is where TLS does not work, and passwords go in clear there: %s. Set up a "
+                "certificate, and run this again." % "; ".join(left)
+            )
 
-    def _has_tls(self):
-        legacy = [self._now.get(name) for name in ("smtpd_use_tls", "smtpd_enforce_tls")]
-        return self._now.get("smtpd_tls_security_level") or any(_is(value, "yes") for value in legacy)
+    def _offers_auth(self, service):
+        own = self._overrides.get(service + "/smtpd_sasl_auth_enable")
+        return _is(self._now.get("smtpd_sasl_auth_enable") if own is None else own, "yes")
+
+    def _tls_obstacle(self, service):
+        """Return why a service (None: main.cf alone) offers no TLS, or None."""
+
+        def value(name):
+            full = "%s/%s" % (service, name)
+            if service is not None and full in self._overrides:
+                return self._expanded.get(full, self._overrides[full])
+            return self._now.get(name, "")
+
+        return tls.obstacle(value, self._exists)
 
     def _keep_auth_off_25(self):
         by_main = _is(self._now.get("smtpd_sasl_auth_enable"), "yes")

@@ -65,5 +65,6 @@ def test_long_invocation_does_not_come_back(count, left_out):
 
 
 def test_error_in_the_program_itself_is_not_hidden():
-    with pytest.raises(ZeroDivisionError):
-        run_module(Module(), failing(ZeroDivisionError()))
+    result = run(Module(), failing(ZeroDivisionError()))
+    assert result["failed"]
+    assert result["msg"].startswith("Unexpected ZeroDivisionError in ") and "Traceback" in result["exception"]

@@ -30,6 +30,8 @@ NOW = {
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
     "smtpd_sasl_auth_enable": "no",
     "smtpd_tls_auth_only": "no",
+    "smtpd_tls_cert_file": "/cert.pem",
+    "smtpd_tls_key_file": "$smtpd_tls_cert_file",
     "smtpd_tls_security_level": "may",
     "soft_bounce": "no",
     "unknown_local_recipient_reject_code": "550",
@@ -41,7 +43,7 @@ def harden(now=(), overrides=(), services=SERVICES, catch_all=False, **options):
     found = {"parameters": dict(NOW, **dict(now)), "services": services, "service_parameters": dict(overrides)}
     served = {"A.example", "a.example", "mail.example.com", "in.table.example"}
     return Hardening(dict(OPTIONS, **options), found, lambda domain: domain in served, lambda maps, name: catch_all,
-                     dict(overrides))  # fmt: skip
+                     dict(overrides), exists=lambda path: "gone" not in path)  # fmt: skip
 
 
 def test_discard():
@@ -150,14 +152,61 @@ def test_auth_that_would_be_nowhere_is_said():
     assert done.service_parameters == {} and "nowhere" in done.notes[0]
 
 
-def test_auth_without_tls():
-    done = harden({}, {"submission/inet/smtpd_tls_auth_only": "no"}, tls_auth_only=True, unknown_recipients="unchanged")
+def hide(now=(), overrides=(), services=SERVICES):
+    return harden(now, overrides, services, tls_auth_only=True, unknown_recipients="unchanged")
+
+
+def test_auth_under_tls_alone():
+    done = hide({}, {"submission/inet/smtpd_tls_auth_only": "no"})
     assert done.parameters == {"smtpd_tls_auth_only": "yes"}
     assert done.service_parameters == {"submission/inet/smtpd_tls_auth_only": "yes"}
-    own = {"submission/inet/smtpd_sasl_auth_enable": "yes"}
-    for now, said in (({}, 0), ({"smtpd_tls_security_level": ""}, 1),
-                      ({"smtpd_tls_security_level": "", "smtpd_use_tls": "Yes"}, 0)):  # fmt: skip
-        assert len(harden(now, own, tls_auth_only=True, unknown_recipients="unchanged").notes) == said
+    assert done.notes == []
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        ({"smtpd_tls_security_level": ""}, "smtpd_tls_security_level is empty"),
+        ({"smtpd_tls_security_level": "none"}, "smtpd_tls_security_level is none"),
+        ({"smtpd_tls_cert_file": ""}, "it has no certificate"),
+        ({"smtpd_tls_cert_file": "none"}, "it has no certificate"),
+        ({"smtpd_tls_cert_file": "/gone.pem"}, "/gone.pem does not exist"),
+        ({"smtpd_tls_key_file": "/gone.key"}, "/gone.key does not exist"),
+        ({"smtpd_tls_cert_file": "", "smtpd_tls_chain_files": "/key.pem, /gone.pem"}, "/gone.pem does not exist"),
+    ],
+)
+def test_auth_is_left_where_tls_does_not_work(now, why):
+    done = hide(dict(now, smtpd_sasl_auth_enable="yes"))
+    assert (done.parameters, done.service_parameters) == ({}, {})
+    assert len(done.notes) == 1 and why in done.notes[0]
+    assert "smtp/inet" in done.notes[0] and "submission/inet" in done.notes[0]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"smtpd_tls_security_level": "", "smtpd_use_tls": "Yes"},
+        {"smtpd_tls_security_level": "", "smtpd_tls_wrappermode": "yes"},
+        {"smtpd_tls_cert_file": "", "smtpd_tls_chain_files": "/key.pem /cert.pem"},
+        {"smtpd_tls_cert_file": "$config_directory/cert.pem"},
+    ],
+)
+def test_tls_that_works(now):
+    done = hide(dict(now, smtpd_sasl_auth_enable="yes"))
+    assert (done.parameters, done.notes) == ({"smtpd_tls_auth_only": "yes"}, [])
+
+
+def test_each_service_is_looked_at():
+    """One of its own offers TLS, or does not, whatever main.cf says."""
+    auth = {"submission/inet/smtpd_sasl_auth_enable": "yes", "submission/inet/smtpd_tls_security_level": "none"}
+    done = hide({}, auth)
+    assert done.parameters == {"smtpd_tls_auth_only": "yes"}
+    assert done.service_parameters == {"submission/inet/smtpd_tls_auth_only": "no"}
+    assert "submission/inet (smtpd_tls_security_level is none)" in done.notes[0] and "smtp/inet" not in done.notes[0]
+    auth["submission/inet/smtpd_tls_security_level"] = "encrypt"
+    done = hide({"smtpd_tls_security_level": ""}, auth)
+    assert (done.parameters, done.service_parameters) == ({}, {"submission/inet/smtpd_tls_auth_only": "yes"})
+    assert done.notes == []
 
 
 @pytest.mark.parametrize(

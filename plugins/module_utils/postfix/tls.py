@@ -1,0 +1,36 @@
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a Postfix SMTP server can offer TLS, as far as its parameters and the presence of its files tell."""
+
+__all__ = ["PARAMETERS", "obstacle"]
+
+import re
+
+_CERTIFICATES = ("smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file", "smtpd_tls_dcert_file")
+_KEYS = ("smtpd_tls_key_file", "smtpd_tls_eckey_file", "smtpd_tls_dkey_file")
+PARAMETERS = _CERTIFICATES + _KEYS + (
+    "smtpd_enforce_tls", "smtpd_tls_security_level", "smtpd_tls_wrappermode", "smtpd_use_tls",
+)  # fmt: skip
+_LEVELS = ("may", "encrypt")
+
+
+def obstacle(value, exists):
+    """Return why a service offers no TLS, as a phrase, or None. That a key does not fit its certificate is not seen.
+
+    ``value(name)`` is the value that holds for the service; ``exists(path)`` tells whether a file is there.
+    """
+    level = value("smtpd_tls_security_level")
+    legacy = ("smtpd_tls_wrappermode", "smtpd_use_tls", "smtpd_enforce_tls")
+    if level and level.lower() not in _LEVELS and "$" not in level:
+        return "smtpd_tls_security_level is %s" % level
+    if not level and not any(value(name).lower() == "yes" for name in legacy):
+        return "smtpd_tls_security_level is empty"
+    files = [path for name in _CERTIFICATES for path in re.split(r"[,\s]+", value(name)) if path]
+    if not [path for path in files if path != "none"]:
+        return "it has no certificate (smtpd_tls_cert_file, smtpd_tls_chain_files)"
+    files += [path for name in _KEYS for path in [value(name).strip()] if path]
+    for path in files:
+        if path.startswith("/") and "$" not in path and not exists(path):
+            return "%s does not exist" % path
+    return None
