@@ -106,7 +106,7 @@ def _behind(top, fields, owner, filters):
         hosts |= filters.hosts
         products += [one for one in filters.products if one != top.product]
         stages = len(filters.destinations)
-    if top.uid is None:
+    if top.uid is None or top.uid != owner:
         stages -= 1
     for value in fields:
         found = hop(value, hosts, products)

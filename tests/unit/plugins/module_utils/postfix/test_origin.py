@@ -120,6 +120,8 @@ def test_filter_that_gives_mail_back_by_sendmail(read):
     assert read(network() + REST, client=None, uid=65533)[0] == (None, "info@example.com", "203.0.113.9", "header")
     assert read(LOCAL + REST, client=None, uid=65533)[0] == (33, None, None, "header")
     assert read(network() + REST, NONE, client=None, uid=65533)[0] == (65533, None, None, None)
+    own = network(None, "127.0.0.1", protocol="ESMTP")
+    assert read(own + FORGED + REST, client=None, uid=65533)[0] == (None, None, None, None)
     assert read(REST, client=None, uid=65533)[0] == (None, None, None, "hidden")
 
 
