@@ -101,13 +101,13 @@ def origin(headers, queue_id, owner, is_through, filters):
 
 def _behind(top, fields, owner, filters):
     """Return the Origin told by what stands below what a filter, or a requeueing, put on top."""
-    hosts, products, stages = {top.host.lower()}, [top.product], 0
+    hosts, products, most = {top.host.lower()}, [top.product], 0
     if filters is not None:
         hosts |= filters.hosts
         products += [one for one in filters.products if one != top.product]
-        stages = len(filters.destinations)
-    if top.uid is None or top.uid != owner:
-        stages -= 1
+        most = len(filters.destinations)
+    # How many filters it may still have come through.
+    stages = most if top.uid is not None and top.uid == owner else most - 1
     for value in fields:
         found = hop(value, hosts, products)
         if found is None:
@@ -115,7 +115,12 @@ def _behind(top, fields, owner, filters):
                 break
             continue
         if found.uid is not None:
-            if found.uid == owner or (filters is not None and found.uid in filters.uids):
+            if found.uid == owner:
+                # What is requeued goes through them once more.
+                stages = most
+                continue
+            if filters is not None and found.uid in filters.uids:
+                stages -= 1
                 continue
             return NOWHERE._replace(uid=found.uid, source="header")
         is_own = found.address is not None and is_loopback(found.address)

@@ -139,6 +139,9 @@ def test_requeued(read, queue):
     assert read(LOCAL + REST, None, None, 104)[0] == (33, None, None, "header")
     assert read(network() + REST, None, None, 104)[0] == (None, "info@example.com", "203.0.113.9", "header")
     assert read(LOCAL.replace("33", "104") + LOCAL + REST, None, None, 104)[0] == (33, None, None, "header")
+    # What is requeued goes to the filter once more.
+    again = LOCAL.replace("33", "104") + network(None, "127.0.0.1", protocol="ESMTP") + network()
+    assert read(again + FORGED + REST)[0] == (None, "info@example.com", "203.0.113.9", "header")
     assert read(REST, None, None, 104)[0] == (None, None, None, None)
     assert read(LOCAL + REST, None, None, 35)[0] == (35, None, None, None)
 
