@@ -8,8 +8,10 @@ from ansible_collections.mailops.rescue.plugins.module_utils.headers import Head
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import reader
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import Filters
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import NOWHERE, Origin, first_hop, origin
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import list_batches
 from tests.support.inspecting import message, queue_info
 from tests.support.postfix_queue import Client
+from tests.support.purging import queue_purge, queue_restore
 
 HOST = "mail.example.com"
 NONE = Filters(set(), set(), set(), set())
@@ -183,3 +185,17 @@ def test_other_headers_and_other_cases_above():
 )
 def test_not_our_own(value):
     assert first_hop(value.encode(), b"4Ab") is None
+
+
+def test_purge_quarantine_and_restore_know_the_filter_too(queue, monkeypatch):
+    monkeypatch.setattr(reader, "find_filters", lambda path, *unused: ONE if path == queue.path else None)
+    queue.add(network() + REST, "a@example.com", ["to@remote.example"], "hold", client=BACK)
+    queue.add(FORGED.replace("victim", "other") + REST, "a@example.com", ["to@remote.example"], "hold", client=BACK)
+    select = {"sasl_username": "info@example.com"}
+    assert queue_purge(queue.path, select=select)["purged"] == 1
+    options = dict.fromkeys(("config_directory", "quarantine", "batch", "exclude"))
+    options.update(mta="auto", timeout_per_message=1, limit=1, content="none", content_bytes=1, top=1, workers=1)
+    found = list_batches(dict(options, queue_directory=queue.path, select=select, verify=False))
+    assert (found["counts"]["matched"], found["origins"]) == (1, {"header": 1, "hidden": 0})
+    assert queue_restore(queue.path, select=select)["restored"] == 1
+
