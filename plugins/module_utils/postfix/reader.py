@@ -268,15 +268,14 @@ class PostfixReader:
     def _note_origin(self, message):
         """Take who sent the message from its headers, where the envelope does not tell."""
         is_through = self._is_through(message)
-        if is_through and not self._may_be_filtered(message):
-            return
-        if not is_through and message.client_address is not None:
-            return
         # Without a client it came through sendmail(1), or did so at last.
-        filters = self._filters_of(message)
-        found = origin(message.headers, message.id.encode(), self._owner, is_through, filters)
+        if message.client_address is not None and not (is_through and self._may_be_filtered(message)):
+            return
+        found = origin(message.headers, message.id.encode(), self._owner, is_through, self._filters_of(message))
         if message.origin_uid is None:
             message.origin_uid = found.uid
+        if found.source is None:
+            return
         if message.sasl_username is None:
             message.sasl_username = found.login
         took = found.uid is not None or found.login is not None
@@ -284,7 +283,8 @@ class PostfixReader:
         if found.address is not None and (known is None or is_loopback(known)):
             message.client_address, message.client_name = found.address, found.name
             took = True
-        message.origin_from = found.source if took or found.source == "hidden" else None
+        if took or found.source == "hidden":
+            message.origin_from = found.source
 
     def _load_headers(self, message):
         if self._envelope is None:

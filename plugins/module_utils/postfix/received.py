@@ -26,6 +26,8 @@ _FIRST = re.compile(rb"\((.{1,1000}?)(?:, from userid (\d{1,10})\)|\)(?: with ([
 _NEXT = re.compile(
     rb"(?:, from userid (\d{1,10})\)|\)(?: with ([A-Z0-9]{3,20}))?)(?: id [A-Za-z0-9_]{1,100})?(?=[ ;]|\Z)"
 )
+# Most of what is local needs no more than this.
+_USUAL = re.compile(rb"by \S{1,255} \([^()]{1,200}, from userid (\d{1,10})\) id ([A-Za-z0-9_]{1,100});")
 _LOGIN = b"Authenticated sender: "
 _PARENTHESIS = re.compile(rb"[()]")
 _LOGGED_IN = re.compile(rb"(?:E|UTF8)SMTPS?A\Z")
@@ -78,8 +80,15 @@ def origin(headers, queue_id, owner, is_through, filters):
     ``queue_id``: bytes; ``owner``: the uid that Postfix runs as, or None; ``is_through``: whether the message came in
     by SMTP from this host itself, without a login; ``filters``: Filters of the host, or None where they are unknown.
     """
-    fields = headers.all(b"received")
     value = headers.first(b"received")
+    usual = None if value is None else _USUAL.match(value)
+    if usual and usual.group(2) == queue_id:
+        uid = int(usual.group(1))
+        if uid != owner and (filters is None or uid not in filters.uids):
+            return Origin(uid, None, None, None, None)
+    fields = list(islice(headers.all(b"received"), _LOOKED_AT))
+    if filters is None and is_through and len(fields) < 2:
+        return NOWHERE
     top = None if value is None else first_hop(value, queue_id)
     if top is None:
         return HIDDEN if is_through and filters is not None and filters.destinations else NOWHERE
@@ -88,11 +97,11 @@ def origin(headers, queue_id, owner, is_through, filters):
         is_again = owner is not None and top.uid == owner
         if not is_again and not (filters is not None and top.uid in filters.uids):
             return NOWHERE._replace(uid=top.uid)
-        found = _behind(top, islice(fields, 1, _LOOKED_AT), owner, filters)
+        found = _behind(top, fields[1:], owner, filters)
         return NOWHERE if is_again and found == HIDDEN else found
     if not is_through:
         return NOWHERE
-    found = _behind(top, islice(fields, 1, _LOOKED_AT), owner, filters)
+    found = _behind(top, fields[1:], owner, filters)
     if filters is None:
         # Without a filter, what stands there was the client's.
         return NOWHERE if found == HIDDEN or found.source is None else HIDDEN
