@@ -89,6 +89,13 @@ class Headers:
         start = self._find(name, 0)
         return self._value(start) if start >= 0 else None
 
+    def first(self, name):
+        """Return the unfolded value of the field ``name`` that stands first, in whatever case; or None."""
+        usual = name.title() + b":"
+        if self.raw.startswith(usual):
+            return self._value(len(usual))
+        return next(self.all(name), None)
+
     def all(self, name):
         """Yield the unfolded values of the fields ``name`` (lower-case bytes), each cut to 4 KiB."""
         start = self._find(name, 0)

@@ -133,4 +133,5 @@ def _postfix(instances):
         directories.append(directory)
         names.append(name)
         version = version or mail_version
-    return Target(PostfixReader(directories), version, names)
+    configurations = [one for unused, one in instances if one]
+    return Target(PostfixReader(directories, None, configurations), version, names)

@@ -292,7 +292,7 @@ class _Run:
         return PostfixHand(work.directory, work.batch, is_running(work.directory))
 
     def _scan(self, collector):
-        reader = type(self._target.reader)(self._target.reader.directories)
+        reader = self._target.reader.anew()
 
         def tally(number):
             summary = Summary(self._started, reader.queues, len(reader.directories), False)

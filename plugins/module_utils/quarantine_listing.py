@@ -118,7 +118,7 @@ class BatchScan:
         self._is_aside = batch.manifest.get("kind") == "repair"
         if not self._is_aside and kind == "qmail" and not qmail_layout.find_queues(directory):
             raise RescueError("%s is not laid out like a qmail queue" % directory)
-        self.reader = _READERS[kind]([directory])
+        self.reader = _READERS[kind]([directory], [batch.manifest.get("queue_directory") or directory])
         self._shown_as = [batch.manifest.get("queue_directory")]
 
     def run(self, selection, needs, now, params):

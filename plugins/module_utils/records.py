@@ -56,6 +56,8 @@ class Message:
     # Defaults of the class, not set one by one for each of a million messages.
     state = arrival = size = sender = headers = None
     client_address = client_name = sasl_username = origin_uid = reasons = None
+    # How the three before reasons are known: None, "header" or "hidden".
+    origin_from = None
     # Addresses that a failure notice reports; None where the message is no failure notice.
     bounced = None
     recipients = ()
@@ -99,6 +101,7 @@ class Message:
             "client_name": _text(self.client_name),
             "sasl_username": _text(self.sasl_username),
             "origin_uid": self.origin_uid,
+            "origin_from": self.origin_from,
             "is_bounce": self.bounced is not None,
             "bounced_recipients": [_text(one) for one in (self.bounced or ())[:_SHOWN]],
         }

@@ -239,7 +239,9 @@ class _Run:
 
     def _find(self, batch):
         """Return a container of the ids that are selected in a batch, whose files are laid out as a queue."""
-        reader = type(self._target.reader)([os.path.join(batch.path, "files")])
+        reader = self._target.reader.anew(
+            [os.path.join(batch.path, "files")], [batch.manifest["queue_directory"]]
+        )
 
         def tally(number):
             return Tally(Summary(self._started, reader.queues, 1, False), _Ids())
@@ -250,7 +252,7 @@ class _Run:
         return whole.collector.ids
 
     def _count(self):
-        reader = type(self._target.reader)(self._target.reader.directories)
+        reader = self._target.reader.anew()
 
         def tally(number):
             return Tally(Summary(self._started, reader.queues, len(reader.directories), False), _Ids())

@@ -81,9 +81,9 @@ def noted(summary, directories):
 
 
 def top_lists(summary, length):
-    """Return a Summary's ``top`` and ``top_errors``, the lists of at most ``length`` entries."""
+    """Return a Summary's ``top`` and ``top_errors``, the lists of at most ``length`` entries, and ``origins``."""
     top, errors = summary.top(length)
     while size(top) > _TOP:
         length //= 2
         top = {name: entries[:length] for name, entries in top.items()}
-    return {"top": top, "top_errors": errors}
+    return {"top": top, "top_errors": errors, "origins": dict(summary.origins)}

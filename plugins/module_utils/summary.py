@@ -40,6 +40,7 @@ class Summary:
         self.ages = [0] * (len(_AGES) + 1)
         self.tops = {name: TopList() for name in TOP_LISTS} if with_top else {}
         self._noted = {name: [] for name in self.tops}
+        self.origins = {"header": 0, "hidden": 0}
         self.vanished = 0
         self.damaged, self.damaged_count = [], 0
         self.undecided, self.undecided_count = [], 0
@@ -102,6 +103,8 @@ class Summary:
             noted["sasl_username"].append(message.sasl_username)
         if message.origin_uid is not None:
             noted["origin_uid"].append(message.origin_uid)
+        if message.origin_from is not None:
+            self.origins[message.origin_from] += 1
         if message.reasons:
             noted["delay_reason"].extend(set(message.reasons.values()))
         if message.bounced is not None:
@@ -132,6 +135,7 @@ class Summary:
         for mine, theirs in (
             (self.by_queue, other.by_queue),
             (self.matched_by_queue, other.matched_by_queue),
+            (self.origins, other.origins),
         ):
             for queue, count in theirs.items():
                 mine[queue] += count

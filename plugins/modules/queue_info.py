@@ -229,6 +229,13 @@ top_errors:
   type: dict
   returned: success
   sample: {sender: 0, subject: 0}
+origins:
+  description:
+    - How many of the selected messages have what RV(messages[].origin_from) describes, by its values.
+    - Only counted unless O(top=0).
+  type: dict
+  returned: success
+  sample: {header: 0, hidden: 0}
 bounces:
   description:
     - How many of the selected messages are failure notices.
@@ -315,6 +322,15 @@ messages:
     origin_uid:
       description: User id of the local process that submitted it, where known.
       type: int
+    origin_from:
+      description:
+        - How what is said of the login, the client or the user id is known. Null where the MTA itself noted it, and
+          where nothing is known.
+        - V(header) where it was read in a Received field below those of a content filter, a scanner or a requeueing. A
+          program on the host itself could have forged that field.
+        - V(hidden) where a content filter gave the message back and its headers do not tell who sent it, or where it is
+          not known whether there is a filter, as in a copy of a queue.
+      type: str
     is_bounce:
       description: Whether it is a failure notice.
       type: bool
@@ -346,6 +362,7 @@ messages:
       client_name: null
       sasl_username: null
       origin_uid: null
+      origin_from: null
       is_bounce: true
       bounced_recipients: [imnuuoug@mail.example.com]
 truncated:

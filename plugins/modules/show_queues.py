@@ -132,7 +132,8 @@ findings:
     kind:
       description: "Which property stands out: V(sasl_username), V(origin_uid), V(client_address), V(bounce),
         V(sender), V(subject), V(sender_domain), V(recipient_domain), V(delay_reason), V(arrival), V(todo),
-        V(maildrop), V(incoming), V(active), V(corrupt), V(damaged), V(undecided) or V(vanished)."
+        V(maildrop), V(incoming), V(active), V(corrupt), V(damaged), V(undecided), V(vanished), V(origin_header)
+        or V(origin_hidden) (read from a header, or hidden by a content filter)."
       type: str
     severity:
       description: V(alarm), V(warning) or V(note).

@@ -102,7 +102,8 @@ def findings(result, known=()):
     `known` are the keys by which messages were selected: that all agree in one of them is no news.
     Shares are of the selected messages. Below MIN_MESSAGES there are only findings about the reading itself.
     """
-    found = _piled_up(result) + _causes(result, frozenset(known)) + _arrival(result) + _reading(result)
+    found = _piled_up(result) + _causes(result, frozenset(known)) + _filtered(result)
+    found += _arrival(result) + _reading(result)
     return sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.count))
 
 
@@ -163,6 +164,8 @@ def _cause(group, total, result):
     reason = against(lead.kind, lead.value, lead.count, result, total)
     if reason is not None:
         evidence.append(reason)
+    if lead.kind in _SOURCES and _origins(result, "header") + lead.count > total:
+        evidence.append("as headers tell, which a program on the host could forge")
     share = round(lead.share, 4)
     return Finding(lead.kind, severity, text, lead.told, lead.count, share, lead.select, evidence, reason)
 
@@ -308,6 +311,37 @@ _TELL = {
     "recipient_domain": _recipient_domain,
     "delay_reason": _delay_reason,
 }
+
+
+# --- what content filters hide
+
+_FILTERED = {
+    "header": (
+        "note",
+        "came back from a filter or were requeued: who sent them is read from a header, which a program on the host"
+        " could forge",
+    ),
+    "hidden": (
+        "warning",
+        "came back from a content filter, as it seems, which hides who sent them: the mail log tells (by message-id),"
+        " and smtpd_sasl_authenticated_header = yes for new mail",
+    ),
+}
+
+
+def _origins(result, source):
+    return (result.get("origins") or {}).get(source) or 0
+
+
+def _filtered(result):
+    total = result["counts"].get("matched") or 0
+    found = []
+    for source, (severity, told) in _FILTERED.items():
+        count = _origins(result, source)
+        if count >= MIN_MESSAGES and (count >= SOURCE_SHARE * total or count >= SOURCE_MESSAGES):
+            text = "%s of %s messages (%s) %s" % (number(count), number(total), percent(count, total), told)
+            found.append(Finding("origin_" + source, severity, text, told, count, _share(count, total)))
+    return found
 
 
 # --- daemons that do not take what is there

@@ -85,6 +85,7 @@ def _checks(result):
         yield all(isinstance(one["count"], int) and isinstance(one["value"], (int, *_TEXT)) for one in entries)
     for name in ("bounces", "vanished", "damaged_count", "undecided_count"):
         yield isinstance(result.get(name), _NUMBER)
+    yield all(isinstance(count, int) for count in (result.get("origins") or {}).values())
     for one in result.get("damaged") or []:
         yield isinstance(one, dict)
     for one in result.get("queues") or []:
@@ -101,4 +102,5 @@ def _is_message(message):
         and all({"address", "status", "delay_reason"} <= set(one) for one in message["recipients"])
         and isinstance(message["bounced_recipients"], list)
         and isinstance(message.get("content"), _TEXT)
+        and isinstance(message.get("origin_from"), _TEXT)
     )

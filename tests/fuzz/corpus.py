@@ -20,6 +20,15 @@ LONGEST = 8192
 END = record("X") + record("E")
 NOW = 1795292592.25
 RECEIVED = [
+    b"Received: from localhost (localhost [127.0.0.1])\n\tby mail.example.com (Postfix) with ESMTP id 4Ab; x\n"
+    b"Received: from mail.example.com ([127.0.0.1])\n\tby localhost (x [127.0.0.1]) (amavisd-new, port 10024)\n"
+    b"Received: from pc1 (unknown [IPv6:2001:db8::9])\n\t(using TLSv1.3 with cipher X (256/256 bits))\n"
+    b"\t(Authenticated sender: info@example.com)\n\tby mail.example.com (Postfix) with ESMTPSA id 4Ac; x\n\n",
+    b"Received: by mail.example.com (A (B), from userid 104)\n\tid 4Ab; x\n"
+    b"Received: by mail.example.com (A (B), from userid 33)\n\tid 4Ac; x\nSubject: x\n\n",
+    b"Received: (qmail 105 invoked by uid 89); 21 Nov 2026\nReceived: from 192.0.2.1 by 0"
+    b" (envelope-from <a@b>, uid 89) with qmail-scanner-2.11\n"
+    b"Received: from x (HELO y) (u@192.0.2.1) by 0 with ESMTPA; x\n\n",
     b"Received: (qmail 101 invoked from network); 21 Nov 2026 19:24:27 -0000\n"
     b"Received: from unknown (HELO x) (user@192.0.2.1)\n  by 0 with ESMTPA; 21 Nov 2026 19:24:27 -0000\n\n",
     b"Received: (qmail 102 invoked by uid 33); 21 Nov 2026 19:24:27 -0000\n\n",

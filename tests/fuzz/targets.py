@@ -11,6 +11,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.headers import Head
 from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log, reasons_for
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import Filters
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import first_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import origin as postfix_origin
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
     TooShort,
     parse_content,
@@ -18,6 +21,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records imp
 )
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import parse_channel, parse_info, parse_todo
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.scanners import LOCAL, PASSES_ON
 from ansible_collections.mailops.rescue.plugins.module_utils.records import Message, Recipient
 from ansible_collections.mailops.rescue.plugins.module_utils.scan import Context
 from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
@@ -100,10 +104,38 @@ def todo(data):
 
 
 def received(data):
-    found = origin(Headers(data))
-    assert found.kind in (None, "uid", "network", "bounce", "alias")
-    for value in (found.client_address, found.client_name, found.sasl_username):
-        assert value is None or (value in data and b"\n" not in value)
+    for judge in (None, lambda uid: LOCAL, lambda uid: PASSES_ON):
+        found = origin(Headers(data), judge)
+        assert found.kind in (None, "uid", "network", "bounce", "alias")
+        assert found.source in (None, "header")
+        for value in (found.client_address, found.client_name, found.sasl_username):
+            assert value is None or (value in data and b"\n" not in value)
+    assert origin(Headers(data), lambda uid: LOCAL).source != "header" or found.kind == "alias"
+
+
+FILTERS = Filters({"scan:", "filter:"}, {33}, {b"mail.example.com", b"0"}, {b"Postfix", b"A (B)"})
+
+
+def hops(data):
+    """What Postfix's fields tell, where the first one is the message's own."""
+    found = Headers(data)
+    first = found.first(b"received")
+    assert first == next(found.all(b"received"), None)
+    numbers = re.findall(rb"id ([A-Za-z0-9_]{1,30})", first or b"")[:3] + [b"4Ab"]
+    for number in numbers:
+        top = first_hop(first, number) if first is not None else None
+        assert top is None or b" id " + number in first
+        for filters in (None, FILTERS, FILTERS._replace(destinations=set(), uids=set())):
+            for is_through in (False, True):
+                told = postfix_origin(found, number, 104, is_through, filters)
+                assert told.source in (None, "header", "hidden")
+                assert told.uid is None or 0 <= told.uid < 10**10
+                assert all(one is None or b"\n" not in one for one in told[1:4])
+                if filters is None and is_through:
+                    # Nobody is named where there is no telling.
+                    assert told[1:4] == (None, None, None)
+                if top is None:
+                    assert told[:4] == (None, None, None, None)
 
 
 @lru_cache(maxsize=1)
@@ -207,6 +239,7 @@ TARGETS = {
     "channel": (channel, ("channel",)),
     "todo": (todo, ("todo",)),
     "received": (received, ("text",)),
+    "hops": (hops, ("text",)),
     "envelope": (envelope, ("postfix",)),
     "content": (content, ("content", "postfix")),
     "deferlog": (deferlog, ("deferlog",)),

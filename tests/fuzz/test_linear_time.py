@@ -10,6 +10,10 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damag
 from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers, decode_header
 from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import Filters
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import first_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import hop as next_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import origin as postfix_origin
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
     TooShort,
     parse_content,
@@ -66,6 +70,20 @@ BODIES = {
     "blanks": (b"Final-Recipient: rfc822;", b" "),
     "lines of blanks": (b"", b"Action: \t"),
 }
+FILTERS = Filters({"scan:"}, {33}, {b"h"}, {b"Postfix"})
+OWN = b"Received: from x (y [127.0.0.1]) by h (Postfix) with SMTP id 4Ab; x\n"
+AGAIN = b"Received: by h (Postfix, from userid 104) id 4Ab; x\n"
+HEADERS.update({
+    "parentheses after a client": (OWN + b"Received: from x (y [192.0.2.1]) ", b"("),
+    "comments after a client": (OWN + b"Received: from x (y [192.0.2.1])", b" (a)"),
+    "filters": (OWN, b"Received: from localhost (x [127.0.0.1]) by localhost (a) with SMTP id 1; x\n"),
+    "long fields of filters": (OWN + b"Received: from ", b"localhost by localhost "),
+    "requeued": (AGAIN, AGAIN),
+    "mail_name": (b"Received: by h (", b"P, from userid 1) with ", b" id 4Ab; x\n"),
+    "uids": (b"Received: by h (P", b", from userid 1", b") id 4Ab; x\n"),
+    "ids": (b"Received: by h (P) with SMTP", b" id 4Ab"),
+    "qmail-scanner": (b"Received: (qmail 1 invoked by uid 89); x\n", b"Received: by h (envelope-from <a>, uid 8\n"),
+})  # fmt: skip
 REPORT = Headers(b"Content-Type: multipart/report; report-type=delivery-status\n\n")
 ENVELOPES = {
     "attributes": (b"", record("A", b"client_name=x")),
@@ -98,7 +116,10 @@ def _all_headers(data):
     for name in (b"received", b"subject", b"x"):
         headers.get(name)
         list(headers.all(name))
+    headers.first(b"received")
     origin(headers)
+    for owner in (None, 104):
+        postfix_origin(headers, b"4Ab", owner, owner is None, FILTERS)
     reported_addresses(headers, b"", False)
     return [decode_header(line) for line in headers.lines()]
 
@@ -114,7 +135,19 @@ def _one_of(*parsers):
     return parse
 
 
+def _values(data):
+    """Received values longer than a Headers gives them."""
+    first_hop(data, b"4Ab")
+    next_hop(data, {b"h"}, [b"Postfix", b"P"])
+
+
+VALUES = {
+    name: (start.rpartition(b"Received: ")[2], unit.replace(b"Received: ", b""), *end)
+    for name, (start, unit, *end) in HEADERS.items()
+    if start.rpartition(b"Received: ")[2] or b"Received" in unit
+}
 TRIED = {
+    "hops": (_values, VALUES),
     "decode": (lambda data: visible(decode(data)), TEXTS),
     "decode_header": (decode_header, TEXTS),
     "headers": (_all_headers, {**HEADERS, **{name: (b"Subject: " + one[0], one[1]) for name, one in TEXTS.items()}}),

@@ -1,6 +1,7 @@
 """Reading the queue of a real qmail that runs."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -15,6 +16,10 @@ from tests.support.running_qmail import RunningQmail
 
 ME = "mail.example.com"
 SMTP = b"HELO pc1\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: %s\r\n\r\nbody\r\n.\r\nQUIT\r\n"
+# What a sender puts there himself.
+FORGED = (b"Received: from unknown (HELO x) (victim@example.com@198.51.100.1)\n"
+          b"  by mail.example.com with ESMTPA; 21 Nov 2026 19:24:27 -0000\n")  # fmt: skip
+NOBODYS = 61234
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,24 @@ def over_smtp(qmail, address, subject, name=None, sender=b"who@example.net", rec
     out = qmail.program("qmail-smtpd", input=SMTP % (sender, recipient, subject), env=environment,
                         user="qmaild", group="nofiles")  # fmt: skip
     assert b"250 ok " in out
+
+
+SCANNER = """#!/bin/sh
+{ printf 'Received: by simscan 1.4.0 ppid: 9, pid: 10, t: 0.1s\\n  scanners: clamav: 0.103.3\\n'; cat; } |
+    exec %s --reuid=%d --regid=65534 --clear-groups %s/bin/qmail-queue
+"""
+
+
+def through_a_scanner(qmail, directory, uid, address, subject):
+    """As qmail-smtpd, with a QMAILQUEUE that runs as `uid`, hands over what a client sent."""
+    path = directory / ("scanner%d" % uid)
+    path.write_text(SCANNER % (shutil.which("setpriv"), uid, qmail.home))
+    path.chmod(0o755)
+    environment = {"PATH": os.defpath, "PROTO": "TCP", "TCPLOCALIP": "192.0.2.25", "TCPREMOTEIP": address,
+                   "RELAYCLIENT": "", "QMAILQUEUE": str(path)}  # fmt: skip
+    sent = SMTP % (b"who@example.net", b"r@example.org", subject)
+    sent = sent.replace(b"Subject:", FORGED.replace(b"\n", b"\r\n") + b"Subject:")
+    assert b"250 ok " in qmail.program("qmail-smtpd", input=sent, env=environment)
 
 
 def by_subject(result):
@@ -211,3 +234,23 @@ def test_reading_while_mail_comes_and_goes(qmail, filled):
             break
         time.sleep(0.1)
     assert counts["total"] == settled + injected[1]
+
+
+def test_mail_through_a_scanner(qmail, tmp_path):
+    if shutil.which("setpriv") is None:
+        pytest.skip("NOT TESTED: setpriv is not installed here")
+    tmp_path.chmod(0o755)
+    for uid in (NOBODYS, pwd.getpwnam("qmaild").pw_uid):
+        through_a_scanner(qmail, tmp_path, uid, "203.0.113.9", b"scanned by %d" % uid)
+    command = [shutil.which("setpriv"), "--reuid=33", "--regid=33", "--clear-groups"]
+    command += [str(qmail.home / "bin" / "qmail-inject"), "-a", "-fweb@example.com", "r@example.org"]
+    subprocess.run(command, check=True, timeout=60, input=FORGED + b"Subject: not scanned\n\nbody\n")
+    qmail.idle()
+    found = by_subject(queue_info(qmail.path, limit=1000, select={"subject": "scanned"}))
+    told = {subject: (one["origin_uid"], one["client_address"], one["sasl_username"], one.get("origin_from"))
+            for subject, one in found.items()}  # fmt: skip
+    assert told == {
+        "scanned by %d" % NOBODYS: (None, "203.0.113.9", None, "header"),
+        "scanned by %d" % pwd.getpwnam("qmaild").pw_uid: (None, "203.0.113.9", None, None),
+        "not scanned": (33, None, None, None),
+    }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a Postfix queue is hashed: into which subdirectories its files go."""
 
-__all__ = ["Hashing", "find_configuration", "find_hashing"]
+__all__ = ["Hashing", "configurations", "find_configuration", "find_hashing"]
 
 import os
 import re
@@ -48,7 +48,7 @@ def find_configuration(queue_directory):
 
 
 def _configuration(queue_directory):
-    for values in _configurations():
+    for values in configurations():
         if os.path.realpath(values["queue_directory"]) == os.path.realpath(queue_directory):
             return values
     return None
@@ -64,8 +64,8 @@ def _configured(values):
     return {name: depth for name in names if name}
 
 
-def _configurations():
-    """Yield the values of each Postfix instance here, as a dict."""
+def configurations():
+    """Yield some values of each Postfix instance here, as a dict."""
     directories = [None]
     if commands.which("postmulti"):
         listed = [line.split(None, 3) for line in commands.output("postmulti", "-l").splitlines()]

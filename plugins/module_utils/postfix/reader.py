@@ -6,7 +6,6 @@
 __all__ = ["PostfixReader"]
 
 import os
-import re
 import stat
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
@@ -16,6 +15,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.notices import repo
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log, reasons_for
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import find_filters
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import is_loopback, origin
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
     TooShort,
     find_subject,
@@ -41,18 +42,24 @@ _FIRST = 16384
 _PIECE = 1 << 18
 _LOG_LIMIT = 1 << 26
 _READY, _EXPIRED = stat.S_IXUSR, stat.S_IXGRP
-# mail_name may hold anything.
-_LOCAL = re.compile(rb"by \S{1,255} \(.{0,200}, from userid (\d{1,10})\)\s+id ([A-Za-z0-9_]{1,40});", re.DOTALL)
 
 
 class PostfixReader:
-    """``directories``: the queue directories, one for each instance; see QmailReader for the other names."""
+    """``directories``: the queue directories, one for each instance; ``queues_of``: those that Postfix has them as, the
+    same but for batches of a quarantine; ``configurations``: directories of configurations that postmulti may not list.
+    See QmailReader for the other names.
+    """
 
     mta = "postfix"
     queues = layout.QUEUES
 
-    def __init__(self, directories):
+    def __init__(self, directories, queues_of=None, configurations=()):
         self.directories = directories
+        self._queues_of = queues_of or directories
+        self._configurations = configurations
+        self._filters = {}
+        self._owner = None
+        self._is_trusted = True
         self.returned = 0
         self._seen = [IdSet() for unused in directories]
         self._also_seen = []
@@ -65,6 +72,13 @@ class PostfixReader:
         self._data_of = None
         self._envelope = None
         self._defer = {}
+
+    def anew(self, directories=None, queues_of=None):
+        """Return a reader that has read nothing yet; of ``directories``, as the first argument of the class, or of the
+        same.
+        """
+        queues_of = queues_of or (None if directories else self._queues_of)
+        return PostfixReader(directories or self.directories, queues_of, self._configurations)
 
     def early_parts(self):
         return self._parts(layout.FLOW)
@@ -175,7 +189,8 @@ class PostfixReader:
             message.state = "corrupt" if message.queue == "corrupt" else _state(found.st_mode)
             if found.st_nlink > 1:
                 raise Damaged("it has %d links, and Postfix refuses such a file" % found.st_nlink)
-            trusted = message.queue != "maildrop"
+            trusted = message.queue != "maildrop" or self._is_requeued(found)
+            self._owner = found.st_uid or None
             try:
                 envelope = parse_envelope(self._data, trusted)
             except TooShort:
@@ -183,6 +198,7 @@ class PostfixReader:
         finally:
             os.close(fd)
         self._envelope = envelope
+        self._is_trusted = trusted
         message.size = found.st_size
         message.arrival = found.st_mtime
         if envelope is not None:
@@ -191,6 +207,10 @@ class PostfixReader:
             # postdrop(1) is set-gid: the file still belongs to whoever submitted it.
             message.origin_uid = found.st_uid
         message.loaded |= STAT | ENVELOPE
+
+    def _is_requeued(self, found):
+        """Tell whether a file in maildrop is Postfix's own: postsuper -r put it there, with all that was known."""
+        return found.st_uid != 0 and found.st_uid == os.fstat(self._fd).st_uid
 
     @staticmethod
     def _long_envelope(fd, message, trusted):
@@ -221,11 +241,50 @@ class PostfixReader:
 
     def _find_subject(self, message):
         """Find the Subject without reading all headers; tell whether they are not needed for what goes with it."""
-        # Of local mail they tell the user, and of mail from the null sender whether it is a failure notice.
+        # Of local mail and of what a filter gave back they tell the source, and of mail from the null sender whether it
+        # is a failure notice.
         if self._envelope is None or message.client_address is None or not message.sender:
+            return False
+        if self._is_through(message) and self._may_be_filtered(message):
             return False
         message.found_subject = find_subject(self._data, self._envelope.content)
         return message.found_subject is not None
+
+    def _is_through(self, message):
+        """Tell whether a message came in by SMTP from this host itself, without a login."""
+        address = self._envelope.attributes.get(b"client_address")
+        return address is not None and address[:1] in b"1:" and message.sasl_username is None and is_loopback(address)
+
+    def _may_be_filtered(self, message):
+        filters = self._filters_of(message)
+        return filters is None or bool(filters.destinations)
+
+    def _filters_of(self, message):
+        index = message.place
+        if index not in self._filters:
+            self._filters[index] = find_filters(self._queues_of[index], self._configurations)
+        return self._filters[index]
+
+    def _note_origin(self, message):
+        """Take who sent the message from its headers, where the envelope does not tell."""
+        is_through = self._is_through(message)
+        # Without a client it came through sendmail(1), or did so at last.
+        if message.client_address is not None and not (is_through and self._may_be_filtered(message)):
+            return
+        found = origin(message.headers, message.id.encode(), self._owner, is_through, self._filters_of(message))
+        if message.origin_uid is None:
+            message.origin_uid = found.uid
+        if found.source is None:
+            return
+        if message.sasl_username is None:
+            message.sasl_username = found.login
+        took = found.uid is not None or found.login is not None
+        known = message.client_address
+        if found.address is not None and (known is None or is_loopback(known)):
+            message.client_address, message.client_name = found.address, found.name
+            took = True
+        if took or found.source == "hidden":
+            message.origin_from = found.source
 
     def _load_headers(self, message):
         if self._envelope is None:
@@ -241,13 +300,8 @@ class PostfixReader:
                     break
             text = b"".join(pieces)
         headers = message.headers = Headers(text)
-        # Only a message without a client came through sendmail(1), and says so in its first Received field. Milters and
-        # header_checks may have put others above it, or taken it out: then the first is the sender's, who cannot know
-        # the queue id.
-        if message.client_address is None and message.origin_uid is None:
-            local = _LOCAL.match(headers.get(b"received") or b"")
-            if local and local.group(2).decode() == message.id:
-                message.origin_uid = int(local.group(1))
+        if self._is_trusted:
+            self._note_origin(message)
         if message.sender == b"":
             body = text
             if complete:

@@ -15,6 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.notices import repo
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.directories import Queue, Split
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.scanners import Scanners
 from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import FileKind, open_file, read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.records import (
     ENVELOPE,
@@ -41,14 +42,20 @@ class QmailReader:
     mta = "qmail"
     queues = layout.QUEUES
 
-    def __init__(self, directories):
+    def __init__(self, directories, queues_of=None):
+        """``queues_of``: the queues that these are batches of, where they are batches of a quarantine."""
         self.directories = directories
+        self._scanners = [Scanners(one) for one in queues_of or directories]
         self._queues = {}
         self._split = None
         self._data = b""
         self._data_of = None
 
     returned = 0
+
+    def anew(self, directories=None, queues_of=None):
+        """Return a reader that has read nothing yet; of ``directories``, or of the same."""
+        return QmailReader(directories or self.directories, queues_of)
 
     def early_parts(self):
         """Return the parts to be read before all others: none, as a message stays in its numbered directory."""
@@ -200,9 +207,10 @@ class QmailReader:
 
     def _load_headers(self, message):
         headers = message.headers = self._read_headers(message)
-        where = origin(headers)
-        if message.origin_uid is None:
+        where = origin(headers, self._scanners[message.place].judge)
+        if where.kind is not None or message.origin_uid is None:
             message.origin_uid = where.uid
+        message.origin_from = where.source
         message.client_address = where.client_address
         message.client_name = where.client_name
         message.sasl_username = where.sasl_username

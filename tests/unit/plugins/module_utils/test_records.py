@@ -22,7 +22,7 @@ def test_message_of_which_nothing_is_known():
     known = {"id": "1", "queue": "incomplete", "queue_directory": "/q", "recipients": [], "recipient_count": 0,
              "is_bounce": False, "bounced_recipients": []}  # fmt: skip
     assert {name: value for name, value in shown.items() if value is not None} == known
-    assert len(shown) == 21
+    assert len(shown) == 22
 
 
 def test_hostile_message():
