@@ -269,7 +269,8 @@ class _Run:
                 self._postfix.build_aliases(old.table)
             raise RescueError(
                 "aliases.%s: expected alias_maps (%s) to lead to %s, but it leads to %s. The aliases are as they were, "
-                "and main.cf was not changed." % (name, " ".join(maps), wanted, "nothing" if now is None else _shown(now))
+                "and main.cf was not changed."
+                % (name, " ".join(maps), wanted, "nothing" if now is None else _shown(now))
             )
 
     def _order(self):

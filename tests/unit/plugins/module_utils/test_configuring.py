@@ -304,3 +304,42 @@ def test_the_note_is_readable(make):
         assert json.load(file)["entries"]["aliases"] == {
             "discard": {"before": [["Discard: somebody,\n  else\n", "postmaster: root\n"]], "ours": ["/dev/null"]}
         }
+
+
+@pytest.mark.parametrize(
+    "maps",
+    ["{ hash:/etc/aliases }", "hash:$alias_directory/aliases", "hash:/a, {hash:/b}", "unionmap:{hash:/a"],
+)
+def test_alias_maps_that_are_not_understood_are_refused(make, maps):
+    configuration = make()
+    configuration.write("main.cf", MAIN + "alias_maps = %s\n" % maps)
+    before = configuration.texts()
+    with pytest.raises(RescueError, match=r"\Aaliases: expected alias_maps to list tables"):
+        configuration.configure(**WANTED)
+    assert configuration.texts() == before
+
+
+def test_alias_maps_with_braces_that_hold_a_table_are_one(make, monkeypatch, postfix):
+    configuration = make()
+    maps = "hash:%s/aliases, inline:{ {a=b c}, d=e }" % configuration.path
+    configuration.write("main.cf", MAIN + "alias_maps = %s\n" % maps)
+    asked = []
+    original = postfix.alias
+    monkeypatch.setattr(postfix, "alias", lambda self, name, given: asked.append(given) or original(self, name, given))
+    assert configuration.configure(**WANTED)["changed"]
+    assert ["hash:%s/aliases" % configuration.path, "inline:{ {a=b c}, d=e }"] in asked
+
+
+def test_an_alias_that_leads_elsewhere_changes_nothing(make, monkeypatch, postfix):
+    """Postfix, asked through all of alias_maps, says another thing than the file that was changed."""
+    configuration = make()
+    configuration.write("main.cf", MAIN + "alias_maps = hash:%s/aliases, ldap:x\n" % configuration.path)
+    before = configuration.texts()
+    original = postfix.alias
+    monkeypatch.setattr(
+        postfix, "alias", lambda self, name, maps: "somebody" if len(maps) > 1 else original(self, name, maps)
+    )
+    with pytest.raises(RescueError, match=r"\Aaliases.discard: expected .* leads to somebody"):
+        configuration.configure(**WANTED)
+    assert configuration.texts() == before
+    assert configuration.read("index") == ALIASES
