@@ -354,7 +354,7 @@ class _Run:
             "recovered": recovered,
             "service": service_results(self._held),
             "at_work": [],
-            "finished": [],
+            "finished_runs": [],
             "warnings": warnings(self._works, self._held),
             "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
             "damaged_count": summary.damaged_count,

@@ -292,7 +292,7 @@ class _Run:
             "counts_after": self._after,
             "service": service_results(self._held),
             "at_work": [],
-            "finished": [],
+            "finished_runs": [],
             "warnings": warnings(self._works, self._held),
             "seconds": round(time.time() - self._started, 3),
         }

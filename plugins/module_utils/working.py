@@ -235,7 +235,7 @@ def interrupted_services(works, params):
 
 
 def earlier_runs(works, now):
-    """Return what a forecast says of other runs: of one that is ``at_work``, and of purges ``finished`` of late."""
+    """Return what a forecast says of other runs: one ``at_work``, and the ``finished_runs`` of the last hour."""
     busy, finished = [], []
     for work in works:
         if work.quarantine is None or not work.quarantine.exists():
@@ -255,7 +255,7 @@ def earlier_runs(works, now):
                     "messages": totals.get("messages"),
                     "age": int(now - when),
                 })  # fmt: skip
-    return {"at_work": busy, "finished": finished[-20:]}
+    return {"at_work": busy, "finished_runs": finished[-20:]}
 
 
 def lock_all(works):

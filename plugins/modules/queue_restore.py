@@ -191,7 +191,7 @@ at_work:
       description: When that began.
       type: str
   sample: []
-finished:
+finished_runs:
   description: In check mode, batches that purges have finished within an hour; empty otherwise.
   type: list
   elements: dict

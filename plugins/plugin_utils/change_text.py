@@ -107,7 +107,7 @@ def _earlier(page, plan):
         for one in result.get("recovered") or []:
             what = "is in progress" if busy else "was cut off; it would be put in order first"
             lines.append("  %s: batch %s %s." % (host, one["batch"], what))
-        for one in result.get("finished") or []:
+        for one in result.get("finished_runs") or []:
             lines.append("  %s: batch %s was finished %s ago: %s." % (
                 host, one["batch"], age(one["age"]), plural(one["messages"] or 0, "message")))  # fmt: skip
     if lines:

@@ -38,7 +38,7 @@ def _change_checks(result, amount):
     yield all(isinstance(one["reason"], str) for one in result["left"])
     yield all(isinstance(one["batch"], str) for one in result.get("recovered") or [])
     yield all(isinstance(one["batch"], str) and isinstance(one["messages"], _NUMBER) and isinstance(one["age"], int)
-              for one in result.get("finished") or [])  # fmt: skip
+              for one in result.get("finished_runs") or [])  # fmt: skip
     yield _are_runs(result.get("at_work") or [])
     yield all(isinstance(one.get(name), _TEXT) for one in result.get("service") or []
               for name in ("state_before", "state_after", "queue_directory"))  # fmt: skip

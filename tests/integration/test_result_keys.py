@@ -1,10 +1,14 @@
 """No key of a result is one that Ansible takes for its own: a list under "skipped" makes a skipped task of it."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+import yaml
 
 from tests.support.qmail_queue import QmailQueue
 
@@ -28,3 +32,17 @@ def test_undecided_messages_skip_no_task(tmp_path):
     result = json.loads(body)
     assert result["undecided_count"] == 1
     assert result["undecided"][0]["reason"] == "select.body: '(x+x+)+y' took too long"
+
+
+# What Ansible reads in each result by itself; the newer it is, the more strictly.
+TAKEN = {
+    "attempts", "changed", "deprecations", "exception", "failed", "finished", "invocation", "item", "results",
+    "retries", "skip_reason", "skipped", "skipped_reason", "started", "unreachable", "warnings",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=lambda path: path.stem)
+def test_no_result_has_a_key_of_ansibles_own(path):
+    module = importlib.import_module("ansible_collections.mailops.rescue.plugins.modules." + path.stem)
+    keys = set(yaml.safe_load(module.RETURN))
+    assert keys and not keys & TAKEN and not [key for key in keys if key.startswith(("ansible_", "_"))]

@@ -112,8 +112,8 @@ def test_check_mode_foresees_and_changes_nothing(queue):
     result = run(queue_directory=queue.path, batch="latest", select=select)[1]
     differs = {name for name in result if result[name] != foreseen[name]}
     # What other runs did of late is said ahead of a change, and is no part of what it will do.
-    assert differs <= {"counts_after", "seconds", "finished"}
-    assert [one["batch"] for one in foreseen["finished"]] == [result["batch"]] and result["finished"] == []
+    assert differs <= {"counts_after", "seconds", "finished_runs"}
+    assert [one["batch"] for one in foreseen["finished_runs"]] == [result["batch"]] and result["finished_runs"] == []
     assert set(foreseen) == set(result)
     assert run(queue_directory=queue.path, batch="latest", _ansible_check_mode=True)[1]["restored"] == 1
     assert run(queue_directory=queue.path, batch="latest")[1]["restored"] == 1
