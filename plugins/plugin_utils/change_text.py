@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import is_batch
+from ansible_collections.mailops.rescue.plugins.plugin_utils.company import others_selected
 from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import failure
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import top_lists
@@ -126,6 +127,9 @@ def _plan_host(page, host, plan, read, top):
         page.say("  !! For good: nothing can bring them back (quarantine=discard).", "     ")
     if failure(read) is None:
         page.tops(top_lists([read], top) if top else [])
+        others = others_selected(read)
+        if others:
+            page.say("  Also in this selection: %s." % ", ".join(others), "    ")
         messages = read.get("messages") or []
         if messages:
             page.row("  The first of them")
