@@ -36,6 +36,7 @@ SERVICES = [
     ("-o smtpd_tls_security_level=may " + CERTIFICATE % ("two.pem", "two.key"), True),
     ("-o smtpd_tls_security_level=may -o smtpd_tls_chain_files=/etc/postfix/chain", True),
     ("-o smtpd_tls_security_level=may -o smtpd_tls_chain_files=/etc/postfix/two.pem", False),
+    ("-o smtpd_tls_security_level=may " + CERTIFICATE % ("chain", "chain"), True),
     ("-o smtpd_tls_security_level= -o smtpd_tls_wrappermode=yes", True),
     ("-o smtpd_tls_security_level=encrypt -o smtpd_tls_wrappermode=yes", True),
 ]
@@ -57,11 +58,13 @@ def certify(name):
 
 def set_up():
     server = socketserver.ThreadingTCPServer(("127.0.0.1", SASL_PORT), Sasl)
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     certify("one")
     certify("two")
     subprocess.run("cat two.key two.pem > chain; echo nothing > garbage", shell=True, check=True, cwd=DIRECTORY)
-    subprocess.run(["postconf", "-e", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot", "maillog_file=/var/log/maillog",
+    subprocess.run(["postconf", "-e", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot",
+                    "maillog_file=/var/log/maillog",
                     "smtpd_sasl_path=inet:127.0.0.1:%d" % SASL_PORT, "inet_protocols=ipv4", "smtpd_peername_lookup=no",
                     "smtpd_tls_cert_file=/etc/postfix/one.pem", "smtpd_tls_key_file=/etc/postfix/one.key",
                     "smtpd_tls_auth_only=no"], check=True)  # fmt: skip
