@@ -18,7 +18,7 @@ def runs():
             release: pool.submit(in_container, "tests.support.postfix_auth_scenes", seconds=300,
                                  image="mailops-base:" + release)
             for release in RELEASES
-        }  # fmt: skip
+        }
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -53,7 +53,7 @@ class Sasl(socketserver.StreamRequestHandler):
 
 def certify(name):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=" + name,
-                    "-keyout", name + ".key", "-out", name + ".pem"], check=True, capture_output=True, cwd=DIRECTORY)  # fmt: skip
+                    "-keyout", name + ".key", "-out", name + ".pem"], check=True, capture_output=True, cwd=DIRECTORY)
 
 
 def set_up():
@@ -67,7 +67,7 @@ def set_up():
                     "maillog_file=/var/log/maillog",
                     "smtpd_sasl_path=inet:127.0.0.1:%d" % SASL_PORT, "inet_protocols=ipv4", "smtpd_peername_lookup=no",
                     "smtpd_tls_cert_file=/etc/postfix/one.pem", "smtpd_tls_key_file=/etc/postfix/one.key",
-                    "smtpd_tls_auth_only=no"], check=True)  # fmt: skip
+                    "smtpd_tls_auth_only=no"], check=True)
     with open(DIRECTORY + "/master.cf", "a") as file:
         for number, (options, _works) in enumerate(SERVICES):
             file.write("%d inet n - n - - smtpd %s\n" % (FIRST + number, options))
@@ -106,10 +106,10 @@ def try_level(level):
     before = reached()
     params = {"config_directory": None, "remember": "postfix_hardening", "unknown_recipients": "unchanged",
               "discard_alias": "mailops-discard", "domain": "", "rate_limits": None, "tls_auth_only": True,
-              "auth_on_port_25": True, "relay_restrictions": False}  # fmt: skip
+              "auth_on_port_25": True, "relay_restrictions": False}
     plan = postfix_plan.plan(params)
     wanted = dict(OPTIONS, remember="postfix_hardening", parameters=plan["parameters"],
-                  service_parameters=plan["service_parameters"])  # fmt: skip
+                  service_parameters=plan["service_parameters"])
     configure(wanted, False)
     after = reached()
     again = configure(wanted, False)
