@@ -172,6 +172,9 @@ class Hardening:
             full = "%s/%s" % (service, name)
             if service is not None and full in self._overrides:
                 return self._expanded.get(full, self._overrides[full])
+            certificate = tls.KEYS.get(name)
+            if certificate and self._now.get(name) in ("$" + certificate, self._now.get(certificate)):
+                return value(certificate)
             return self._now.get(name, "")
 
         return tls.obstacle(value, self._exists)

@@ -252,3 +252,11 @@ def test_leftovers_are_named_and_stay():
     done = harden({"soft_bounce": "yes", "defer_transports": "smtp", "default_transport": "discard:"})
     assert [one.split(" ")[0] for one in done.leftovers] == ["soft_bounce", "defer_transports", "default_transport"]
     assert not {"soft_bounce", "defer_transports", "default_transport"} & set(done.parameters)
+
+
+def test_a_key_that_cannot_be_used_leaves_auth(tmp_path):
+    path = tmp_path / "garbage"
+    path.write_text("nothing\n")
+    now = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_cert_file": str(path), "smtpd_tls_key_file": str(path)}
+    done = hide(now)
+    assert done.parameters == {} and "the key in %s does not go with" % path in done.notes[0]
