@@ -102,3 +102,22 @@ def test_a_restore_too(play, fake, tmp_path):
     second = play("mailops.rescue.restore", hosts, *again)
     assert second.status == 0, second.text
     assert wait_for(fake.pid) and left(Path(fake.queue) / "mess") == 30
+
+
+def test_a_repair_too(play, fake, tmp_path):
+    queue = Path(fake.queue)
+    for path in sorted(queue.glob("mess/*/*")):
+        path.rename(queue / "mess" / str((int(path.name) + 1) % 3) / path.name)
+    flag, program = python(tmp_path / "host", 12)
+    hosts = {"qmail": {"mx1": at(fake.queue, ansible_python_interpreter=program)}}
+    given = ["-e", json.dumps({"confirm": False, "split": 3})]
+    first = play("mailops.rescue.repair", hosts, *given)
+    assert not flag.exists() and first.status == 2, first.text
+    text = " ".join(first.text.split())
+    assert "mx1: ended without an answer: qmail-send may be stopped, and files may be set aside; run again" in text
+    assert fake.pid() is None
+    second = play("mailops.rescue.repair", hosts, *given)
+    assert second.status == 0, second.text
+    assert wait_for(fake.pid) and left(queue / "mess") == 30
+    third = play("mailops.rescue.repair", hosts, *given)
+    assert third.status == 0 and "0 to be repaired" in third.text, third.text
