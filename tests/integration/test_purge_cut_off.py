@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
 from tests.support.fake_service import FakeService
 from tests.support.playing import at
+from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue
 from tests.support.waiting import wait_for
 
@@ -121,3 +122,33 @@ def test_a_repair_too(play, fake, tmp_path):
     assert wait_for(fake.pid) and left(queue / "mess") == 30
     third = play("mailops.rescue.repair", hosts, *given)
     assert third.status == 0 and "0 to be repaired" in third.text, third.text
+
+
+def test_of_postfix_too(play, tmp_path):
+    queue = PostfixQueue(tmp_path / "spool")
+    for number in range(30):
+        queue.add("Subject: spam\n\n", "x@example.com", ["u%d@example.net" % number])
+    waiting = Path(queue.path) / "deferred"
+    flag, program = python(tmp_path, 12)
+    hosts = {"postfix": {"out1": at(queue.path, ansible_python_interpreter=program)}}
+    given = ["-e", json.dumps({"confirm": False, "select": {"subject": "spam"}})]
+    first = play("mailops.rescue.purge", hosts, *given)
+    assert not flag.exists() and first.status == 2 and 0 < left(waiting) < 30, first.text
+    text = " ".join(first.text.split())
+    assert "out1: ended without an answer: messages may be in quarantine; run again, which puts that in order" in text
+    second = play("mailops.rescue.purge", hosts, *given)
+    assert second.status == 0 and left(waiting) == 0, second.text
+    assert "was cut off; it would be put in order first." in " ".join(second.text.split())
+    undo = second.commands()
+    batches = [one.name for one in Path(queue.path + ".quarantine").iterdir()]
+    assert len(undo) == len(batches) == 2
+    assert all(any(batch in command for command in undo) for batch in batches)
+    flag.touch()
+    for batch in batches:
+        back = ["-e", json.dumps({"confirm": False, "batch": batch, "release": True})]
+        first = play("mailops.rescue.restore", hosts, *back)
+        if first.status:
+            text = " ".join(first.text.split())
+            assert "out1: ended without an answer: messages may be back in the queue; run again" in text
+            assert play("mailops.rescue.restore", hosts, *back).status == 0
+    assert not flag.exists() and left(waiting) == 30
