@@ -152,3 +152,20 @@ def test_of_postfix_too(play, tmp_path):
             assert "out1: ended without an answer: messages may be back in the queue; run again" in text
             assert play("mailops.rescue.restore", hosts, *back).status == 0
     assert not flag.exists() and left(waiting) == 30
+
+
+def test_the_waves_after_it_go_on(play, tmp_path):
+    queues = [PostfixQueue(tmp_path / name / "spool") for name in ("out1", "out2")]
+    for queue in queues:
+        for number in range(30):
+            queue.add("Subject: spam\n\n", "x@example.com", ["u%d@example.net" % number])
+    flag, program = python(tmp_path, 12)
+    killed = at(queues[0].path, ansible_python_interpreter=program)
+    given = ["-e", json.dumps({"confirm": False, "select": {"subject": "spam"}, "waves": 1})]
+    done = play("mailops.rescue.purge", {"postfix": {"out1": killed, "out2": at(queues[1].path)}}, *given)
+    assert not flag.exists() and done.status == 2, done.text
+    text = " ".join(done.text.split())
+    assert "PURGED unknown how many messages, on 0 of 1 host, 1 FAILED" in text
+    assert "PURGED 30 messages" in text and "1 of 2 hosts failed" in text
+    assert left(Path(queues[1].path) / "deferred") == 0
+    assert [" -l out2 " in command for command in done.commands()] == [True]
