@@ -11,7 +11,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import fail
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_change
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
 
-__all__ = ["AMOUNTS", "Changes", "ended", "is_batch", "told"]
+__all__ = ["AMOUNTS", "Changes", "ended", "is_batch", "looked", "told"]
 
 AMOUNTS = {"purge": "purged", "restore": "restored"}
 
@@ -46,6 +46,13 @@ def ended(kind, result, foreseen, reason):
     return text % (how, what, reason.rstrip("."))
 
 
+def looked(result, reason):
+    """`reason`, and that nothing was changed where a look at a queue, of which `result` is, ended without an answer."""
+    if not is_unanswered(result) or result.get("unreachable"):
+        return reason
+    return "ended without an answer; nothing was changed (%s)" % reason.rstrip(".")
+
+
 def _changes(result, amount):
     """Whether anything changes; to bring back a service that a killed run has stopped is something."""
     return bool(
@@ -77,6 +84,8 @@ class Changes:
             if foreseen is not None and is_unanswered(result) and not told(result, kind):
                 self.unanswered.append(host)
                 reason = ended(kind, result, foreseen.get(host) or {}, reason)
+            elif foreseen is None:
+                reason = looked(result if is_unanswered(result) else (before or {}).get(host), reason)
             self.failed[host] = reason
             if told(result, kind):
                 self.partly[host] = result

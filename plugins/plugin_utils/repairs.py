@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import ended
+from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import ended, looked
 from ansible_collections.mailops.rescue.plugins.plugin_utils.results import is_unanswered, reason, trouble
 
 __all__ = ["unrepaired"]
@@ -17,8 +17,10 @@ def unrepaired(plan, done, checking=False):
     `plan`, `done`: what it registered of queue_repair in check mode, and of the repair; None without the task.
     """
     found = trouble(plan, "fault_counts")
-    if found is not None or checking:
-        return found
+    if found is not None:
+        return looked(plan, found)
+    if checking:
+        return None
     agreed = [plan.get(name) for name in ("repaired", "quarantined", "left_count")]
     if not all(isinstance(number, int) for number in agreed):
         return "its answer is not what queue_repair returns"
