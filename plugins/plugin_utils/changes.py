@@ -11,10 +11,15 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.results import fail
 from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_change
 from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
 
-__all__ = ["AMOUNTS", "Changes", "is_batch", "told"]
+__all__ = ["AMOUNTS", "Changes", "ended", "is_batch", "looked", "told"]
 
 AMOUNTS = {"purge": "purged", "restore": "restored"}
 
+_POSSIBLE = {
+    "purge": "messages may be in quarantine",
+    "restore": "messages may be back in the queue",
+    "repair": "files may be set aside",
+}
 _BATCH = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}\Z")
 
 
@@ -28,17 +33,24 @@ def told(result, kind):
     return isinstance(result, dict) and is_change(result, AMOUNTS[kind])
 
 
-def _ended(kind, result, foreseen, reason):
+def ended(kind, result, foreseen, reason):
     """What may be the case on a host whose module ended without an answer."""
-    what = {"purge": "messages may be in quarantine", "restore": "messages may be back in the queue"}[kind]
+    what = _POSSIBLE[kind]
     if foreseen.get("discarded") is True:
         what = "messages may be gone for good"
-    if foreseen.get("service") or (kind == "restore" and foreseen.get("mta") == "qmail"):
+    if foreseen.get("service") or (kind != "purge" and foreseen.get("mta") == "qmail"):
         what = "qmail-send may be stopped, and " + what
     lost = result.get("unreachable") or result.get("timedout")
     how = "no answer came; a %s that had begun goes on there" % kind if lost else "ended without an answer"
     text = "%s: %s; run again, which puts that in order (%s)"
     return text % (how, what, reason.rstrip("."))
+
+
+def looked(result, reason):
+    """`reason`, and that nothing was changed where a look at a queue, of which `result` is, ended without an answer."""
+    if not is_unanswered(result) or result.get("unreachable"):
+        return reason
+    return "ended without an answer; nothing was changed (%s)" % reason.rstrip(".")
 
 
 def _changes(result, amount):
@@ -71,7 +83,9 @@ class Changes:
                 continue
             if foreseen is not None and is_unanswered(result) and not told(result, kind):
                 self.unanswered.append(host)
-                reason = _ended(kind, result, foreseen.get(host) or {}, reason)
+                reason = ended(kind, result, foreseen.get(host) or {}, reason)
+            elif foreseen is None:
+                reason = looked(result if is_unanswered(result) else (before or {}).get(host), reason)
             self.failed[host] = reason
             if told(result, kind):
                 self.partly[host] = result

@@ -172,7 +172,7 @@ def test_a_sound_queue_of_a_busy_qmail_has_no_faults(qmail):
 def test_stopped_and_started(tmp_path):
     require_qmail()
     if shutil.which("supervise") is None:
-        pytest.skip("NOT TESTED UNDER daemontools: supervise is not installed here")
+        pytest.skip("NOT TESTED UNDER daemontools: supervise is not installed here (scripts/supervisors)")
     qmail = borrowed(SupervisedQmail(qmail_home(), "daemontools"))
     try:
         qmail.send("a@example.net", "r@example.org")

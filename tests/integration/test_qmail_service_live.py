@@ -30,7 +30,7 @@ def kind(request):
         pytest.skip("NOT TESTED ON A REAL QMAIL: needs root")
     program = SUPERVISORS.get(request.param)
     if program and shutil.which(program) is None:
-        pytest.skip("NOT TESTED UNDER %s: %s is not installed here" % (request.param, program))
+        pytest.skip("NOT TESTED UNDER %s: %s is not installed here (scripts/supervisors)" % (request.param, program))
     return request.param
 
 

@@ -210,6 +210,17 @@ def test_what_may_be_on_a_host_without_an_answer(kind, foreseen, what):
     assert what in Changes(kind, {"mx1": KILLED}, foreseen={"mx1": foreseen}).failed["mx1"]
 
 
+@pytest.mark.parametrize(("result", "before"), [(KILLED, None), ({"skipped": True}, KILLED), (None, KILLED)])
+def test_a_look_without_an_answer_changed_nothing(result, before):
+    plan = Changes("purge", {"mx1": result}, {"mx1": before})
+    assert plan.failed["mx1"].startswith("ended without an answer; nothing was changed (") and plan.unanswered == []
+
+
+def test_a_host_that_cannot_be_reached_was_not_begun_with():
+    plan = Changes("purge", {"mx1": {"unreachable": True, "msg": "timed out"}})
+    assert plan.failed == {"mx1": "unreachable: timed out"}
+
+
 def test_a_failure_with_an_answer_is_known():
     result = {"failed": True, "msg": "stop_timeout: qmail-send did not stop within 60 s."}
     done = Changes("purge", {"mx1": result}, foreseen={})

@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright: mailops.rescue contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: show_repair
+short_description: Show where a repair of queues failed, for people
+version_added: 0.1.0
+description:
+  - Takes the results of M(mailops.rescue.queue_repair) that hosts registered, and shows on the controller's terminal
+    which hosts are not repaired, and why.
+  - Of a host whose module was killed, or to which the connection was lost, it says what may be the case there and what
+    to do.
+  - It runs on the controller and connects to no host.
+  - The playbook repair of this collection is built on it.
+options:
+  view:
+    description: V(verdict) fails when a host could not be read, or what was to be repaired was not.
+    type: str
+    choices: [verdict]
+    default: verdict
+  hosts:
+    description: Names of the hosts whose results to judge; all hosts of the play without it.
+    type: list
+    elements: str
+  plan:
+    description: Name under which each host registered the result of check mode.
+    type: str
+    default: mailops_faults
+  done:
+    description: Name under which each host registered the result of the real run.
+    type: str
+    default: mailops_repair
+  width:
+    description: Columns to stay in where the values allow it; at least 40.
+    type: int
+    default: 72
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same result.
+    support: full
+    details: In check mode, it does not ask for what was done.
+  diff_mode:
+    description: Returns what changed, where something can change.
+    support: none
+  action:
+    description: Runs on the controller.
+    support: full
+  platform:
+    description: Systems that it can be used for.
+    platforms: posix
+    support: full
+author:
+  - mailops.rescue maintainers (@mailops)
+seealso:
+  - module: mailops.rescue.queue_repair
+"""
+
+EXAMPLES = r"""
+- name: Repair queues
+  hosts: mail
+  gather_facts: false
+  tasks:
+    - name: See what would be repaired
+      mailops.rescue.queue_repair:
+      check_mode: true
+      become: true
+      register: mailops_faults
+
+    - name: Repair
+      mailops.rescue.queue_repair:
+      become: true
+      register: mailops_repair
+      ignore_errors: true
+
+    - name: Check that all hosts are repaired
+      mailops.rescue.show_repair:
+      run_once: true
+      delegate_to: localhost
+"""
+
+RETURN = r"""
+hosts_failed:
+  description: The hosts that failed, and the reason in one line.
+  type: dict
+  returned: always
+  sample:
+    mx9.example.com: "unreachable: ssh: connect to host mx9.example.com port 22: Connection refused"
+"""
