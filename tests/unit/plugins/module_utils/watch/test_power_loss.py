@@ -58,7 +58,7 @@ def test_power_lost_while_it_is_installed(host, tmp_path, before, options, after
         manage(made, state="absent")
         assert tree(made) == bare, loss
 
-    assert losses(prepare, run, verify, STEP) > 8 // STEP
+    assert losses(prepare, run, verify, STEP) > 6 // STEP
 
 
 class Run(Watched):
