@@ -32,6 +32,7 @@ _RELOAD = "reload"
 _MAP = re.compile(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[{}])+")
 _TEMPORARY = ".%s.mailops-rescue"
 _INDEXED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
+_INDEX_SUFFIXES = (".db", ".lmdb", ".cdb", ".dir", ".pag")
 _NAMES = {"main": "main.cf", "master": "master.cf"}
 _LONGEST_DIFF = 64 * 1024
 
@@ -243,7 +244,7 @@ class _Run:
             if which == "aliases" and builds:
                 if plan.new_texts[which] != old.texts[which]:
                     _replace(old.paths[which], old.texts[which], plan.new_texts[which])
-                self._postfix.build_aliases(old.table)
+                self._build(old.table)
                 self._check_aliases(old, plan)
                 todo.remove(old.table)
             elif which in edited:
@@ -257,6 +258,16 @@ class _Run:
         if self.memory.exists or any(plan.entries.values()):
             self.memory.write(plan.final_entries)
 
+    def _build(self, table):
+        self._postfix.build_aliases(table)
+        # Not for every type does postalias see that it is on the disk, and main.cf may soon name an alias.
+        for suffix in _INDEX_SUFFIXES:
+            directory, name = os.path.split(os.path.realpath(table.partition(":")[2] + suffix))
+            if os.path.isfile(os.path.join(directory, name)):
+                with opened_directory(directory) as fd:
+                    files.sync_named(name, fd)
+                    files.sync_directory(fd)
+
     def _check_aliases(self, old, plan):
         """See that Postfix, asked through all of alias_maps, has what is wanted; else undo, before main.cf names it."""
         maps = self._maps()
@@ -266,7 +277,7 @@ class _Run:
                 continue
             if plan.new_texts["aliases"] != old.texts["aliases"]:
                 _replace(old.paths["aliases"], plan.new_texts["aliases"], old.texts["aliases"])
-                self._postfix.build_aliases(old.table)
+                self._build(old.table)
             raise RescueError(
                 "aliases.%s: expected alias_maps (%s) to lead to %s, but it leads to %s. The aliases are as they were, "
                 "and main.cf was not changed."

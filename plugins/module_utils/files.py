@@ -10,7 +10,7 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 __all__ = [
     "NewFile", "append", "copy", "discard", "half_made", "link", "make_directory", "make_fifo", "make_symlink", "move",
     "overwrite", "remove_directory", "replace", "rewrite", "scratch_directory", "scratch_file", "set_mode", "set_owner",
-    "set_times", "sync_all", "sync_directory", "sync_file", "unlink", "write_new",
+    "set_times", "sync_all", "sync_directory", "sync_file", "sync_named", "unlink", "write_new",
 ]  # fmt: skip
 
 import errno
@@ -152,6 +152,15 @@ def overwrite(fd, data, offset):
 def sync_file(fd):
     """Bring a file's contents and times to the disk."""
     _perform(os.fsync, fd)
+
+
+def sync_named(name, dir_fd):
+    """Bring the contents of a regular file, which somebody else wrote, to the disk."""
+    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=dir_fd)
+    try:
+        sync_file(fd)
+    finally:
+        os.close(fd)
 
 
 def sync_directory(fd):

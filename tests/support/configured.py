@@ -5,6 +5,7 @@ import os
 from ansible_collections.mailops.rescue.plugins.module_utils import configuring, files
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import memory
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.logical import NamedValues
+from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
 
 __all__ = ["ALIASES", "MAIN", "MASTER", "OPTIONS", "Configuration", "double"]
 
@@ -43,9 +44,8 @@ class Configuration:
         for name, text in (("main.cf", MAIN), ("master.cf", MASTER), ("aliases", ALIASES)):
             self.write(name, text)
         os.chmod(os.path.join(self.path, "main.cf"), 0o640)
-        for name in ("main.cf", "master.cf"):
-            self.write("loaded-" + name, self.read(name))
-        self.write("index", ALIASES)
+        self.boot()
+        self.write("aliases.db", ALIASES)
         self.original = self.texts()
 
     def write(self, name, text):
@@ -61,7 +61,12 @@ class Configuration:
 
     def in_effect(self):
         """What the host works with; equal to texts() where nothing is left to be done."""
-        return self.read("loaded-main.cf"), self.read("loaded-master.cf"), self.read("index")
+        return self.read("loaded-main.cf"), self.read("loaded-master.cf"), self.read("aliases.db")
+
+    def boot(self):
+        """Let Postfix come up anew, which reads what is there."""
+        for name in ("main.cf", "master.cf"):
+            self.write("loaded-" + name, self.read(name))
 
     def configure(self, check_mode=False, **options):
         """Return postfix_config's result."""
@@ -98,13 +103,13 @@ class _Postfix:
 
     def reload(self):
         for name in ("main.cf", "master.cf"):
-            files._perform(_copy, self.directory, name, "loaded-" + name)
+            _copy(self.directory, name, "loaded-" + name)
 
     def alias(self, name, maps):
-        return NamedValues(_read(os.path.dirname(maps[0][5:]), "index"), ":", 0).get(name) if maps else None
+        return NamedValues(_read(os.path.dirname(maps[0][5:]), "aliases.db"), ":", 0).get(name) if maps else None
 
     def build_aliases(self, table):
-        files._perform(_copy, os.path.dirname(table[5:]), "aliases", "index")
+        _copy(os.path.dirname(table[5:]), "aliases", "aliases.db")
 
 
 def double(monkeypatch, directory):
@@ -123,6 +128,8 @@ def _read(directory, name):
 
 
 def _copy(directory, name, new_name):
-    text = _read(directory, name)
-    with open(os.path.join(directory, new_name), "w") as file:
-        file.write(text)
+    # As postalias does for some types: in one step, and synced by nobody.
+    with opened_directory(directory) as fd:
+        files.discard(new_name + ".tmp", fd)
+        files.write_new(new_name + ".tmp", fd, _read(directory, name).encode(), sync=False)
+        files.replace(new_name + ".tmp", fd, new_name, fd)

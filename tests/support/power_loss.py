@@ -144,8 +144,9 @@ class Journal:
             self._synced.update(self._versions)
             return function(*arguments, **keywords)
         paths = self._named(function, arguments, keywords)
-        for path in paths:
-            if self._is_ours(path) and os.path.lexists(path) and not os.path.isdir(path):
+        for path in paths[1:] if function is os.rename else paths if function is os.unlink else []:
+            # The engine looks at the number of names: only of what would be gone, there is one more.
+            if self._is_ours(path) and os.path.lexists(path) and os.lstat(path).st_nlink == 1:
                 self._hold(path)
         result = function(*arguments, **keywords)
         if function is os.open:

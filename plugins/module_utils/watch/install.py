@@ -147,9 +147,10 @@ def manage(params, checking, host=None):
     changed = sorted(path for path in after if before[path] != after[path] or path in other)
     # The history goes with the rest, and is made by the first run.
     left = {} if present else {directory: list(_left(host, directory)) for directory in (STATE, RUNTIME)}
+    strays = _strays(host, after, present)
     user = host.user()
     result = {
-        "changed": bool(changed or any(left.values())),
+        "changed": bool(changed or strays or any(left.values())),
         "scheduler": scheduler,
         "queues": settings["queues"] if present else [],
         "channels": channels.names(settings) + ["textfile"] * bool(links and settings["textfile_directory"])
@@ -168,6 +169,8 @@ def manage(params, checking, host=None):
     if not checking:
         # What starts the watch comes last and goes first.
         order = [PROGRAM, SETTINGS] + sorted(links) + list(_SYSTEMD) + [units.ENABLED, units.CRON]
+        for path in strays:
+            _remove_stray(host, path)
         for path in reversed(order):
             if path in changed and after[path] is None:
                 _remove(host, path)
@@ -225,10 +228,33 @@ def _remove(host, path):
     directory, name = os.path.split(host.path(path))
     with opened_directory(directory) as fd:
         files.discard(name, fd)
-        files.discard(files.half_made(name), fd)
         files.sync_directory(fd)
     if path == PROGRAM:
         _remove_directory(directory)
+
+
+def _strays(host, paths, present):
+    """Return what runs that were cut off have left beside these files: half-made ones, the program's directory."""
+    found = []
+    for path in paths:
+        directory, name = os.path.split(path)
+        found.append(os.path.join(directory, files.half_made(name)))
+    found = sorted(path for path in found if os.path.lexists(host.path(path)))
+    directory, name = os.path.split(PROGRAM)
+    place = host.path(directory)
+    if not present and os.path.isdir(place) and {files.half_made(name)}.issuperset(os.listdir(place)):
+        found.append(directory)
+    return found
+
+
+def _remove_stray(host, path):
+    if os.path.isdir(host.path(path)):
+        _remove_directory(host.path(path))
+        return
+    directory, name = os.path.split(host.path(path))
+    with opened_directory(directory) as fd:
+        files.discard(name, fd)
+        files.sync_directory(fd)
 
 
 def _left(host, directory):

@@ -152,7 +152,7 @@ def test_what_needs_a_restart_is_named(make):
 def test_an_index_that_lacks_the_alias_is_made_anew(make):
     one = make()
     one.configure(aliases={"discard": "/dev/null"})
-    one.write("index", ALIASES)
+    one.write("aliases.db", ALIASES)
     assert one.configure(check_mode=True, aliases={"discard": "/dev/null"})["changed"]
     one.configure(aliases={"discard": "/dev/null"})
     assert one.in_effect() == one.texts()
@@ -232,7 +232,7 @@ def _whole(one, point, steps):
     for text, allowed in zip(one.texts(), zip(*steps)):
         assert text in allowed, point
     if "luser_relay = discard" in one.read("main.cf"):
-        assert "/dev/null" in one.read("index"), point
+        assert "/dev/null" in one.read("aliases.db"), point
 
 
 def _steps(make):
@@ -245,16 +245,33 @@ def _steps(make):
     return one.original, wanted, other
 
 
-@pytest.mark.parametrize("then", ["again", "absent"])
-@pytest.mark.parametrize("run", ["first", "switch", "back", "absent"])
-def test_a_run_that_is_killed_is_finished_or_undone_by_the_next(make, run, then):
-    original, wanted, other = steps = _steps(make)
-    first, options, expected = {
+def runs(original, wanted, other):
+    """Return {name: (what was configured before, what is now, and what is there in the end)}."""
+    return {
         "first": ([], WANTED, wanted),
         "switch": ([WANTED], OTHER, other),
         "back": ([OTHER], WANTED, wanted),
         "absent": ([WANTED], ABSENT, original),
-    }[run]
+    }
+
+
+def finish(one, point, options, expected, original):
+    """The run with `options`, if any, brings it to its end; what undoes the label leaves no trace."""
+    if options:
+        one.configure(**options)
+        assert one.texts() == one.in_effect() == expected, point
+        assert not one.configure(**options)["changed"], point
+    one.configure(**ABSENT)
+    assert one.texts() == one.in_effect() == original, point
+    assert not [name for name in remembered() if "%2F" + os.path.basename(one.path) + "." in name], point
+    assert not [name for name in os.listdir(one.path) if "mailops" in name or name.startswith(".")], point
+
+
+@pytest.mark.parametrize("then", ["again", "absent"])
+@pytest.mark.parametrize("run", ["first", "switch", "back", "absent"])
+def test_a_run_that_is_killed_is_finished_or_undone_by_the_next(make, run, then):
+    original, _wanted, _other = steps = _steps(make)
+    first, options, expected = runs(*steps)[run]
 
     def prepare():
         one = make()
@@ -264,14 +281,7 @@ def test_a_run_that_is_killed_is_finished_or_undone_by_the_next(make, run, then)
 
     def verify(one, point):
         _whole(one, point, steps)
-        if then == "again":
-            one.configure(**options)
-            assert one.texts() == one.in_effect() == expected, point
-            assert not one.configure(**options)["changed"], point
-        one.configure(**ABSENT)
-        assert one.texts() == one.in_effect() == original, point
-        assert not [name for name in remembered() if "%2F" + os.path.basename(one.path) + "." in name], point
-        assert not [name for name in os.listdir(one.path) if "mailops" in name or name.startswith(".")], point
+        finish(one, point, options if then == "again" else None, expected, original)
 
     assert kill_points(prepare, lambda one: one.configure(**options), verify, STEP) > (30 if ALL_POINTS else 6)
 
@@ -342,4 +352,4 @@ def test_an_alias_that_leads_elsewhere_changes_nothing(make, monkeypatch, postfi
     with pytest.raises(RescueError, match=r"\Aaliases.discard: expected .* leads to somebody"):
         configuration.configure(**WANTED)
     assert configuration.texts() == before
-    assert configuration.read("index") == ALIASES
+    assert configuration.read("aliases.db") == ALIASES
