@@ -15,29 +15,37 @@ LIMIT_MIB = 64
 def parse():
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=["qmail", "postfix"], help="measure one kind of queue")
-    parser.add_argument("--messages", type=int, default=100000,
-                        help="size of the queues (default %(default)s)")
+    parser.add_argument("--messages", type=int, default=100000, help="size of the queues (default %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="runs of each program (default %(default)s)")
-    parser.add_argument("--million", action="store_true",
-                        help="measure memory and linearity at 10,000, 100,000 and 1,000,000 messages instead;"
-                             " needs 30 GB of disk and half an hour the first time")
-    parser.add_argument("--sizes", type=lambda text: [int(word) for word in text.split(",")],
-                        default=[10000, 100000, 1000000],
-                        help="sizes for --million, with commas between them")
+    parser.add_argument(
+        "--million",
+        action="store_true",
+        help="measure memory and linearity at 10,000, 100,000 and 1,000,000 messages instead;"
+        " needs 30 GB of disk and half an hour the first time",
+    )
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(word) for word in text.split(",")],
+        default=[10000, 100000, 1000000],
+        help="sizes for --million, with commas between them",
+    )
     parser.add_argument("--purge", action="store_true", help="measure purging and restoring only")
     parser.add_argument("--report", action="store_true", help="measure rendering a report of 1,000 hosts only")
-    parser.add_argument("--count", action="store_true",
-                        help="measure how fast queue_watch counts a queue, against find | wc -l, only")
-    parser.add_argument("--remove", action="store_true",
-                        help="remove the queues that earlier runs kept, and stop")
+    parser.add_argument(
+        "--count", action="store_true", help="measure how fast queue_watch counts a queue, against find | wc -l, only"
+    )
+    parser.add_argument("--remove", action="store_true", help="remove the queues that earlier runs kept, and stop")
     return parser.parse_args()
 
 
 def facts():
-    kind = subprocess.run(["stat", "-f", "-c", "%T", str(queues.CACHE)], check=True, capture_output=True,
-                          text=True).stdout.strip()
-    print("%d cores, load %.1f, Python %s, Linux %s, file system %s, page cache warm" % (
-        os.cpu_count(), os.getloadavg()[0], platform.python_version(), platform.release(), kind))
+    kind = subprocess.run(
+        ["stat", "-f", "-c", "%T", str(queues.CACHE)], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    print(
+        "%d cores, load %.1f, Python %s, Linux %s, file system %s, page cache warm"
+        % (os.cpu_count(), os.getloadavg()[0], platform.python_version(), platform.release(), kind)
+    )
     print("Machines are noisy: compare the ratios of one run, not seconds of different runs.\n")
 
 
@@ -89,8 +97,9 @@ def qmail(count, runs):
     print("qmail, %d messages: envelope, headers and top lists" % count)
     ours = measure("qmail", queue, count, runs)
     files, took = programs.run_egrep(queue)
-    line("find -exec egrep, extrapolated from %d" % files, (took * count / files, None), ours,
-         "queue_info on all cores")
+    line(
+        "find -exec egrep, extrapolated from %d" % files, (took * count / files, None), ours, "queue_info on all cores"
+    )
 
 
 def postfix(count, runs):
@@ -104,8 +113,12 @@ def postfix(count, runs):
     listed, times = programs.run_postqueue(queue, runs)
     if listed != count:
         print("  postqueue -j LISTED %d OF %d" % (listed, count))
-    line("postqueue -j >/dev/null, live (median of %d)" % runs, (statistics.median(times), None), ours,
-         "queue_info on all cores")
+    line(
+        "postqueue -j >/dev/null, live (median of %d)" % runs,
+        (statistics.median(times), None),
+        ours,
+        "queue_info on all cores",
+    )
 
 
 def purge(mta, count):
@@ -115,11 +128,16 @@ def purge(mta, count):
     else:
         owner, core = programs.postfix_ids() if os.getuid() == 0 else None, programs.ROOT / ".cache/ansible-core-2.16"
         if owner is None or not core.exists():
-            print("  NOT COMPARED with postsuper -d: needs root, Docker, the image %s, and %s from scripts/matrix.py"
-                  % (programs.IMAGE, core))
+            print(
+                "  NOT COMPARED with postsuper -d: needs root, Docker, the image %s, and %s from scripts/matrix.py"
+                % (programs.IMAGE, core)
+            )
             return
-        took, other, name = purging.measure_postfix(queues.postfix_queue(count, owner), core), "postsuper", \
-            "postsuper -d -, from a list, live"
+        took, other, name = (
+            purging.measure_postfix(queues.postfix_queue(count, owner), core),
+            "postsuper",
+            "postsuper -d -, from a list, live",
+        )
     print("%s, %d of %d messages out of the queue, once" % (mta, took["count"], count))
     ours = (took["purge"], None)
     line("queue_purge, with quarantine", ours, None, "")
@@ -162,9 +180,18 @@ def memory(mta, sizes):
             seconds = programs.run_reader(mta, queue, workers, limit=0)["wall"]
             result = programs.run_reader(mta, queue, workers, memory=True, limit=0)
             above = result["peak"] - idle
-            print("  %9d messages, %-9s %8.2f s  %6.2f us a message  %6.1f MiB%s" % (
-                count, "1 worker" if workers else "all cores", seconds, seconds / count * 1e6, above,
-                "" if above <= LIMIT_MIB else "  MORE THAN %d" % LIMIT_MIB), flush=True)
+            print(
+                "  %9d messages, %-9s %8.2f s  %6.2f us a message  %6.1f MiB%s"
+                % (
+                    count,
+                    "1 worker" if workers else "all cores",
+                    seconds,
+                    seconds / count * 1e6,
+                    above,
+                    "" if above <= LIMIT_MIB else "  MORE THAN %d" % LIMIT_MIB,
+                ),
+                flush=True,
+            )
 
 
 def main():

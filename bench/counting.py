@@ -14,18 +14,33 @@ from .programs import ROOT
 __all__ = ["count", "find", "prepared", "watch"]
 
 SETTINGS = {
-    "version": 1, "host": "bench", "threshold": 10 ** 9, "age": 0, "growth": 0, "growth_window": 300, "bounce_share": 0,
-    "bounce_minimum": 100, "interval": 60, "cooldown": 3600, "webhook": None, "smtp": None, "syslog": False,
+    "version": 1,
+    "host": "bench",
+    "threshold": 10**9,
+    "age": 0,
+    "growth": 0,
+    "growth_window": 300,
+    "bounce_share": 0,
+    "bounce_minimum": 100,
+    "interval": 60,
+    "cooldown": 3600,
+    "webhook": None,
+    "smtp": None,
+    "syslog": False,
     "textfile_directory": None,
 }
-COUNT = ("import sys, time; from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues;"
-         "watched = {'name': 'x', 'mta': sys.argv[1], 'directories': [sys.argv[2]]};"
-         "wall, cpu = time.perf_counter(), time.process_time();"
-         "print(queues.read(watched, {'age': 0, 'bounce_share': 0}, {}).total,"
-         "time.perf_counter() - wall, time.process_time() - cpu)")
-RUN = ("import sys; sys.path.insert(0, sys.argv[1]);"
-       "from ansible_collections.mailops.rescue.plugins.module_utils.watch import run;"
-       "sys.exit(run.main([], sys.argv[2], sys.argv[3]))")
+COUNT = (
+    "import sys, time; from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues;"
+    "watched = {'name': 'x', 'mta': sys.argv[1], 'directories': [sys.argv[2]]};"
+    "wall, cpu = time.perf_counter(), time.process_time();"
+    "print(queues.read(watched, {'age': 0, 'bounce_share': 0}, {}).total,"
+    "time.perf_counter() - wall, time.process_time() - cpu)"
+)
+RUN = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "from ansible_collections.mailops.rescue.plugins.module_utils.watch import run;"
+    "sys.exit(run.main([], sys.argv[2], sys.argv[3]))"
+)
 
 
 def find(mta, queue):

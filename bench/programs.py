@@ -12,15 +12,26 @@ from pathlib import Path
 
 from .queues import CACHE
 
-__all__ = ["compile_floor", "interpreter_memory", "postfix_ids", "run_egrep", "run_floor", "run_postqueue",
-           "run_module", "run_reader", "timed"]
+__all__ = [
+    "compile_floor",
+    "interpreter_memory",
+    "postfix_ids",
+    "run_egrep",
+    "run_floor",
+    "run_postqueue",
+    "run_module",
+    "run_reader",
+    "timed",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGE = "mailops-base:bookworm"
 CONTAINER = ("docker", "run", "--rm", "--network", "none", "--entrypoint", "/bin/sh")
 # A module wants to be told how to write its result; Ansible does this for those that it runs.
-START = ("import runpy, sys; from ansible.module_utils import basic; basic._ANSIBLE_PROFILE = 'legacy';"
-         "runpy.run_path(sys.argv.pop(), run_name='__main__')")
+START = (
+    "import runpy, sys; from ansible.module_utils import basic; basic._ANSIBLE_PROFILE = 'legacy';"
+    "runpy.run_path(sys.argv.pop(), run_name='__main__')"
+)
 # In a container: a server that delivers nothing, then the command, timed there.
 SERVE = """set -e
 postconf -e 'maillog_file = /var/log/maillog' 'inet_interfaces = loopback-only' \
@@ -44,8 +55,9 @@ def compile_floor(name):
         return None
     CACHE.mkdir(parents=True, exist_ok=True)
     program = CACHE / ("floor_" + name)
-    subprocess.run([compiler, "-O2", "-o", str(program), str(Path(__file__).with_name("floor_%s.c" % name))],
-                   check=True)
+    subprocess.run(
+        [compiler, "-O2", "-o", str(program), str(Path(__file__).with_name("floor_%s.c" % name))], check=True
+    )
     return program
 
 
@@ -78,8 +90,14 @@ def run_module(name, memory=False, **arguments):
     module = ROOT / "plugins" / "modules" / (name + ".py")
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", START, str(module)], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=str(ROOT))
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, str(module)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=str(ROOT),
+    )
     watch = _MemoryWatch(process.pid) if memory else None
     out, err = process.communicate(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
     wall = time.perf_counter() - started
@@ -109,8 +127,7 @@ def run_egrep(queue, pattern="no mailbox here"):
     directory, part = Path(queue) / "mess" / "0", "*[123]"
     files = sum(1 for _ in directory.glob(part))
     started = time.perf_counter()
-    command = ["find", str(directory), "-type", "f", "-name", part,
-               "-exec", "egrep", "-l", pattern, "{}", ";"]
+    command = ["find", str(directory), "-type", "f", "-name", part, "-exec", "egrep", "-l", pattern, "{}", ";"]
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return files, time.perf_counter() - started
 
@@ -118,8 +135,9 @@ def run_egrep(queue, pattern="no mailbox here"):
 def postfix_ids():
     """Return user and group ids of Postfix in the image, or None where Docker or the image is missing."""
     try:
-        out = subprocess.run([*CONTAINER, IMAGE, "-c", "id -u postfix; id -g postfix"], check=True,
-                             capture_output=True, text=True).stdout
+        out = subprocess.run(
+            [*CONTAINER, IMAGE, "-c", "id -u postfix; id -g postfix"], check=True, capture_output=True, text=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return tuple(int(word) for word in out.split())
@@ -130,7 +148,10 @@ def run_postqueue(queue, times):
     seconds."""
     out = subprocess.run(
         [*CONTAINER, "-v", "%s:/var/spool/postfix" % queue, IMAGE, "-c", SERVE % times],
-        check=True, capture_output=True, text=True).stdout.splitlines()
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
     pairs = [line.split() for line in out[1:]]
     return int(out[0]), [float(b) - float(a) for a, b in pairs]
 

@@ -52,8 +52,14 @@ def measure_qmail(queue, workers=0, memory=False):
     """
     spoilt = _copy(queue)
     try:
-        result = programs.run_module("queue_purge", memory, queue_directory=str(spoilt), mta="qmail", workers=workers,
-                                     select={"body": NO_MAILBOX})
+        result = programs.run_module(
+            "queue_purge",
+            memory,
+            queue_directory=str(spoilt),
+            mta="qmail",
+            workers=workers,
+            select={"body": NO_MAILBOX},
+        )
         batch = result["batches"][0]["path"]
         files = [os.path.join(folder, name) for folder, _, names in os.walk(batch + "/files") for name in names]
         back = programs.run_module("queue_restore", queue_directory=str(spoilt), mta="qmail", batch=result["batch"])
@@ -64,8 +70,13 @@ def measure_qmail(queue, workers=0, memory=False):
         started = time.perf_counter()
         subprocess.run(["xargs", "-n10", "rm"], input="\n".join(paths).encode(), check=True)
         took = time.perf_counter() - started
-        return {"purge": result["wall"], "restore": back["wall"], "rm": took, "count": result["purged"],
-                "peak": result.get("peak")}
+        return {
+            "purge": result["wall"],
+            "restore": back["wall"],
+            "rm": took,
+            "count": result["purged"],
+            "peak": result.get("peak"),
+        }
     finally:
         shutil.rmtree(spoilt, ignore_errors=True)
         shutil.rmtree(CACHE / "spoilt.quarantine", ignore_errors=True)
@@ -83,14 +94,20 @@ def measure_postfix(queue, core):
     try:
         select = {"sender": r"info\d*[1-9]@"}
         # A copied queue gets new ids when Postfix starts.
-        (arguments / "info.json").write_text(json.dumps(
-            {"ANSIBLE_MODULE_ARGS": {"select": select, "limit": 0, "top": 0, "listing": "/tmp/listing"}}))
+        (arguments / "info.json").write_text(
+            json.dumps({"ANSIBLE_MODULE_ARGS": {"select": select, "limit": 0, "top": 0, "listing": "/tmp/listing"}})
+        )
         (arguments / "purge.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"select": select}}))
-        (arguments / "restore.json").write_text(json.dumps(
-            {"ANSIBLE_MODULE_ARGS": {"batch": "latest", "release": True}}))
+        (arguments / "restore.json").write_text(
+            json.dumps({"ANSIBLE_MODULE_ARGS": {"batch": "latest", "release": True}})
+        )
         command = [*programs.CONTAINER]
-        mounts = {spoilt: "/var/spool/postfix", arguments: "/arguments:ro", programs.ROOT: "/checkout:ro",
-                  core: "/core:ro"}
+        mounts = {
+            spoilt: "/var/spool/postfix",
+            arguments: "/arguments:ro",
+            programs.ROOT: "/checkout:ro",
+            core: "/core:ro",
+        }
         for source, target in mounts.items():
             command += ["-v", "%s:%s" % (source, target)]
         command += ["-e", "START=" + programs.START, programs.IMAGE, "-c", SERVE]

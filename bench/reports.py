@@ -30,8 +30,11 @@ def measure(hosts=1000, controls=30):
         began = time.process_time()
         made[name] = render(name, document)
         total += _line(name, began, len(made[name]))
-    print("  %-30s %7.2f s, limit %d s%s" % (
-        "rendered", total, LIMIT_SECONDS, "" if total < LIMIT_SECONDS else ": TOO SLOW"), flush=True)  # fmt: skip
+    print(
+        "  %-30s %7.2f s, limit %d s%s"
+        % ("rendered", total, LIMIT_SECONDS, "" if total < LIMIT_SECONDS else ": TOO SLOW"),
+        flush=True,
+    )
     _browse(made["html"])
     return total < LIMIT_SECONDS
 
@@ -59,7 +62,8 @@ def _browse(html):
                     " document.querySelectorAll('details.page')[5].open = true;"
                     " requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began))); })"
                 )
-                print("  opened in Chromium, %4d pixels %6.2f s, a page of hosts in %.2f s" % (
-                    width, took, opened / 1000))  # fmt: skip
+                print(
+                    "  opened in Chromium, %4d pixels %6.2f s, a page of hosts in %.2f s" % (width, took, opened / 1000)
+                )
     finally:
         shutil.rmtree(directory)

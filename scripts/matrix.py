@@ -157,9 +157,7 @@ def probe(python, server):
 
 def main():
     get_core()
-    found = subprocess.run(
-        [ROOT / "scripts" / "pythons"], check=True, capture_output=True, text=True
-    ).stdout.split()
+    found = subprocess.run([ROOT / "scripts" / "pythons"], check=True, capture_output=True, text=True).stdout.split()
     status, reference, seen = 0, None, set()
     with tempfile.TemporaryDirectory() as directory:
         queues = build(Path(directory))

@@ -60,10 +60,16 @@ class ActionModule(Showing):
         _show(page, "UNKNOWN", unknown, "reason")
         page.faults("NOT CHECKED", silent)
         page.heading(
-            "%s: %s." % (plural(len(self._hosts), "host"),
-                         ", ".join("%d %s" % (count, status.replace("_", " ").replace("error", "unknown"))
-                                   for status, count in sorted(counts.items())) or "no control was recorded")
-        )  # fmt: skip
+            "%s: %s."
+            % (
+                plural(len(self._hosts), "host"),
+                ", ".join(
+                    "%d %s" % (count, status.replace("_", " ").replace("error", "unknown"))
+                    for status, count in sorted(counts.items())
+                )
+                or "no control was recorded",
+            )
+        )
         self._say(page.text())
         made = {"counts": counts, "hosts_failed": sorted(bad), "hosts_not_checked": silent}
         if bad:
@@ -113,8 +119,11 @@ def _show(page, title, found, text):
         page.say(host)
         for record in sorted(found[host], key=lambda one: (-SEVERITIES.index(one["severity"]), one["id"])):
             more = record[text] or record["reason"]
-            page.say("  %s (%s) %s%s" % (record["id"], record["severity"], record["title"],
-                                         ": %s" % " ".join(more.split()) if more else ""), "    ")  # fmt: skip
+            page.say(
+                "  %s (%s) %s%s"
+                % (record["id"], record["severity"], record["title"], ": %s" % " ".join(more.split()) if more else ""),
+                "    ",
+            )
         if text == "observed":
             _show_remedies(page, found[host])
 

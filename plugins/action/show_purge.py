@@ -40,9 +40,15 @@ class ActionModule(Showing):
         planned = self._planned()
         options = self._options
         self._say(
-            show_plan(planned, self._results("read"), self._checking, max(options["detail"], 0), max(options["top"], 0),
-                      self._width)
-        )  # fmt: skip
+            show_plan(
+                planned,
+                self._results("read"),
+                self._checking,
+                max(options["detail"], 0),
+                max(options["top"], 0),
+                self._width,
+            )
+        )
         return {
             "hosts": planned.changing(),
             "hosts_failed": planned.failed,
@@ -77,9 +83,7 @@ class ActionModule(Showing):
     def _quarantine(self):
         listings = Listings(self._results("read"))
         options = self._options
-        self._say(
-            show_listings(listings, self._invocation(), options["selected"], max(options["top"], 0), self._width)
-        )
+        self._say(show_listings(listings, self._invocation(), options["selected"], max(options["top"], 0), self._width))
         result = {"hosts": list(listings.results), "hosts_failed": listings.failed}
         corrupt = listings.corrupt()
         if listings.failed or corrupt:

@@ -34,9 +34,10 @@ class ActionModule(Showing):
         options = self._options
         invocation = self._invocation(options["select"], options["exclude"])
         return self._shown(
-            lambda summary: show_summary(summary, invocation, max(options["detail"], 0), max(options["top"], 0),
-                                         self._width)
-        )  # fmt: skip
+            lambda summary: show_summary(
+                summary, invocation, max(options["detail"], 0), max(options["top"], 0), self._width
+            )
+        )
 
     def _messages(self):
         return self._shown(lambda summary: show_messages(summary, self._width))
@@ -50,8 +51,6 @@ class ActionModule(Showing):
         if summary.failed and options["fail_on_unreadable"]:
             return dict(result, **self._fails(summary.failed, "could not be read; see NOT READ above"))
         result["findings"] = [
-            {"host": host, **finding.as_dict()}
-            for host, found in summary.findings.items()
-            for finding in found
+            {"host": host, **finding.as_dict()} for host, found in summary.findings.items() for finding in found
         ]
         return result

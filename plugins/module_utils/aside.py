@@ -94,8 +94,18 @@ class Aside:
                 found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
             except FileNotFoundError:
                 raise Vanished from None
-            return FileRecord(path, found.st_size, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid,
-                              found.st_atime_ns, found.st_mtime_ns, found.st_ino, None, False)  # fmt: skip
+            return FileRecord(
+                path,
+                found.st_size,
+                stat.S_IMODE(found.st_mode),
+                found.st_uid,
+                found.st_gid,
+                found.st_atime_ns,
+                found.st_mtime_ns,
+                found.st_ino,
+                None,
+                False,
+            )
 
     def _link(self, group, records):
         """Link the files of a group into the batch; return why not, or None."""

@@ -37,14 +37,22 @@ def run(*command, **options):
     if isinstance(data, str):
         data = data.encode("utf-8", "surrogateescape")
     try:
-        done = subprocess.run((program,) + command[1:], input=data, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=timeout, env=environment, check=False)  # fmt: skip
+        done = subprocess.run(
+            (program,) + command[1:],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            env=environment,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise RescueError("%s did not answer within %g seconds." % (" ".join(command), timeout)) from None
     except OSError as error:
         raise RescueError("%s cannot be run: %s." % (command[0], error.strerror)) from None
-    return _Done(done.returncode, done.stdout.decode("utf-8", "surrogateescape"),
-                 done.stderr.decode("utf-8", "replace"))  # fmt: skip
+    return _Done(
+        done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace")
+    )
 
 
 def output(*command):

@@ -86,9 +86,7 @@ class _Run:
         builds = self._builds(old, plan)
         edited = [which for which in _NAMES if plan.new_texts[which] != old.texts[which]]
         running = self._postfix.is_running()
-        reloads = bool(
-            self._params["reload"] and running and (edited or _RELOAD in self.memory.unfinished)
-        )
+        reloads = bool(self._params["reload"] and running and (edited or _RELOAD in self.memory.unfinished))
         changes = list(plan.changes())
         if not self._check_mode:
             try:
@@ -111,10 +109,11 @@ class _Run:
             "read": read,
             "diff": [
                 _difference(old.paths[which], old.texts[which], plan.new_texts[which])
-                for which in old.paths if plan.new_texts[which] != old.texts[which]
+                for which in old.paths
+                if plan.new_texts[which] != old.texts[which]
             ],
             "warnings": _warnings(plan, restart if running else []),
-        }  # fmt: skip
+        }
 
     def _read(self):
         table = None
@@ -154,7 +153,7 @@ class _Run:
                 "aliases: expected alias_maps to list tables such as hash:/etc/aliases, got %s, which this does not "
                 "understand." % visible(shorten(odd[0], 80))
             )
-        return [one[len("proxy:"):] if one.startswith("proxy:") else one for one in maps]  # fmt: skip
+        return [one[len("proxy:") :] if one.startswith("proxy:") else one for one in maps]
 
     @contextlib.contextmanager
     def _tried(self, old, plan):
@@ -178,9 +177,12 @@ class _Run:
             version = self._postfix.values(["mail_version"]).get("mail_version")
             raise RescueError(
                 "%s: expected names that Postfix %s knows, got %s."
-                % ("parameters" if set(unused) & set(self._wanted["parameters"]) else "service_parameters", version,
-                   ", ".join(unused))
-            )  # fmt: skip
+                % (
+                    "parameters" if set(unused) & set(self._wanted["parameters"]) else "service_parameters",
+                    version,
+                    ", ".join(unused),
+                )
+            )
         complaint = new.complaint()
         fresh = []
         # What was borne before the label's first change is borne again.
@@ -377,6 +379,8 @@ def _warnings(plan, restart):
     found = []
     if restart:
         found.append("%s: Postfix must be restarted for this; a reload is not enough." % ", ".join(restart))
-    found += ["%s %s was changed by somebody else since, and is left as it is." % (one["kind"], one["name"])
-              for one in plan.left]  # fmt: skip
+    found += [
+        "%s %s was changed by somebody else since, and is left as it is." % (one["kind"], one["name"])
+        for one in plan.left
+    ]
     return found

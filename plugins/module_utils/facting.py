@@ -46,8 +46,16 @@ def find(params, host=None, network=None):
     asked = [port] + [one for one in params["ports"] if one != port and network.listens(one)]
     recipients = _recipients(found)
     asked = places(asked, network, found.pop("relaying", None), found.pop("smtpd_ports", ()))
-    probes = [{"host": str(one.host), "port": one.port, "trusted": one.trusted,
-               "tls": "implicit" if one.begins_tls else None, "recipients": []} for one in asked]  # fmt: skip
+    probes = [
+        {
+            "host": str(one.host),
+            "port": one.port,
+            "trusted": one.trusted,
+            "tls": "implicit" if one.begins_tls else None,
+            "recipients": [],
+        }
+        for one in asked
+    ]
     probes[0]["recipients"] = recipients[:_EACH_SESSION]
     more = range(_EACH_SESSION, len(recipients), _EACH_SESSION)
     probes += [dict(probes[0], recipients=recipients[at : at + _EACH_SESSION]) for at in more]
@@ -82,8 +90,11 @@ def _part(look):
 
 def _recipients(found):
     """Return made-up addresses whose mail would be bounced, were it accepted: in domains, then of users' extensions."""
-    made = ["mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], one["domain"].lstrip("."))
-            for one in found.get("bouncing") or () if "*" not in one["domain"]]  # fmt: skip
+    made = [
+        "mailops-probe-%s@%s" % (uuid.uuid4().hex[:12], one["domain"].lstrip("."))
+        for one in found.get("bouncing") or ()
+        if "*" not in one["domain"]
+    ]
     # A line of virtualdomains may hold anything.
     return [one for one in made + (found.get("extensions") or {}).get("recipients", []) if ADDRESS.match(one)]
 
@@ -94,9 +105,10 @@ def _unknown(catchalls, known):
         return None
     patterns = [one.lower().lstrip("@") for one in known]
     unknown = [
-        one for one in catchalls
+        one
+        for one in catchalls
         if not any(fnmatch.fnmatchcase(one["domain"].lower().lstrip("@"), pattern) for pattern in patterns)
-    ]  # fmt: skip
+    ]
     return {"count": len(catchalls), "unknown": unknown[:_MOST], "unknown_count": len(unknown)}
 
 
@@ -110,11 +122,16 @@ def _firewall(params, host, network):
     if not (listening and wanted):
         return found
     options = {
-        "state": "present", "ports": params["ports"], "allowed_networks": params["allowed_networks"],
+        "state": "present",
+        "ports": params["ports"],
+        "allowed_networks": params["allowed_networks"],
         "allow_nobody": params["allow_nobody"],
-        "allow_documentation_networks": params["allow_documentation_networks"], "action": params["firewall_action"],
-        "rate_limit": params["firewall_rate_limit"], "backend": params["firewall_backend"], "ssh_port": None,
-    }  # fmt: skip
+        "allow_documentation_networks": params["allow_documentation_networks"],
+        "action": params["firewall_action"],
+        "rate_limit": params["firewall_rate_limit"],
+        "backend": params["firewall_backend"],
+        "ssh_port": None,
+    }
     return dict(found, **_part(lambda: _rules(make_plan(options, host), host)))
 
 
@@ -132,8 +149,12 @@ def _quarantine(params):
     """Return how many batches there are, and the oldest."""
     count, oldest = 0, None
     now = time.time()
-    options = {"mta": params["mta"], "queue_directory": params["queue_directory"],
-               "config_directory": params["config_directory"], "quarantine": params["quarantine"]}  # fmt: skip
+    options = {
+        "mta": params["mta"],
+        "queue_directory": params["queue_directory"],
+        "config_directory": params["config_directory"],
+        "quarantine": params["quarantine"],
+    }
     for place in quarantines(options):
         if not os.path.lexists(place.path):
             continue

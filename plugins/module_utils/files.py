@@ -8,10 +8,32 @@ Every call that changes the disk goes through ``_perform``, where tests end the 
 """
 
 __all__ = [
-    "NewFile", "append", "copy", "discard", "half_made", "link", "make_directory", "make_fifo", "make_symlink", "move",
-    "overwrite", "remove_directory", "replace", "rewrite", "scratch_directory", "scratch_file", "set_mode", "set_owner",
-    "set_times", "sync_all", "sync_directory", "sync_file", "sync_named", "unlink", "write_new",
-]  # fmt: skip
+    "NewFile",
+    "append",
+    "copy",
+    "discard",
+    "half_made",
+    "link",
+    "make_directory",
+    "make_fifo",
+    "make_symlink",
+    "move",
+    "overwrite",
+    "remove_directory",
+    "replace",
+    "rewrite",
+    "scratch_directory",
+    "scratch_file",
+    "set_mode",
+    "set_owner",
+    "set_times",
+    "sync_all",
+    "sync_directory",
+    "sync_file",
+    "sync_named",
+    "unlink",
+    "write_new",
+]
 
 import errno
 import os

@@ -120,8 +120,10 @@ class Kept:
         found = self._status(self.name)
         was = self.now.status
         if found is None or (found.st_ino, found.st_mtime_ns, found.st_size) != (
-            was.st_ino, was.st_mtime_ns, was.st_size,
-        ):  # fmt: skip
+            was.st_ino,
+            was.st_mtime_ns,
+            was.st_size,
+        ):
             raise Damaged("somebody else is changing it")
 
     def _status(self, name):

@@ -48,8 +48,18 @@ def examine(path, name, dir_fd):
         raise Damaged("cannot be read: %s" % error.strerror, path) from None
     finally:
         os.close(fd)
-    record = FileRecord(path, found.st_size, stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid,
-                        found.st_atime_ns, found.st_mtime_ns, found.st_ino, digest.hexdigest(), False)  # fmt: skip
+    record = FileRecord(
+        path,
+        found.st_size,
+        stat.S_IMODE(found.st_mode),
+        found.st_uid,
+        found.st_gid,
+        found.st_atime_ns,
+        found.st_mtime_ns,
+        found.st_ino,
+        digest.hexdigest(),
+        False,
+    )
     return record, head
 
 
@@ -79,8 +89,17 @@ def from_line(line):
     """Return the Entry in a dict of the ledger."""
     files = [FileRecord(**one) for one in line["files"]]
     recipients = [Recipient(_raw(address), done, channel) for address, done, channel in line["recipients"]]
-    return Entry(line["id"], line["queue"], line["state"], _raw(line["sender"]), recipients, line["recipient_count"],
-                 line["arrival"], line["size"], files)  # fmt: skip
+    return Entry(
+        line["id"],
+        line["queue"],
+        line["state"],
+        _raw(line["sender"]),
+        recipients,
+        line["recipient_count"],
+        line["arrival"],
+        line["size"],
+        files,
+    )
 
 
 def dump(line):

@@ -19,19 +19,46 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 _SHOWN = (
-    "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps", "local_recipient_maps",
-    "luser_relay", "mailbox_transport", "master_service_disable", "mydestination", "mynetworks", "notify_classes",
-    "2bounce_notice_recipient", "relay_transport", "soft_bounce", "smtpd_client_auth_rate_limit",
-    "smtpd_client_connection_count_limit", "smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit",
-    "smtpd_client_recipient_rate_limit", "smtpd_relay_restrictions",
-)  # fmt: skip
+    "default_transport",
+    "defer_transports",
+    "fallback_transport",
+    "fallback_transport_maps",
+    "local_recipient_maps",
+    "luser_relay",
+    "mailbox_transport",
+    "master_service_disable",
+    "mydestination",
+    "mynetworks",
+    "notify_classes",
+    "2bounce_notice_recipient",
+    "relay_transport",
+    "soft_bounce",
+    "smtpd_client_auth_rate_limit",
+    "smtpd_client_connection_count_limit",
+    "smtpd_client_connection_rate_limit",
+    "smtpd_client_message_rate_limit",
+    "smtpd_client_recipient_rate_limit",
+    "smtpd_relay_restrictions",
+)
 # Whom no limit on clients holds for.
 _EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 _READ = _SHOWN + (
-    "alias_maps", "allow_mail_to_files", "local_transport", "mail_version", "mailbox_transport_maps", "myhostname",
-    "queue_directory", "relay_domains", "relay_recipient_maps", "smtpd_recipient_restrictions", "virtual_alias_domains",
-    "virtual_alias_maps", "virtual_mailbox_domains", "virtual_mailbox_maps", _EXCEPTIONS,
-)  # fmt: skip
+    "alias_maps",
+    "allow_mail_to_files",
+    "local_transport",
+    "mail_version",
+    "mailbox_transport_maps",
+    "myhostname",
+    "queue_directory",
+    "relay_domains",
+    "relay_recipient_maps",
+    "smtpd_recipient_restrictions",
+    "virtual_alias_domains",
+    "virtual_alias_maps",
+    "virtual_mailbox_domains",
+    "virtual_mailbox_maps",
+    _EXCEPTIONS,
+)
 # Who is in one of these and not in the other is accepted, and bounced later.
 _TAKEN_UNSEEN = (("relay_domains", "relay_recipient_maps"), ("virtual_mailbox_domains", "virtual_mailbox_maps"))
 _LIMIT = re.compile(r"smtpd_client_[a-z_]+_limit\Z")
@@ -97,8 +124,9 @@ def _bouncing(values):
         if not values.get(recipients):
             found += [
                 {"domain": name, "does": "takes all, as %s is empty" % recipients, "path": domains}
-                for name in _literals(values.get(domains, "")) if name not in local
-            ]  # fmt: skip
+                for name in _literals(values.get(domains, ""))
+                if name not in local
+            ]
     return {"bouncing": found[:_MOST], "bouncing_count": len(found)}
 
 
@@ -197,5 +225,8 @@ def _unlimited(values, own, tables=None):
 def _soft_bounce(values, own):
     """Return where soft_bounce is on."""
     found = ["main.cf"] if values.get("soft_bounce", "no").lower() == "yes" else []
-    return found + sorted(name.rpartition("/")[0] for name, value in own.items()
-                          if name.endswith("/soft_bounce") and value.lower() == "yes")  # fmt: skip
+    return found + sorted(
+        name.rpartition("/")[0]
+        for name, value in own.items()
+        if name.endswith("/soft_bounce") and value.lower() == "yes"
+    )

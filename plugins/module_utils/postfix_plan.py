@@ -18,18 +18,29 @@ def plan(params):
     check(params)
     without = configure(
         {
-            "config_directory": params["config_directory"], "instance": None, "parameters": None, "aliases": None,
-            "services": None, "service_parameters": None, "reload": False, "remember": params["remember"],
-            "read": list(READ), "state": "absent",
+            "config_directory": params["config_directory"],
+            "instance": None,
+            "parameters": None,
+            "aliases": None,
+            "services": None,
+            "service_parameters": None,
+            "reload": False,
+            "remember": params["remember"],
+            "read": list(READ),
+            "state": "absent",
         },
         check_mode=True,
-    )  # fmt: skip
+    )
     found, postfix = without["read"], Postfix(without["config_directory"])
     done = Hardening(
-        params, found, lambda domain: serves(domain, found["parameters"].get("mydestination", ""), postfix),
+        params,
+        found,
+        lambda domain: serves(domain, found["parameters"].get("mydestination", ""), postfix),
         lambda maps, name: knows(postfix, maps, name),
-        postfix.service_values(), postfix.effective, Tables(without["config_directory"]),
-    )  # fmt: skip
+        postfix.service_values(),
+        postfix.effective,
+        Tables(without["config_directory"]),
+    )
     return {
         "changed": False,
         "config_directory": without["config_directory"],

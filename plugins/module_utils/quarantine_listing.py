@@ -96,8 +96,7 @@ def _wanted(name, found):
         return newest[1]
     if name not in names:
         hint = "; the newest is %s" % newest[1] if names else ""
-        raise RescueError("batch: there is no batch%s in %s%s."
-                          % ("" if name == "latest" else " " + name, where, hint))  # fmt: skip
+        raise RescueError("batch: there is no batch%s in %s%s." % ("" if name == "latest" else " " + name, where, hint))
     return name
 
 
@@ -127,9 +126,14 @@ class BatchScan:
         def tally(unused):
             return Tally(
                 Summary(now, self.reader.queues, 1, bool(needs & SUBJECT and params["top"])),
-                Collector(now, self._shown_as, params["limit"] if needs & SUBJECT else 0, params["content"],
-                          params["content_bytes"]),
-            )  # fmt: skip
+                Collector(
+                    now,
+                    self._shown_as,
+                    params["limit"] if needs & SUBJECT else 0,
+                    params["content"],
+                    params["content_bytes"],
+                ),
+            )
 
         if self._is_aside:
             return self._count_aside(tally(0), selection)

@@ -284,9 +284,7 @@ class _Run:
         return work.quarantine.new_batch(self._name + suffix, self._manifest(work), [])
 
     def _manifest(self, work):
-        manifest = provenance(
-            "repair", self._name, self._kind, work.instance, self._params["label"], self._started
-        )
+        manifest = provenance("repair", self._name, self._kind, work.instance, self._params["label"], self._started)
         manifest["split"] = work.engine.split if self._kind == "qmail" else None
         return manifest
 

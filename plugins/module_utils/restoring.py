@@ -239,9 +239,7 @@ class _Run:
 
     def _find(self, batch):
         """Return a container of the ids that are selected in a batch, whose files are laid out as a queue."""
-        reader = self._target.reader.anew(
-            [os.path.join(batch.path, "files")], [batch.manifest["queue_directory"]]
-        )
+        reader = self._target.reader.anew([os.path.join(batch.path, "files")], [batch.manifest["queue_directory"]])
 
         def tally(number):
             return Tally(Summary(self._started, reader.queues, 1, False), _Ids())

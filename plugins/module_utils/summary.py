@@ -14,9 +14,16 @@ from ansible_collections.mailops.rescue.plugins.module_utils.text import decode,
 from ansible_collections.mailops.rescue.plugins.module_utils.toplist import TopList
 
 TOP_LISTS = (
-    "sender", "sender_domain", "recipient_domain", "subject", "client_address", "sasl_username", "origin_uid",
-    "delay_reason", "bounced_recipient_domain",
-)  # fmt: skip
+    "sender",
+    "sender_domain",
+    "recipient_domain",
+    "subject",
+    "client_address",
+    "sasl_username",
+    "origin_uid",
+    "delay_reason",
+    "bounced_recipient_domain",
+)
 # Upper ends of the age classes in seconds: those of qshape, which operators know.
 _AGES = [minutes * 60 for minutes in (5, 10, 20, 40, 80, 160, 320, 640, 1280)]
 _LISTED = 50

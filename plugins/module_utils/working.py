@@ -4,9 +4,19 @@
 """What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
 
 __all__ = [
-    "QueueWork", "earlier_runs", "find_work", "foreseen_services", "held_queues", "interrupted",
-    "interrupted_services", "left_results", "lock_all", "recovered_results", "service_results", "warnings",
-]  # fmt: skip
+    "QueueWork",
+    "earlier_runs",
+    "find_work",
+    "foreseen_services",
+    "held_queues",
+    "interrupted",
+    "interrupted_services",
+    "left_results",
+    "lock_all",
+    "recovered_results",
+    "service_results",
+    "warnings",
+]
 
 import os
 from contextlib import ExitStack, closing, contextmanager
@@ -208,16 +218,18 @@ def foreseen_services(works, params):
             continue
         else:
             supervisor = service.require(process)
-        found.append({
-            "queue_directory": work.directory,
-            "supervisor": supervisor.kind,
-            "service": supervisor.service,
-            "state_before": state,
-            "state_after": "down" if state == "stopping" else state,
-            "pid": None,
-            "killed": [],
-            "cut_off": noted is not None,
-        })  # fmt: skip
+        found.append(
+            {
+                "queue_directory": work.directory,
+                "supervisor": supervisor.kind,
+                "service": supervisor.service,
+                "state_before": state,
+                "state_after": "down" if state == "stopping" else state,
+                "pid": None,
+                "killed": [],
+                "cut_off": noted is not None,
+            }
+        )
     return found
 
 
@@ -249,12 +261,14 @@ def earlier_runs(works, now):
             # What was put in order after a run that was cut off has no such time.
             when = totals.get("completed", batch.manifest.get("created") if batch.is_complete else None)
             if batch.holds_mail() and isinstance(when, (int, float)) and 0 <= now - when < _RECENT:
-                finished.append({
-                    "batch": batch.name,
-                    "queue_directory": work.directory,
-                    "messages": totals.get("messages"),
-                    "age": int(now - when),
-                })  # fmt: skip
+                finished.append(
+                    {
+                        "batch": batch.name,
+                        "queue_directory": work.directory,
+                        "messages": totals.get("messages"),
+                        "age": int(now - when),
+                    }
+                )
     return {"at_work": busy, "finished_runs": finished[-20:]}
 
 

@@ -399,15 +399,13 @@ def main():
             allow_documentation_networks={"type": "bool", "default": False},
             firewall_action={"type": "str", "choices": ["drop", "reject"], "default": "drop"},
             firewall_rate_limit={"type": "str", "default": ""},
-            firewall_backend={
-                "type": "str", "choices": ["auto", "nftables", "firewalld", "ufw"], "default": "auto"
-            },
+            firewall_backend={"type": "str", "choices": ["auto", "nftables", "firewalld", "ufw"], "default": "auto"},
             limits={"type": "list", "elements": "str", "default": []},
             known_catchalls={"type": "list", "elements": "str", "default": []},
             double_bounces={"type": "str", "default": "discard"},
         ),
         supports_check_mode=True,
-    )  # fmt: skip
+    )
     run_module(module, find)
 
 

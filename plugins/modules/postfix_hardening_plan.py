@@ -134,9 +134,7 @@ def main():
         argument_spec={
             "config_directory": {"type": "path"},
             "remember": {"type": "str", "default": "postfix_hardening"},
-            "unknown_recipients": {
-                "type": "str", "choices": ["discard", "reject", "unchanged"], "default": "discard"
-            },
+            "unknown_recipients": {"type": "str", "choices": ["discard", "reject", "unchanged"], "default": "discard"},
             "discard_alias": {"type": "str", "default": "mailops-discard"},
             "domain": {"type": "str", "default": ""},
             "rate_limits": {"type": "dict"},
@@ -145,7 +143,7 @@ def main():
             "relay_restrictions": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
-    )  # fmt: skip
+    )
     run_module(module, plan)
 
 

@@ -555,7 +555,7 @@ def main():
             top={"type": "int", "default": 10},
             verify={"type": "bool", "default": False},
             workers={"type": "int", "default": 0},
-            **SELECTION
+            **SELECTION,
         ),
         supports_check_mode=True,
     )

@@ -450,7 +450,7 @@ def main():
             top={"type": "int", "default": 10},
             listing={"type": "path"},
             workers={"type": "int", "default": 0},
-            **SELECTION
+            **SELECTION,
         ),
         supports_check_mode=True,
     )

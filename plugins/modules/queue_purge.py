@@ -433,7 +433,7 @@ def main():
             quarantine={"type": "path"},
             label={"type": "str"},
             workers={"type": "int", "default": 0},
-            **dict(SELECTION, **QMAIL_SERVICE)
+            **dict(SELECTION, **QMAIL_SERVICE),
         ),
         supports_check_mode=True,
     )

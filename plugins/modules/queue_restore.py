@@ -323,7 +323,7 @@ def main():
             method={"type": "str", "choices": ["exact", "reinject"], "default": "exact"},
             release={"type": "bool", "default": False},
             unsure={"type": "bool", "default": False},
-            **dict(SELECTION, **QMAIL_SERVICE)
+            **dict(SELECTION, **QMAIL_SERVICE),
         ),
         supports_check_mode=True,
     )

@@ -103,14 +103,18 @@ def _earlier(page, plan):
     for host, result in plan.results.items():
         busy = result.get("at_work") or []
         for one in busy:
-            lines.append("  !! %s: a run is at work (process %d, since %s); wait for its end, and run this again."
-                         % (host, one["pid"], one["since"]))  # fmt: skip
+            lines.append(
+                "  !! %s: a run is at work (process %d, since %s); wait for its end, and run this again."
+                % (host, one["pid"], one["since"])
+            )
         for one in result.get("recovered") or []:
             what = "is in progress" if busy else "was cut off; it would be put in order first"
             lines.append("  %s: batch %s %s." % (host, one["batch"], what))
         for one in result.get("finished_runs") or []:
-            lines.append("  %s: batch %s was finished %s ago: %s." % (
-                host, one["batch"], age(one["age"]), plural(one["messages"] or 0, "message")))  # fmt: skip
+            lines.append(
+                "  %s: batch %s was finished %s ago: %s."
+                % (host, one["batch"], age(one["age"]), plural(one["messages"] or 0, "message"))
+            )
     if lines:
         page.heading("EARLIER RUNS")
     for line in lines[:_MOST_EARLIER]:

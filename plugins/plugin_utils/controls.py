@@ -17,8 +17,17 @@ __all__ = ["CONDITIONS", "OPTIONS", "SEVERITIES", "STATUSES", "TEXTS", "judge", 
 SEVERITIES = ("low", "medium", "high", "critical")
 STATUSES = ("fail", "error", "waived", "pass", "not_applicable")
 CONDITIONS = ("that", "applicable", "unknown")
-TEXTS = ("title", "severity", "expected", "observed", "rationale", "remedy", "references", "unknown_reason",
-         "not_applicable_reason")  # fmt: skip
+TEXTS = (
+    "title",
+    "severity",
+    "expected",
+    "observed",
+    "rationale",
+    "remedy",
+    "references",
+    "unknown_reason",
+    "not_applicable_reason",
+)
 OPTIONS = ("id", *CONDITIONS, *TEXTS)
 
 MAX_ID = 100
@@ -65,8 +74,19 @@ def unusable(name, title, reason):
 def _blank(definition, fallback):
     given = definition.get("id") if hasattr(definition, "get") else None
     name = shorten(visible(plain(given)), MAX_ID) if isinstance(given, str) and given.strip() else fallback
-    return {"id": name, "title": name, "severity": "medium", "status": "error", "expected": "", "observed": "",
-            "rationale": "", "remedy": "", "references": [], "reason": None, "waiver": None}  # fmt: skip
+    return {
+        "id": name,
+        "title": name,
+        "severity": "medium",
+        "status": "error",
+        "expected": "",
+        "observed": "",
+        "rationale": "",
+        "remedy": "",
+        "references": [],
+        "reason": None,
+        "waiver": None,
+    }
 
 
 def _check(definition):
@@ -103,8 +123,9 @@ def _texts(definition, evaluator, templated):
 
 
 def _shown(texts):
-    shown = {name: _safe(texts[name]) for name in ("title", "expected", "observed", "rationale", "remedy")
-             if name in texts}  # fmt: skip
+    shown = {
+        name: _safe(texts[name]) for name in ("title", "expected", "observed", "rationale", "remedy") if name in texts
+    }
     if shown.get("title"):
         shown["title"] = shorten(" ".join(shown["title"].split()), MAX_TITLE)
     else:

@@ -76,13 +76,22 @@ def _unknown(evidence):
 
 def _refused(evidence, probes, tried):
     """What the refusal of an unknown recipient proves, and whether that is not enough."""
-    alike = [one for one in probes if one["unknown_recipient"] and one["unknown_recipient"]["verdict"] == "refused"
-             and one["postmaster"] and one["postmaster"]["verdict"] in ("refused", "deferred")]  # fmt: skip
+    alike = [
+        one
+        for one in probes
+        if one["unknown_recipient"]
+        and one["unknown_recipient"]["verdict"] == "refused"
+        and one["postmaster"]
+        and one["postmaster"]["verdict"] in ("refused", "deferred")
+    ]
     if alike:
         return "refused, but so is postmaster, so that this proves nothing (measured)", True
     asked = {one["address"].rpartition("@")[2].lower() for one in tried}
-    others = [one["domain"] for one in evidence.catchalls or ()
-              if one["does"] in BAD and not asked & {one["domain"], *one.get("domains", ())}]  # fmt: skip
+    others = [
+        one["domain"]
+        for one in evidence.catchalls or ()
+        if one["does"] in BAD and not asked & {one["domain"], *one.get("domains", ())}
+    ]
     if others:
         names = ", ".join(others[:3]) + (" and %d more" % (len(others) - 3) if len(others) > 3 else "")
         return "refused in the session for %s (measured); NOT ASKED for %s" % (", ".join(sorted(asked)), names), True

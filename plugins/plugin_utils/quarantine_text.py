@@ -47,11 +47,15 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
     page = Page(width)
     results = listings.results
     counts = [result["counts"] for result in results.values()]
-    page.pair("QUARANTINE  ", "%s in %s, %s" % (
-        plural(sum(one["matched" if selected else "total"] for one in counts), "message"),
-        plural(sum(result["batch_count"] for result in results.values()), "batch", "batches"),
-        size(sum(one["bytes"] for one in counts)),
-    ))  # fmt: skip
+    page.pair(
+        "QUARANTINE  ",
+        "%s in %s, %s"
+        % (
+            plural(sum(one["matched" if selected else "total"] for one in counts), "message"),
+            plural(sum(result["batch_count"] for result in results.values()), "batch", "batches"),
+            size(sum(one["bytes"] for one in counts)),
+        ),
+    )
     page.row("%s of %s read" % (number(len(results)), plural(len(results) + len(listings.failed), "host")))
     for host, result in results.items():
         for one in result.get("at_work") or []:
@@ -87,10 +91,14 @@ def _host(page, result, selected, top):
     for one in result["unreadable"]:
         page.say("  !! %s: %s" % (one["path"], one["reason"]), "     ")
     if result["verified"] is not None:
-        page.say("  %s verified, %s" % (
-            plural(result["verified"], "message"),
-            "no file differs" if not result["corrupt_count"] else plural(result["corrupt_count"], "fault"),
-        ), "    ")  # fmt: skip
+        page.say(
+            "  %s verified, %s"
+            % (
+                plural(result["verified"], "message"),
+                "no file differs" if not result["corrupt_count"] else plural(result["corrupt_count"], "fault"),
+            ),
+            "    ",
+        )
     for one in result["corrupt"]:
         page.say("  !! %s %s" % (one["path"], one["reason"]), "     ")
     page.tops(top_lists([result], top) if top else [])

@@ -37,11 +37,16 @@ def _change_checks(result, amount):
     yield isinstance(result.get("remaining"), _NUMBER) and isinstance(result["batch"], _TEXT)
     yield all(isinstance(one["reason"], str) for one in result["left"])
     yield all(isinstance(one["batch"], str) for one in result.get("recovered") or [])
-    yield all(isinstance(one["batch"], str) and isinstance(one["messages"], _NUMBER) and isinstance(one["age"], int)
-              for one in result.get("finished_runs") or [])  # fmt: skip
+    yield all(
+        isinstance(one["batch"], str) and isinstance(one["messages"], _NUMBER) and isinstance(one["age"], int)
+        for one in result.get("finished_runs") or []
+    )
     yield _are_runs(result.get("at_work") or [])
-    yield all(isinstance(one.get(name), _TEXT) for one in result.get("service") or []
-              for name in ("state_before", "state_after", "queue_directory"))  # fmt: skip
+    yield all(
+        isinstance(one.get(name), _TEXT)
+        for one in result.get("service") or []
+        for name in ("state_before", "state_after", "queue_directory")
+    )
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
 
 

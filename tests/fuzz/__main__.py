@@ -30,8 +30,10 @@ def main():
             failed += 1
             continue
         done += share
-        print("%-14s %8d inputs, %6.1f s, longest %.3f s" % (name, share, time.process_time() - started, longest),
-              flush=True)  # fmt: skip
+        print(
+            "%-14s %8d inputs, %6.1f s, longest %.3f s" % (name, share, time.process_time() - started, longest),
+            flush=True,
+        )
     print("%d inputs without a fault in %.0f s" % (done, time.monotonic() - began))
     return 1 if failed else 0
 

@@ -91,12 +91,26 @@ def _build(directory, texts):
         Recipient('"c d"@example.com', status="cancelled", reason="connection timed out"),
     ]
     for number, text in enumerate(texts):
-        postfix.add(text[:LONGEST], "s@example.com" if number % 3 else "", recipients, extracted=number % 5 == 0,
-                    client=client if number % 2 else None, milter=number % 7 == 0, arrival=NOW)  # fmt: skip
+        postfix.add(
+            text[:LONGEST],
+            "s@example.com" if number % 3 else "",
+            recipients,
+            extracted=number % 5 == 0,
+            client=client if number % 2 else None,
+            milter=number % 7 == 0,
+            arrival=NOW,
+        )
     postfix.add(b"Subject: x\n\nx\n", "s@example.com", recipients, queue="maildrop", arrival=NOW)
     for state in ("S5", "S4"):
-        qmail.add(b"Subject: x\n\n", "s@example.com", local=["a@example.com"], remote=["b@example.com"], state=state,
-                  done=["b@example.com"], arrival=NOW)  # fmt: skip
+        qmail.add(
+            b"Subject: x\n\n",
+            "s@example.com",
+            local=["a@example.com"],
+            remote=["b@example.com"],
+            state=state,
+            done=["b@example.com"],
+            arrival=NOW,
+        )
 
 
 def _collect(directory, sources):

@@ -28,7 +28,6 @@ def test_selections():
     garbage(EXAMPLES, SEED)
 
 
-
 def test_what_it_starts_from_is_read():
     for data in corpus("postfix"):
         assert parse_envelope(data).sender is not None

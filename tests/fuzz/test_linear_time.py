@@ -73,17 +73,19 @@ BODIES = {
 FILTERS = Filters({"scan:"}, {33}, {b"h"}, {b"Postfix"})
 OWN = b"Received: from x (y [127.0.0.1]) by h (Postfix) with SMTP id 4Ab; x\n"
 AGAIN = b"Received: by h (Postfix, from userid 104) id 4Ab; x\n"
-HEADERS.update({
-    "parentheses after a client": (OWN + b"Received: from x (y [192.0.2.1]) ", b"("),
-    "comments after a client": (OWN + b"Received: from x (y [192.0.2.1])", b" (a)"),
-    "filters": (OWN, b"Received: from localhost (x [127.0.0.1]) by localhost (a) with SMTP id 1; x\n"),
-    "long fields of filters": (OWN + b"Received: from ", b"localhost by localhost "),
-    "requeued": (AGAIN, AGAIN),
-    "mail_name": (b"Received: by h (", b"P, from userid 1) with ", b" id 4Ab; x\n"),
-    "uids": (b"Received: by h (P", b", from userid 1", b") id 4Ab; x\n"),
-    "ids": (b"Received: by h (P) with SMTP", b" id 4Ab"),
-    "qmail-scanner": (b"Received: (qmail 1 invoked by uid 89); x\n", b"Received: by h (envelope-from <a>, uid 8\n"),
-})  # fmt: skip
+HEADERS.update(
+    {
+        "parentheses after a client": (OWN + b"Received: from x (y [192.0.2.1]) ", b"("),
+        "comments after a client": (OWN + b"Received: from x (y [192.0.2.1])", b" (a)"),
+        "filters": (OWN, b"Received: from localhost (x [127.0.0.1]) by localhost (a) with SMTP id 1; x\n"),
+        "long fields of filters": (OWN + b"Received: from ", b"localhost by localhost "),
+        "requeued": (AGAIN, AGAIN),
+        "mail_name": (b"Received: by h (", b"P, from userid 1) with ", b" id 4Ab; x\n"),
+        "uids": (b"Received: by h (P", b", from userid 1", b") id 4Ab; x\n"),
+        "ids": (b"Received: by h (P) with SMTP", b" id 4Ab"),
+        "qmail-scanner": (b"Received: (qmail 1 invoked by uid 89); x\n", b"Received: by h (envelope-from <a>, uid 8\n"),
+    }
+)
 REPORT = Headers(b"Content-Type: multipart/report; report-type=delivery-status\n\n")
 ENVELOPES = {
     "attributes": (b"", record("A", b"client_name=x")),

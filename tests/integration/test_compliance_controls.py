@@ -17,8 +17,16 @@ def verdict(word):
 
 
 def session(port, address=HERE, **more):
-    made = {"address": address, "port": port, "connected": True, "helo_code": 250, "relay": verdict("refused"),
-            "auth": {"before_tls": [], "after_tls": []}, "starttls": {"offered": False}, "recipients": []}  # fmt: skip
+    made = {
+        "address": address,
+        "port": port,
+        "connected": True,
+        "helo_code": 250,
+        "relay": verdict("refused"),
+        "auth": {"before_tls": [], "after_tls": []},
+        "starttls": {"offered": False},
+        "recipients": [],
+    }
     if port == 25:
         made.update(postmaster=verdict("accepted"), unknown_recipient=verdict("refused"))
     return dict(made, **more)
@@ -27,18 +35,34 @@ def session(port, address=HERE, **more):
 def good():
     """The variables of a host on which all is well."""
     limits = ("connection_rate", "message_rate", "recipient_rate", "auth_rate")
-    parameters = {"defer_transports": "", "master_service_disable": "", "default_transport": "smtp",
-                  "relay_transport": "relay", "notify_classes": "resource", "local_recipient_maps": "x"}  # fmt: skip
+    parameters = {
+        "defer_transports": "",
+        "master_service_disable": "",
+        "default_transport": "smtp",
+        "relay_transport": "relay",
+        "notify_classes": "resource",
+        "local_recipient_maps": "x",
+    }
     return {
         "__compliance_facts": {
-            "mta": "postfix", "domain": "b.example", "trusted": False, "recipients": [],
+            "mta": "postfix",
+            "domain": "b.example",
+            "trusted": False,
+            "recipients": [],
             "probes": [{"host": HERE, "port": 25, "recipients": []}, {"host": HERE, "port": 587, "recipients": []}],
             "catchalls": {"count": 0, "unknown": [], "unknown_count": 0},
             "quarantine": {"batches": 0, "oldest": None},
             "postfix": {
-                "error": None, "running": True, "version": "3.7.11", "parameters": parameters, "soft_bounce": [],
-                "limits": {"smtpd_client_%s_limit" % one: [] for one in limits}, "bouncing": [], "bouncing_count": 0,
-                "relay": {"lenient": [], "everyone": []}, "domains_looked_up": False,
+                "error": None,
+                "running": True,
+                "version": "3.7.11",
+                "parameters": parameters,
+                "soft_bounce": [],
+                "limits": {"smtpd_client_%s_limit" % one: [] for one in limits},
+                "bouncing": [],
+                "bouncing_count": 0,
+                "relay": {"lenient": [], "everyone": []},
+                "domains_looked_up": False,
                 "luser": {"address": "", "effective": False, "resolves": False, "target": None, "takers": []},
             },
             "firewall": {"wanted": False, "listening": [587]},
@@ -47,7 +71,7 @@ def good():
         "__compliance_repair": {"fault_count": 0, "fault_counts": {}},
         "__compliance_probes": {"results": [session(25), session(587)]},
         "__compliance_vantage": {"results": []},
-    }  # fmt: skip
+    }
 
 
 def here(host, port, **changes):
@@ -95,18 +119,35 @@ CASES = [
     (lambda host: here(host, 25, relay=verdict("deferred")), "COMMON-020", "pass"),
     (lambda host: here(host, 25, relay=verdict("deferred"), postmaster=verdict("deferred")), "COMMON-020", "error"),
     (lambda host: postfix(host, relay={"lenient": [], "everyone": ["81.0.0.0/8"]}), "COMMON-020", "fail"),
-    (lambda host: (postfix(host, relay={"lenient": ["smtp/inet"]}), facts(host, trusted=None),
-                   here(host, 25, relay=ACCEPTED)), "COMMON-020", "fail"),
+    (
+        lambda host: (
+            postfix(host, relay={"lenient": ["smtp/inet"]}),
+            facts(host, trusted=None),
+            here(host, 25, relay=ACCEPTED),
+        ),
+        "COMMON-020",
+        "fail",
+    ),
     (lambda host: postfix(host, relay={"lenient": [], "everyone": [], "doubts": ["so"]}), "COMMON-020", "error"),
-    (lambda host: postfix(host, relay={"lenient": ["2525/inet"], "everyone": [], "doubts": ["so"]}), "COMMON-020",
-     "fail"),
+    (
+        lambda host: postfix(host, relay={"lenient": ["2525/inet"], "everyone": [], "doubts": ["so"]}),
+        "COMMON-020",
+        "fail",
+    ),
     # Each service has its own mynetworks.
     (lambda host: asked(host, 2525, trusted=False), "COMMON-020", "fail"),
     (lambda host: asked(host, 2525, trusted=True), "COMMON-020", "pass"),
     (lambda host: asked(host, 2525, trusted=None), "COMMON-020", "error"),
     (lambda host: (asked(host, 2525, trusted=None), there(host, 2525)), "COMMON-020", "pass"),
-    (lambda host: (asked(host, 2525, trusted=None), facts(host, trusted=True), there(host, relay=verdict("deferred"))),
-     "COMMON-020", "error"),
+    (
+        lambda host: (
+            asked(host, 2525, trusted=None),
+            facts(host, trusted=True),
+            there(host, relay=verdict("deferred")),
+        ),
+        "COMMON-020",
+        "error",
+    ),
     (lambda host: there(host, auth=AUTH), "COMMON-030", "fail"),
     (lambda host: here(host, 587, auth=AUTH), "COMMON-040", "fail"),
     (lambda host: host["__compliance_probes"]["results"].pop(), "COMMON-040", "error"),
@@ -118,8 +159,15 @@ CASES = [
     (lambda host: asks(host, "deferred"), "POSTFIX-010", "error"),
     (lambda host: postfix(host, bouncing_count=60), "POSTFIX-010", "error"),
     (lambda host: (here(host, 25, unknown_recipient=None), facts(host, domain="")), "POSTFIX-010", "pass"),
-    (lambda host: (here(host, 25, unknown_recipient=None), facts(host, domain=""),
-                   postfix(host, domains_looked_up=True)), "POSTFIX-010", "error"),
+    (
+        lambda host: (
+            here(host, 25, unknown_recipient=None),
+            facts(host, domain=""),
+            postfix(host, domains_looked_up=True),
+        ),
+        "POSTFIX-010",
+        "error",
+    ),
     (lambda host: host.update(compliance_rate_limits=["smtpd_client_mesage_rate_limit"]), "POSTFIX-050", "error"),
     (lambda host: host.update(compliance_rate_limits="smtpd_client_auth_rate_limit"), "POSTFIX-050", "pass"),
     (lambda host: postfix(host, unlimited=["0.0.0.0/0"]), "POSTFIX-050", "fail"),
@@ -129,7 +177,7 @@ CASES = [
     (lambda host: (there(host), host["__compliance_vantage"]["results"].append(session(2525))), "FIREWALL-020", "pass"),
     (lambda host: postfix(host, soft_bounce=["smtp/inet"]), "POSTFIX-060", "fail"),
     (lambda host: host["__compliance_queue"]["counts"].update(total=1), "COMMON-110", "error"),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +197,9 @@ def found(tmp_path_factory):
         host = copy.deepcopy(good())
         change(host)
         hosts["case%d" % number] = dict(defaults, **host)
-    run = play("controls.yml", {"all_of_them": hosts}, ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report",
-               ANSIBLE_FORKS="4")  # fmt: skip
+    run = play(
+        "controls.yml", {"all_of_them": hosts}, ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report", ANSIBLE_FORKS="4"
+    )
     assert run.status == 0, run.text
     document = json.loads((play.directory / "mailops-report" / "report.json").read_text())
     return {one["name"]: {control["id"]: control for control in one["controls"]} for one in document["hosts"]}

@@ -28,8 +28,15 @@ def home(tmp_path):
 
 
 def host(home, port, **variables):
-    return at(home.path / "queue", mailops_mta="qmail", qmail_hardening_home=str(home.path), mailops_smtp_port=port,
-              submission_firewall_ports=[], compliance_probe_timeout=5, **variables)  # fmt: skip
+    return at(
+        home.path / "queue",
+        mailops_mta="qmail",
+        qmail_hardening_home=str(home.path),
+        mailops_smtp_port=port,
+        submission_firewall_ports=[],
+        compliance_probe_timeout=5,
+        **variables,
+    )
 
 
 def report(made):
@@ -168,10 +175,13 @@ def test_growth_since_the_run_before(play, home):
     assert [one["COMMON-120"] for one in (first, second, third, fourth)] == ["not_applicable", "pass", "fail", "error"]
 
 
-@pytest.mark.parametrize(("settings", "kept"), [
-    ("directory = ~/reports", "home/reports/report.json"),
-    ("directory = reports\nprevious = ~/yesterday.json", "home/yesterday.json"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ("directory = ~/reports", "home/reports/report.json"),
+        ("directory = reports\nprevious = ~/yesterday.json", "home/yesterday.json"),
+    ],
+)
 def test_growth_since_the_report_that_ansible_cfg_names(play, home, tmp_path, settings, kept):
     (tmp_path / "ansible.cfg").write_text("[callback_mailops_report]\n%s\n" % settings)
     before = {"name": "b1", "queues": [{"total": 0}]}

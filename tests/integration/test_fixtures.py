@@ -112,14 +112,16 @@ def test_senders_and_subjects(messages, sender, subject):
 def test_half_injected_messages(states):
     result = queue_info(states, select={"queue": "incomplete"})
     assert [(one["state"], one["sender"], one["subject"], one["size"]) for one in result["messages"]] == [
-        ("S2", None, None, 0), ("S3", None, "injection cut off", 172),
-    ]  # fmt: skip
+        ("S2", None, None, 0),
+        ("S3", None, "injection cut off", 172),
+    ]
 
 
 def test_bounce_file_beside_pending_remote_recipients(messages, states):
     found = messages["mixed"]
-    assert [(one["address"], one["status"], one["channel"]) for one in found["recipients"] if one["channel"] == "remote"
-            ] == [("r1@far.example", "pending", "remote"), ("r2@far.example", "pending", "remote")]  # fmt: skip
+    assert [
+        (one["address"], one["status"], one["channel"]) for one in found["recipients"] if one["channel"] == "remote"
+    ] == [("r1@far.example", "pending", "remote"), ("r2@far.example", "pending", "remote")]
     result = queue_info(states, select={"queue": "bounce"})
     assert [one["id"] for one in result["messages"]] == [found["id"]]
 

@@ -34,8 +34,12 @@ def renumber(queue):
     for path in list(queue.glob("mess/*/*")):
         number = path.stat().st_ino
         names[path.name] = number
-    for path in [one for kind in ("mess", "info", "local", "remote", "todo", "intd", "bounce")
-                 for one in queue.glob(kind + "/**/*") if one.is_file()]:  # fmt: skip
+    for path in [
+        one
+        for kind in ("mess", "info", "local", "remote", "todo", "intd", "bounce")
+        for one in queue.glob(kind + "/**/*")
+        if one.is_file()
+    ]:
         number = names[path.name]
         is_split = path.parent.name.isdigit()
         folder = path.parent.parent / str(number % 23) if is_split else path.parent

@@ -121,8 +121,11 @@ def everything(queue):
             found.update((one, tuple(sorted(files.items()))) for one, files in messages(root).items())
         else:
             for folder in ("maildrop", "incoming", "active", "deferred", "hold", "defer"):
-                found.update((folder.replace("hold", "deferred"), path.name, read(path))
-                             for path in (root / folder).rglob("*") if path.is_file())  # fmt: skip
+                found.update(
+                    (folder.replace("hold", "deferred"), path.name, read(path))
+                    for path in (root / folder).rglob("*")
+                    if path.is_file()
+                )
     return found
 
 
@@ -172,8 +175,11 @@ def test_purge(disk, fill, exhaust):
 
 
 def give_all_back(queue):
-    names = {name for name in os.listdir(queue + ".quarantine")
-             if os.path.exists("%s.quarantine/%s/manifest.json" % (queue, name))}  # fmt: skip
+    names = {
+        name
+        for name in os.listdir(queue + ".quarantine")
+        if os.path.exists("%s.quarantine/%s/manifest.json" % (queue, name))
+    }
     for name in names:
         queue_restore(queue, batch=name, release=True)
 

@@ -52,11 +52,17 @@ def test_a_failing_host_stops_no_other(play, fatal):
             "a": {"a-gone": NOTHING_LISTENS, "a-wrong": on(port, mailops_probe_domain="two words")},
             "b": {"b1": on(port, mailops_probe_domain="example.com")},
         }
-        made = play("mailops.rescue.harden", hosts, "-e", '{"waves": [1, 1, 1]}',
-                    ANSIBLE_ANY_ERRORS_FATAL=fatal, ANSIBLE_STRATEGY="free")  # fmt: skip
+        made = play(
+            "mailops.rescue.harden",
+            hosts,
+            "-e",
+            '{"waves": [1, 1, 1]}',
+            ANSIBLE_ANY_ERRORS_FATAL=fatal,
+            ANSIBLE_STRATEGY="free",
+        )
     assert made.status == 2
     text = " ".join(made.text.split())
-    assert "a-wrong: Ask the server: unknown_domain: expected a domain, got \"two words\"." in text
+    assert 'a-wrong: Ask the server: unknown_domain: expected a domain, got "two words".' in text
     assert "a-gone: unreachable: " in text
     assert '"msg": "2 of 3 hosts failed; see FAILED above"' in made.text
     assert "\nb1\n  unknown     refused in the session (measured)\n" in made.text

@@ -57,10 +57,7 @@ def test_inspect_a_mixed_fleet(play, queues, postfix):
     assert made.status == 0, made.text
     assert "MAIL QUEUES  2,191 messages" in made.text
     assert "3 of 3 hosts read\n" in made.text
-    assert (
-        "1,996 of 2,045 messages (98 %) are failure notices about addresses at\n   mail.example.com"
-        in made.text
-    )
+    assert "1,996 of 2,045 messages (98 %) are failure notices about addresses at\n   mail.example.com" in made.text
     assert "Queues local 10, remote 2,035\n" in made.text
     assert "120 of 120 messages (100 %) were sent with the login info@example.com" in made.text
     assert "Queues deferred 120\n" in made.text
@@ -118,9 +115,7 @@ def test_limit_to_a_host_and_check_mode(play, queues, postfix):
 
 def test_the_next_commands_run_as_they_are_shown(play, queues, postfix):
     hosts = {"qmail": {"mx1": at(queues / "incident" / "queue")}, "postfix": {"out1": at(postfix)}}
-    made = play(
-        "mailops.rescue.inspect", hosts, "-e", '{"exclude": {"smaller_than": 1}, "mailops_become": false}'
-    )
+    made = play("mailops.rescue.inspect", hosts, "-e", '{"exclude": {"smaller_than": 1}, "mailops_become": false}')
     commands = made.commands()
     # Nothing but its number speaks against the login.
     assert [word.split()[1].rpartition(".")[2] for word in commands] == ["view", "inspect", "purge", "view", "inspect"]

@@ -42,8 +42,12 @@ def qmail(tmp_path):
 def postfix(tmp_path):
     queue = PostfixQueue(tmp_path / "out" / "spool")
     for number in range(20):
-        queue.add("Subject: %s\n\nbuy\n" % TRAP, "info@example.com", ["u%d@example.net" % number],
-                  client=Client("203.0.113.9", sasl_username="info@example.com"))  # fmt: skip
+        queue.add(
+            "Subject: %s\n\nbuy\n" % TRAP,
+            "info@example.com",
+            ["u%d@example.net" % number],
+            client=Client("203.0.113.9", sasl_username="info@example.com"),
+        )
     queue.add("Subject: kept\n\n", "a@example.com", ["b@example.net"])
     return Path(queue.path)
 
@@ -112,7 +116,7 @@ def test_the_quarantine_is_shown(play, qmail, postfix):
     assert made.status == 0, made.text
     assert "QUARANTINE  50 messages in 2 batches" in made.text
     assert "  30 messages verified, no file differs\n" in made.text and "  20 messages verified" in made.text
-    assert "    select {\"subject\": \"canary\"}\n" in made.text
+    assert '    select {"subject": "canary"}\n' in made.text
     assert "  Logins\n         20  info@example.com\n" in made.text
     assert all(len(line) <= 72 for line in pages(made.text))
     file = next(Path(str(qmail) + ".quarantine").glob("*/files/mess/*/*"))
@@ -145,8 +149,12 @@ def test_check_mode_shows_and_asks_nothing(play, qmail):
 def on_a_terminal(play, answer, *arguments):
     """Run a playbook on a terminal, type `answer` when it asks; return its exit status and what it wrote."""
     directory = play.directory
-    environment = dict(os.environ, ANSIBLE_COLLECTIONS_PATH=str(directory), ANSIBLE_NOCOLOR="1",
-                       _ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR="error")  # fmt: skip
+    environment = dict(
+        os.environ,
+        ANSIBLE_COLLECTIONS_PATH=str(directory),
+        ANSIBLE_NOCOLOR="1",
+        _ANSIBLE_TEMPLAR_UNTRUSTED_TEMPLATE_BEHAVIOR="error",
+    )
     environment.pop("ANSIBLE_CONFIG", None)
     pid, fd = pty.fork()
     if pid == 0:
@@ -196,17 +204,20 @@ def test_nothing_to_purge_asks_nothing(play, qmail):
     assert not os.path.exists(str(qmail) + ".quarantine")
 
 
-@pytest.mark.parametrize(("given", "reason"), [
-    ({}, "Say which messages to remove"),
-    ({"exclude": {"subject": "x"}}, "Say which messages to remove"),
-    ({"select": {}}, "select: expected a selection of messages"),
-    ({"select": "{{ no_such_variable }}"}, "no_such_variable"),
-    ({"select": {"subject": "canary"}, "exclude": "{{ no_such_variable }}"}, "no_such_variable"),
-    ({"select": {"subject": "canary"}, "mailops_queue_directory": "{{ no_such_variable }}"}, "no_such_variable"),
-    ({"select": {"subject": "canary"}, "max_messages": "{{ no_such_variable }}"}, "no_such_variable"),
-    ({"select": {"subject": "canary"}, "quarantine": "{{ no_such_variable }}"}, "no_such_variable"),
-    ({"select": {"subject": "canary"}, "max_messages": 29}, "max_messages: 30 messages are selected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "Say which messages to remove"),
+        ({"exclude": {"subject": "x"}}, "Say which messages to remove"),
+        ({"select": {}}, "select: expected a selection of messages"),
+        ({"select": "{{ no_such_variable }}"}, "no_such_variable"),
+        ({"select": {"subject": "canary"}, "exclude": "{{ no_such_variable }}"}, "no_such_variable"),
+        ({"select": {"subject": "canary"}, "mailops_queue_directory": "{{ no_such_variable }}"}, "no_such_variable"),
+        ({"select": {"subject": "canary"}, "max_messages": "{{ no_such_variable }}"}, "no_such_variable"),
+        ({"select": {"subject": "canary"}, "quarantine": "{{ no_such_variable }}"}, "no_such_variable"),
+        ({"select": {"subject": "canary"}, "max_messages": 29}, "max_messages: 30 messages are selected"),
+    ],
+)
 def test_what_is_not_said_clearly_changes_nothing(play, qmail, given, reason):
     before = tree(qmail)
     made = play("mailops.rescue.purge", {"qmail": {"mx1": at(qmail)}}, *words(confirm=False, **given))
@@ -222,8 +233,13 @@ def test_a_failing_host_stops_no_wave(play, qmail, postfix, tmp_path, fatal):
         "b": {"b1": at(qmail)},
         "c": {"c1": at(postfix)},
     }
-    made = play("mailops.rescue.purge", hosts, *words(confirm=False, waves=[2, 1], **SPAM),
-                ANSIBLE_ANY_ERRORS_FATAL=fatal, ANSIBLE_STRATEGY="free")  # fmt: skip
+    made = play(
+        "mailops.rescue.purge",
+        hosts,
+        *words(confirm=False, waves=[2, 1], **SPAM),
+        ANSIBLE_ANY_ERRORS_FATAL=fatal,
+        ANSIBLE_STRATEGY="free",
+    )
     assert made.status == 2
     assert made.text.count("WOULD PURGE") == 3
     assert made.text.count("\nPURGED  ") == 2
@@ -256,11 +272,14 @@ def test_discard_is_said_and_offers_no_undo(play, qmail):
     assert made.commands() == [] and not os.path.exists(str(qmail) + ".quarantine")
 
 
-@pytest.mark.parametrize(("given", "reason"), [
-    ({}, "Say which batch"),
-    ({"batch": "20200101T000000Z-0000"}, "batch: there is no batch 20200101T000000Z-0000"),
-    ({"batch": "latest", "select": "{{ no_such_variable }}"}, "no_such_variable"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "Say which batch"),
+        ({"batch": "20200101T000000Z-0000"}, "batch: there is no batch 20200101T000000Z-0000"),
+        ({"batch": "latest", "select": "{{ no_such_variable }}"}, "no_such_variable"),
+    ],
+)
 def test_a_restore_must_say_what(play, qmail, given, reason):
     hosts = {"qmail": {"mx1": at(qmail)}}
     assert play("mailops.rescue.purge", hosts, *words(confirm=False, **SPAM)).status == 0
@@ -292,6 +311,10 @@ def test_every_variable_is_documented():
         names = {one for one in names if not one.startswith(("__", "mailops_a", "mailops_plan"))}
         assert len(names) > 10
         rows = re.findall(r"^\| (.*?) \| ((?:\w+, )*\w+) \|", documented, re.MULTILINE)
-        told = {one for row, books in rows for one in re.findall(r"`(\w+)`", row)
-                if books == "all" or name in books.split(", ")}  # fmt: skip
+        told = {
+            one
+            for row, books in rows
+            for one in re.findall(r"`(\w+)`", row)
+            if books == "all" or name in books.split(", ")
+        }
         assert names == told

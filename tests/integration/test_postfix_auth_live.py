@@ -15,8 +15,9 @@ SCENES = [scene for level in LEVELS for scene in scenes(level)]
 def runs():
     with ThreadPoolExecutor(len(RELEASES)) as pool:
         yield {
-            release: pool.submit(in_container, "tests.support.postfix_auth_scenes", seconds=300,
-                                 image="mailops-base:" + release)
+            release: pool.submit(
+                in_container, "tests.support.postfix_auth_scenes", seconds=300, image="mailops-base:" + release
+            )
             for release in RELEASES
         }
 

@@ -7,9 +7,19 @@ import pytest
 from tests.support.postfix_container import in_container
 
 RELEASES = ("bullseye", "bookworm", "trixie")
-SCENES = ("round_trip", "previous", "bad_input", "a_configuration_that_does_not_parse",
-          "what_stands_there_already_is_borne", "what_postfix_warned_of_before_comes_back",
-          "read_as_postfix_reads", "stopped", "killed", "instances", "mail_flows_afterwards")  # fmt: skip
+SCENES = (
+    "round_trip",
+    "previous",
+    "bad_input",
+    "a_configuration_that_does_not_parse",
+    "what_stands_there_already_is_borne",
+    "what_postfix_warned_of_before_comes_back",
+    "read_as_postfix_reads",
+    "stopped",
+    "killed",
+    "instances",
+    "mail_flows_afterwards",
+)
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +27,11 @@ def runs():
     """All at the same time: each waits for Postfix most of the time."""
     with ThreadPoolExecutor(len(RELEASES)) as pool:
         yield {
-            release: pool.submit(in_container, "tests.support.postfix_config_scenes", seconds=900,
-                                 image="mailops-base:" + release)
+            release: pool.submit(
+                in_container, "tests.support.postfix_config_scenes", seconds=900, image="mailops-base:" + release
+            )
             for release in RELEASES
-        }  # fmt: skip
+        }
 
 
 @pytest.fixture(scope="module", params=RELEASES)

@@ -14,10 +14,11 @@ RELEASES = ("bullseye", "bookworm", "trixie")
 def runs():
     with ThreadPoolExecutor(len(RELEASES)) as pool:
         yield {
-            release: pool.submit(in_container, "tests.support.postfix_facts_scenes", seconds=300,
-                                 image="mailops-base:" + release)
+            release: pool.submit(
+                in_container, "tests.support.postfix_facts_scenes", seconds=300, image="mailops-base:" + release
+            )
             for release in RELEASES
-        }  # fmt: skip
+        }
 
 
 @pytest.mark.parametrize("scene", [one.__name__ for one in SCENES])

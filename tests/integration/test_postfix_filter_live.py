@@ -28,16 +28,20 @@ EXPECTED = {
     "before the queue": {**FILTERED, "outside": DIRECT["outside"], "web": DIRECT["web"]},
     "pipe": {**FILTERED, "web": DIRECT["web"], "from here": [None, None, None, None]},
     "no login in the header": {
-        **FILTERED, "login": [None, None, FIRST, "hidden"], "IPv6": [None, None, SIXTH, "hidden"],
+        **FILTERED,
+        "login": [None, None, FIRST, "hidden"],
+        "IPv6": [None, None, SIXTH, "hidden"],
     },
     **dict.fromkeys(["none", "none, Milter", "requeued while stopped"], DIRECT),
     "requeued": {**DIRECT, "web": [33, None, None, "header"]},
     "requeued, filter": FILTERED,
     "flood": {
-        "top": [{"value": LOGIN, "count": 60}], "origins": {"header": 60, "hidden": 0}, "selected": 60,
+        "top": [{"value": LOGIN, "count": 60}],
+        "origins": {"header": 60, "hidden": 0},
+        "selected": 60,
     },
     "copy": {**dict.fromkeys(FILTERED, [None, None, "127.0.0.1", "hidden"]), "from here": FILTERED["from here"]},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module", params=RELEASES)

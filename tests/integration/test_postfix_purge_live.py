@@ -88,8 +88,10 @@ def test_a_copy_is_injected_once_for_all_its_recipients(scenes):
     reinject = scenes["reinject"]
     assert len(reinject["exact"]) == 1 and "method=reinject" in reinject["exact"][0]
     assert (reinject["problems"], reinject["reasons"], reinject["in batch"]) == (["None"], ["None"], 0)
-    assert reinject["envelopes"] == [["", "null@sink.test"],
-                                     ["sender@example.com", '"odd, one"@sink.test', "plain@sink.test"]]
+    assert reinject["envelopes"] == [
+        ["", "null@sink.test"],
+        ["sender@example.com", '"odd, one"@sink.test', "plain@sink.test"],
+    ]
     assert reinject["many"] == [1]
     assert reinject["same text"] == [True, True]
     assert reinject["unsure"]

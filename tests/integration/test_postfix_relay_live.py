@@ -15,10 +15,11 @@ SCENES = [repr(one[0]) for one in SERVICES] + ["plan"]
 def runs():
     with ThreadPoolExecutor(len(RELEASES)) as pool:
         yield {
-            release: pool.submit(in_container, "tests.support.postfix_relay_scenes", seconds=300,
-                                 image="mailops-base:" + release)
+            release: pool.submit(
+                in_container, "tests.support.postfix_relay_scenes", seconds=300, image="mailops-base:" + release
+            )
             for release in RELEASES
-        }  # fmt: skip
+        }
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -51,7 +51,7 @@ def python(folder, count):
     flag.touch()
     (folder / "site" / "sitecustomize.py").write_text(HOOK % {"flag": str(flag), "count": count})
     program = folder / "python"
-    program.write_text("#!/bin/sh\nPYTHONPATH=%s exec %s \"$@\"\n" % (folder / "site", sys.executable))
+    program.write_text('#!/bin/sh\nPYTHONPATH=%s exec %s "$@"\n' % (folder / "site", sys.executable))
     program.chmod(0o755)
     return flag, str(program)
 

@@ -21,8 +21,7 @@ from tests.support.waiting import wait_for
 LETTER = b"Subject: one\n\nbody\n"
 # name: content, sender, recipients, origin, where the injection stops
 MESSAGES = {
-    "both": (LETTER, b"a@example.net", [b"b@example.org", b"Staff@MAIL.example.com", b"c@example.com"],
-             "uid 0", "S4"),
+    "both": (LETTER, b"a@example.net", [b"b@example.org", b"Staff@MAIL.example.com", b"c@example.com"], "uid 0", "S4"),
     "bounce": (b"", b"", [b"x y@example.net"], "bounce", "S4"),
     "network": (b"no final newline", b"#@[]", [b"postmaster"], "network", "S4"),
     "alias": (b"a\r\n\0\xff", b"l-@example.org-@[]", [b"only@mail.example.com"], "alias", "S4"),
@@ -81,8 +80,9 @@ def mode_of(path):
 def content_of(path):
     with open(path, "rb") as stream:
         content = stream.read()
-    content = re.sub(rb"\A(Received: \(qmail )\d+( .*\); )\d+ \w{3} \d{4} \d\d:\d\d:\d\d -0000\n",
-                     rb"\1PID\2DATE\n", content)
+    content = re.sub(
+        rb"\A(Received: \(qmail )\d+( .*\); )\d+ \w{3} \d{4} \d\d:\d\d:\d\d -0000\n", rb"\1PID\2DATE\n", content
+    )
     return re.sub(rb"\Au\d+\0p\d+\0", b"uUID\0pPID\0", content)
 
 
@@ -109,7 +109,9 @@ def test_injected_messages_wait_in_todo(qmail):
         links = [os.stat("%s/%s/%d" % (qmail.path, d, numbers[name])).st_ino for d in ("intd", "todo")]
         assert links[0] == links[1]
     assert found["hangs in the envelope"] == {
-        "mess/SPLIT/ID": (0o644, received(b"by uid 0", LETTER)), "intd/ID": (0o644, b"")}
+        "mess/SPLIT/ID": (0o644, received(b"by uid 0", LETTER)),
+        "intd/ID": (0o644, b""),
+    }
     assert found["hangs in the content"] == {"mess/SPLIT/ID": (0o644, b"")}
 
 
@@ -154,8 +156,17 @@ def test_tree_has_the_same_shape_and_modes(qmail):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="NOT TESTED: owners of files need root")
 def test_owners(qmail):
-    users = {"mess": "qmailq", "intd": "qmailq", "todo": "qmailq", "info": "qmails", "local": "qmails",
-             "remote": "qmails", "sendmutex": "qmails", "trigger": "qmails", "tcpto": "qmailr"}
+    users = {
+        "mess": "qmailq",
+        "intd": "qmailq",
+        "todo": "qmailq",
+        "info": "qmails",
+        "local": "qmails",
+        "remote": "qmails",
+        "sendmutex": "qmails",
+        "trigger": "qmails",
+        "tcpto": "qmailr",
+    }
     if isinstance(qmail, QmailDouble) and not qmail.queue.ids:
         pytest.skip("NOT TESTED: qmail's users do not exist here")
     numbers = inject_all(qmail)
@@ -250,8 +261,12 @@ def test_drops_what_is_done(tmp_path):
         context.__exit__(None, None, None)
 
 
-HOME_FILES = {".qmail-known": b"./box\n", ".qmail-gone": b"# nothing\n", ".qmail-null": b"/dev/null\n",
-              ".qmail-no-default": b"|bouncesaying 'No such address.'\n"}  # fmt: skip
+HOME_FILES = {
+    ".qmail-known": b"./box\n",
+    ".qmail-gone": b"# nothing\n",
+    ".qmail-null": b"/dev/null\n",
+    ".qmail-no-default": b"|bouncesaying 'No such address.'\n",
+}
 # What is logged of a delivery to each, and whether a failure notice is sent.
 DELIVERIES = {
     "Known": ("success: did_1+0+0/", False),

@@ -52,11 +52,28 @@ def as_alias():
 
 def qmail_local(home, *options):
     """Deliver a letter to anybody there; return (exit status, what was said)."""
-    command = [str(qmail_home() / "bin/qmail-local"), *options, "alias", str(home), "nobody", "-", "nobody", LOCAL,
-               "a@example.net", "./Usual"]  # fmt: skip
+    command = [
+        str(qmail_home() / "bin/qmail-local"),
+        *options,
+        "alias",
+        str(home),
+        "nobody",
+        "-",
+        "nobody",
+        LOCAL,
+        "a@example.net",
+        "./Usual",
+    ]
     with open(str(home / "letter"), "rb") as letter:
-        done = subprocess.run(command, stdin=letter, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
-                              check=False, **as_alias())  # fmt: skip
+        done = subprocess.run(
+            command,
+            stdin=letter,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+            **as_alias(),
+        )
     return done.returncode, done.stdout.decode()
 
 
@@ -129,8 +146,9 @@ def test_who_gets_mail(home):
         found = Users(str(qmail.home))
         names = [one.pw_name for one in pwd.getpwall()] + ["Alias", "nobody-at-all", "alias-a-b", "x" * 40, "", "-a"]
         for name in names + [name + "-ext" for name in names]:
-            done = subprocess.run([str(qmail.home / "bin/qmail-getpw"), name], stdout=subprocess.PIPE, check=True,
-                                  timeout=30)  # fmt: skip
+            done = subprocess.run(
+                [str(qmail.home / "bin/qmail-getpw"), name], stdout=subprocess.PIPE, check=True, timeout=30
+            )
             one = found.controller(name.encode())
             fields = [one.user.encode(), b"%d" % one.uid, b"%d" % one.gid, one.home.encode(), one.dash, one.extension]
             assert done.stdout.split(b"\0")[:6] == fields, name
@@ -246,7 +264,9 @@ def test_before_after_and_back(hardened):
 
     result = hardened.manage()
     assert sorted((one["domain"], one["does"], one["wanted"]) for one in result["catchalls"]) == [
-        (VIRTUAL, "bounces", "discards"), (LOCAL, "bounces", "discards")]  # fmt: skip
+        (VIRTUAL, "bounces", "discards"),
+        (LOCAL, "bounces", "discards"),
+    ]
     log = hardened.send(*MADE_UP)
     assert log.count("success: did_0+0+0/") == 2
     assert "end msg" in log
@@ -271,7 +291,10 @@ def test_a_recipe_that_does_not_work(hardened):
     assert len(hardened.queued()) == 1
     entry = [one for one in hardened.manage()["catchalls"] if one["domain"] == LOCAL][0]
     assert (entry["does"], entry["wanted"], entry["kept"]) == (
-        "defers", "discards", ".mailops-rescue.before.qmail-default")  # fmt: skip
+        "defers",
+        "discards",
+        ".mailops-rescue.before.qmail-default",
+    )
     hardened.signal(signal.SIGALRM)
     wait_for(lambda: hardened.queued() == [], 60)
     assert "success: did_0+0+0/" in hardened.said()
@@ -346,8 +369,9 @@ def with_users(hardened):
     (hardened.home / "writable").chmod(0o777)
     write(hardened.home / "qjoe/.qmail-list", b"%s/box\n" % os.fsencode(str(hardened.home)))
     write(hardened.home / "qjoe/.qmail-no-default", b"|bouncesaying 'No such thing.'\n")
-    (users / "assign").write_text(USERS_ASSIGN % {
-        "uid": alias.pw_uid, "gid": alias.pw_gid, "home": hardened.home, "alias": hardened.alias})  # fmt: skip
+    (users / "assign").write_text(
+        USERS_ASSIGN % {"uid": alias.pw_uid, "gid": alias.pw_gid, "home": hardened.home, "alias": hardened.alias}
+    )
     subprocess.run([str(hardened.qmail.home / "bin/qmail-newu")], check=True, timeout=30)
     hardened.manage()
     return hardened
@@ -379,8 +403,13 @@ def test_extensions_of_users_before_after_and_back(with_users):
     assert (found["count"], found["open_count"], found["changed_count"]) == (6, 6, 3), found
     assert {one["extension"] for one in found["changed"]} == {"qjoe-", "list=", VIRTUAL + "-ann-"}
     assert {one["extension"]: one["does"] for one in found["open"]} == {
-        "qjoe-": "bounces", "list=": "bounces", VIRTUAL + "-ann-": "bounces",
-        "writable-": "defers", "gone-": "defers", "root-": "defers"}  # fmt: skip
+        "qjoe-": "bounces",
+        "list=": "bounces",
+        VIRTUAL + "-ann-": "bounces",
+        "writable-": "defers",
+        "gone-": "defers",
+        "root-": "defers",
+    }
     assert result["catchalls"] == []
     log = with_users.send(*EXTENSIONS)
     assert log.count("success: did_0+0+0/") == 3
@@ -426,8 +455,9 @@ def test_users_of_this_machine_are_found_as_qmail_getpw_finds_them(home):
         found = Users(str(qmail.home)).listed()
         ours = {beginning: found.controller(beginning + b"x") for beginning in found.beginnings()}
         for name in {one.pw_name for one in pwd.getpwall()} | {"Alias"}:
-            done = subprocess.run([str(qmail.home / "bin/qmail-getpw"), name + "-x"], stdout=subprocess.PIPE,
-                                  check=True, timeout=30)  # fmt: skip
+            done = subprocess.run(
+                [str(qmail.home / "bin/qmail-getpw"), name + "-x"], stdout=subprocess.PIPE, check=True, timeout=30
+            )
             user, place, dash, extension = (done.stdout.split(b"\0")[at] for at in (0, 3, 4, 5))
             one = ours.get(name.lower().encode() + b"-")
             if extension == b"x":

@@ -103,7 +103,8 @@ def test_discard_reject_and_back(harden, home, smtp):
     made = harden("--diff")
     assert made.status == 0, made.text
     assert [line for line in made.text.splitlines() if line[:1] in "+-"] == [
-        line for line in foreseen.text.splitlines() if line[:1] in "+-"]  # fmt: skip
+        line for line in foreseen.text.splitlines() if line[:1] in "+-"
+    ]
     assert "-| %s/vpopmail/bin/vdelivermail '' bounce-no-mailbox" % home.path in made.text
     assert "Mail to a mistyped address vanishes" in made.text
     assert "realrcptto" in made.text
@@ -262,10 +263,16 @@ def test_extensions_of_users_are_left_discarded_rejected_and_put_back(harden, ho
     assert files(home) == before
 
 
-@pytest.mark.parametrize("postmaster, said", [
-    (True, "this qmail-smtpd cannot reject it: set qmail_hardening_user_extensions to discard. Nothing was changed."),
-    (False, "postmaster is refused as well, so that this proves nothing: "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "postmaster, said",
+    [
+        (
+            True,
+            "this qmail-smtpd cannot reject it: set qmail_hardening_user_extensions to discard. Nothing was changed.",
+        ),
+        (False, "postmaster is refused as well, so that this proves nothing: "),
+    ],
+)
 def test_a_server_that_does_not_reject_extensions(harden, home, smtp, joe, postmaster, said):
     harden(user_extensions="discard", double_bounces="unchanged")
     before = files(home)
@@ -280,6 +287,7 @@ def test_extensions_of_a_narrower_choice_are_put_back(harden, home, joe):
     before = files(home)
     harden(user_extensions="discard", unknown_recipients="unchanged", double_bounces="unchanged")
     assert set(files(home)) - set(before) == {JOE}
-    harden(user_extensions="discard", unknown_recipients="unchanged", double_bounces="unchanged",
-           domains=["example.com"])  # fmt: skip
+    harden(
+        user_extensions="discard", unknown_recipients="unchanged", double_bounces="unchanged", domains=["example.com"]
+    )
     assert files(home) == before

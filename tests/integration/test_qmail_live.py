@@ -17,8 +17,10 @@ from tests.support.running_qmail import RunningQmail
 ME = "mail.example.com"
 SMTP = b"HELO pc1\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\nSubject: %s\r\n\r\nbody\r\n.\r\nQUIT\r\n"
 # What a sender puts there himself.
-FORGED = (b"Received: from unknown (HELO x) (victim@example.com@198.51.100.1)\n"
-          b"  by mail.example.com with ESMTPA; 21 Nov 2026 19:24:27 -0000\n")  # fmt: skip
+FORGED = (
+    b"Received: from unknown (HELO x) (victim@example.com@198.51.100.1)\n"
+    b"  by mail.example.com with ESMTPA; 21 Nov 2026 19:24:27 -0000\n"
+)
 NOBODYS = 61234
 
 
@@ -44,12 +46,18 @@ def inject(qmail, subject, sender, *recipients, **options):
 
 
 def over_smtp(qmail, address, subject, name=None, sender=b"who@example.net", recipient=b"gone@mail.example.com"):
-    environment = {"PATH": os.defpath, "PROTO": "TCP", "TCPLOCALIP": "192.0.2.25", "TCPREMOTEIP": address,
-                   "RELAYCLIENT": ""}  # fmt: skip
+    environment = {
+        "PATH": os.defpath,
+        "PROTO": "TCP",
+        "TCPLOCALIP": "192.0.2.25",
+        "TCPREMOTEIP": address,
+        "RELAYCLIENT": "",
+    }
     if name:
         environment["TCPREMOTEHOST"] = name
-    out = qmail.program("qmail-smtpd", input=SMTP % (sender, recipient, subject), env=environment,
-                        user="qmaild", group="nofiles")  # fmt: skip
+    out = qmail.program(
+        "qmail-smtpd", input=SMTP % (sender, recipient, subject), env=environment, user="qmaild", group="nofiles"
+    )
     assert b"250 ok " in out
 
 
@@ -64,8 +72,14 @@ def through_a_scanner(qmail, directory, uid, address, subject):
     path = directory / ("scanner%d" % uid)
     path.write_text(SCANNER % (shutil.which("setpriv"), uid, qmail.home))
     path.chmod(0o755)
-    environment = {"PATH": os.defpath, "PROTO": "TCP", "TCPLOCALIP": "192.0.2.25", "TCPREMOTEIP": address,
-                   "RELAYCLIENT": "", "QMAILQUEUE": str(path)}  # fmt: skip
+    environment = {
+        "PATH": os.defpath,
+        "PROTO": "TCP",
+        "TCPLOCALIP": "192.0.2.25",
+        "TCPREMOTEIP": address,
+        "RELAYCLIENT": "",
+        "QMAILQUEUE": str(path),
+    }
     sent = SMTP % (b"who@example.net", b"r@example.org", subject)
     sent = sent.replace(b"Subject:", FORGED.replace(b"\n", b"\r\n") + b"Subject:")
     assert b"250 ok " in qmail.program("qmail-smtpd", input=sent, env=environment)
@@ -89,8 +103,12 @@ def filled(qmail):
     drop = [shutil.which("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups"]
     program = str(qmail.home / "bin" / "qmail-inject")
     if drop[0]:
-        subprocess.run(drop + [program, "-a", "-fweb@example.com", "r@example.org"], check=True, timeout=60,
-                       input=b"Subject: by another user\n\nbody\n")  # fmt: skip
+        subprocess.run(
+            drop + [program, "-a", "-fweb@example.com", "r@example.org"],
+            check=True,
+            timeout=60,
+            input=b"Subject: by another user\n\nbody\n",
+        )
     over_smtp(qmail, "192.0.2.7", b"over IPv4", "host.example.net", recipient=b"r@example.org")
     over_smtp(qmail, "2001:db8::7", b"over IPv6", recipient=b"r@example.org")
     time.sleep(1)
@@ -247,8 +265,10 @@ def test_mail_through_a_scanner(qmail, tmp_path):
     subprocess.run(command, check=True, timeout=60, input=FORGED + b"Subject: not scanned\n\nbody\n")
     qmail.idle()
     found = by_subject(queue_info(qmail.path, limit=1000, select={"subject": "scanned"}))
-    told = {subject: (one["origin_uid"], one["client_address"], one["sasl_username"], one.get("origin_from"))
-            for subject, one in found.items()}  # fmt: skip
+    told = {
+        subject: (one["origin_uid"], one["client_address"], one["sasl_username"], one.get("origin_from"))
+        for subject, one in found.items()
+    }
     assert told == {
         "scanned by %d" % NOBODYS: (None, "203.0.113.9", None, "header"),
         "scanned by %d" % pwd.getpwnam("qmaild").pw_uid: (None, "203.0.113.9", None, None),

@@ -195,6 +195,7 @@ def test_nothing_else_is_touched_while_it_injects_and_delivers(qmail, mode):
 
 def queue_purge_again(qmail, mode, batches):
     """What came last is selected too; wait for what is to be delivered first."""
+
     def settled():
         pending = [one for one in messages(qmail.path).values() if b"Tok@" in one.get("local", b"")]
         return not pending and not any("todo" in one for one in messages(qmail.path).values())

@@ -77,7 +77,7 @@ def deliver_into(qmail, path):
     path.mkdir(mode=0o777)
     path.chmod(0o777)
     box = path / "box"
-    qmail._alias.write_text("|(echo \"ENVELOPE $SENDER $RECIPIENT\"; cat) >>%s\n" % box)
+    qmail._alias.write_text('|(echo "ENVELOPE $SENDER $RECIPIENT"; cat) >>%s\n' % box)
     return box
 
 
@@ -184,7 +184,10 @@ def test_stopped_and_started(tmp_path):
         result = queue_repair(qmail.path, quarantine=str(tmp_path / "quarantine"))
         (service,) = result["service"]
         assert (service["supervisor"], service["state_before"], service["state_after"]) == (
-            "daemontools", "running", "running")  # fmt: skip
+            "daemontools",
+            "running",
+            "running",
+        )
         assert qmail.pid() == service["pid"] != first
         assert (result["quarantined"], result["left"], path.exists(), qmail.messages()) == (1, [], False, 1)
     finally:
@@ -212,9 +215,16 @@ def test_archives(tmp_path, name, total):
 def shown(root):
     found = queue_info(root, limit=1000)
     messages = sorted(
-        (one["arrival_time"], one["state"], one["queue"], str(one["sender"]), one["size"], str(one["subject"]),
-         str(one["recipients"]))
+        (
+            one["arrival_time"],
+            one["state"],
+            one["queue"],
+            str(one["sender"]),
+            one["size"],
+            str(one["subject"]),
+            str(one["recipients"]),
+        )
         for one in found["messages"]
-    )  # fmt: skip
+    )
     # Of more messages, which ones are returned depends on their ids.
     return found["counts"], found["bounces"], found["damaged_count"], messages if not found["truncated"] else None

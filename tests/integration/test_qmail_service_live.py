@@ -16,8 +16,14 @@ from tests.support.real_qmail import qmail_home
 from tests.support.supervised_qmail import SUPERVISORS, SupervisedQmail
 from tests.support.waiting import wait_for
 
-OPTIONS = {"queue_directory": None, "supervisor": "auto", "service": None, "stop_timeout": 20, "start_timeout": 20,
-           "on_timeout": "fail"}  # fmt: skip
+OPTIONS = {
+    "queue_directory": None,
+    "supervisor": "auto",
+    "service": None,
+    "stop_timeout": 20,
+    "start_timeout": 20,
+    "on_timeout": "fail",
+}
 # A script neither keeps a service up nor knows of its state.
 WATCHED = pytest.mark.parametrize("kind", SUPERVISORS, indirect=True)
 
@@ -170,7 +176,11 @@ def test_down_file_is_left_alone(qmail, kind):
 def test_delivery_in_flight_is_named(qmail, kind):
     (found,) = in_flight(qmail)
     assert (found.channel, found.host, found.sender, found.recipients) == (
-        "remote", "example.org", "a@example.net", ["r0@example.org"])  # fmt: skip
+        "remote",
+        "example.org",
+        "a@example.net",
+        ["r0@example.org"],
+    )
     foreseen = qmail_send(qmail, kind, "stopped", True)
     assert [one["pid"] for one in foreseen["deliveries"]] == [found.process.pid]
     before = qmail.pid()

@@ -27,12 +27,29 @@ def queue(tmp_path):
 
 def play(queue, *arguments):
     done = subprocess.run(
-        [str(PLAYER), "-i", "copy,", "playbooks/repair.yml", "-e", "ansible_connection=local",
-         "-e", "ansible_python_interpreter=" + sys.executable, "-e", "mailops_become=false",
-         "-e", "mailops_queue_directory=" + queue.path, *arguments],
-        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
+        [
+            str(PLAYER),
+            "-i",
+            "copy,",
+            "playbooks/repair.yml",
+            "-e",
+            "ansible_connection=local",
+            "-e",
+            "ansible_python_interpreter=" + sys.executable,
+            "-e",
+            "mailops_become=false",
+            "-e",
+            "mailops_queue_directory=" + queue.path,
+            *arguments,
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+        check=False,
         env=dict(os.environ, ANSIBLE_NOCOLOR="1", ANSIBLE_FORCE_COLOR="0"),
-    )  # fmt: skip
+    )
     return done.returncode, done.stdout.decode()
 
 

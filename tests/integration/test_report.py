@@ -95,14 +95,27 @@ def night(play, queue):
     (play.directory / "controls").mkdir()
     (play.directory / "controls" / "all.yml").write_text(CONTROLS)
     # In the order of waves.
-    mail = {"gone": dict(NOTHING_LISTENS, most=1), "good": at(queue.path, most=300), "full": at(queue.path, most=1),
-            "none": at("/nosuch", most=1)}  # fmt: skip
+    mail = {
+        "gone": dict(NOTHING_LISTENS, most=1),
+        "good": at(queue.path, most=300),
+        "full": at(queue.path, most=1),
+        "none": at("/nosuch", most=1),
+    }
     hosts = {"mail": mail}
 
     def run(*arguments, name="night.yml", limit="all", **environment):
         (play.directory / "waivers.json").write_text(json.dumps({"mailops_waivers": WAIVERS}))
-        done = play(name, hosts, "-l", limit, "-e", "@waivers.json", *arguments,
-                    ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report", **environment)  # fmt: skip
+        done = play(
+            name,
+            hosts,
+            "-l",
+            limit,
+            "-e",
+            "@waivers.json",
+            *arguments,
+            ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report",
+            **environment,
+        )
         assert "[DEPRECATION" not in done.text and "Traceback" not in done.text, done.text
         return done
 
@@ -134,7 +147,11 @@ def test_a_night_and_the_next(night, tmp_path):
         "none": {"queue-count": "error", "subjects": "error", **rest},
     }
     assert {host["name"]: host["status"] for host in found["hosts"]} == {
-        "full": "fail", "gone": "unreachable", "good": "fail", "none": "unknown"}  # fmt: skip
+        "full": "fail",
+        "gone": "unreachable",
+        "good": "fail",
+        "none": "unknown",
+    }
     assert (found["title"], found["run"]["playbook"], found["changes"]) == ("Night", "night.yml", None)
     assert found["fleet"]["messages"] == 2 and found["summary"]["exit_code"] == 2
     everything = "".join(path.read_text() for path in report.iterdir())
@@ -144,8 +161,9 @@ def test_a_night_and_the_next(night, tmp_path):
     night.hosts["mail"]["good"]["most"] = 0
     night("-e", "report_mask_addresses=true")
     found = document(report)
-    assert {"host": "good", "id": "queue-count", "before": "pass", "after": "fail", "kind": "worse"} \
-        in found["changes"]["controls"]  # fmt: skip
+    assert {"host": "good", "id": "queue-count", "before": "pass", "after": "fail", "kind": "worse"} in found[
+        "changes"
+    ]["controls"]
     assert "bob@" not in json.dumps(found)
     assert "report.previous.json" in os.listdir(report)
 
@@ -224,8 +242,10 @@ def test_what_a_run_did_until_it_was_interrupted_is_reported(night, tmp_path):
 
     with ThreadPoolExecutor(1) as pool:
         interrupted = pool.submit(interrupt)
-        done = night.play.run([str(PLAYER), "before.yml", "purge.yml", "-i", "hosts.yml", "-l", "good", "-e",
-                               "marker=%s" % marker], ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report")  # fmt: skip
+        done = night.play.run(
+            [str(PLAYER), "before.yml", "purge.yml", "-i", "hosts.yml", "-l", "good", "-e", "marker=%s" % marker],
+            ANSIBLE_CALLBACKS_ENABLED="mailops.rescue.report",
+        )
         interrupted.result()
     # That of the playbook before, which was nothing to report.
     assert done.status != 0 and done.text.count("PLAY RECAP") == 1
@@ -249,11 +269,14 @@ def test_under_ansible_runner(night, tmp_path, monkeypatch):
         shutil.move(str(tmp_path / name), str(project / name))
     monkeypatch.setenv("PATH", "%s:%s" % (PLAYER.parent, os.environ["PATH"]))
     run = ansible_runner.run(
-        private_data_dir=str(tmp_path / "private"), playbook="night.yml", inventory=str(tmp_path / "hosts.yml"),
-        quiet=True, limit="good,gone",
+        private_data_dir=str(tmp_path / "private"),
+        playbook="night.yml",
+        inventory=str(tmp_path / "hosts.yml"),
+        quiet=True,
+        limit="good,gone",
         extravars={"mailops_waivers": WAIVERS, "report_directory": str(tmp_path / "report")},
         envvars={"ANSIBLE_COLLECTIONS_PATH": str(tmp_path), "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report"},
-    )  # fmt: skip
+    )
     assert run.status == "failed"
     found = document(tmp_path / "report")
     assert {host["name"]: host["status"] for host in found["hosts"]} == {"gone": "unreachable", "good": "fail"}

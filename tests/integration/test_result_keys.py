@@ -19,14 +19,36 @@ def test_undecided_messages_skip_no_task(tmp_path):
     queue = QmailQueue(tmp_path / "queue")
     queue.add(b"Subject: slow\n\n" + b"x" * 60 + b"\n", b"a@example.com", remote=[b"b@example.com"])
     arguments = {"queue_directory": str(queue.path), "select": {"body": "(x+x+)+y"}, "timeout_per_message": 0.1}
-    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
-                       ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal", ANSIBLE_NOCOLOR="1")  # fmt: skip
+    environment = dict(
+        os.environ,
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        ANSIBLE_LOAD_CALLBACK_PLUGINS="1",
+        ANSIBLE_STDOUT_CALLBACK="ansible.builtin.minimal",
+        ANSIBLE_NOCOLOR="1",
+    )
     program = Path(sys.executable).with_name("ansible")
     done = subprocess.run(
-        [program, "localhost", "-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=" + sys.executable,
-         "-m", "mailops.rescue.queue_info", "-a", json.dumps(arguments)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=True,
-    )  # fmt: skip
+        [
+            program,
+            "localhost",
+            "-i",
+            "localhost,",
+            "-c",
+            "local",
+            "-e",
+            "ansible_python_interpreter=" + sys.executable,
+            "-m",
+            "mailops.rescue.queue_info",
+            "-a",
+            json.dumps(arguments),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
     head, _, body = done.stdout.partition("=> ")
     assert head.strip() == "localhost | SUCCESS"
     result = json.loads(body)
@@ -36,9 +58,23 @@ def test_undecided_messages_skip_no_task(tmp_path):
 
 # What Ansible reads in each result by itself; the newer it is, the more strictly.
 TAKEN = {
-    "attempts", "changed", "deprecations", "exception", "failed", "finished", "invocation", "item", "results",
-    "retries", "skip_reason", "skipped", "skipped_reason", "started", "unreachable", "warnings",
-}  # fmt: skip
+    "attempts",
+    "changed",
+    "deprecations",
+    "exception",
+    "failed",
+    "finished",
+    "invocation",
+    "item",
+    "results",
+    "retries",
+    "skip_reason",
+    "skipped",
+    "skipped_reason",
+    "started",
+    "unreachable",
+    "warnings",
+}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "modules").glob("*.py")), ids=lambda path: path.stem)

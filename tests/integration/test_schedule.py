@@ -24,8 +24,10 @@ pytestmark = pytest.mark.skipif(
 )
 PROGRAM = "ansible_collections.mailops.rescue.plugins.plugin_utils.schedule"
 # What no queue without an MTA can hold.
-WAIVED = [{"control": name, "reason": "r", "owner": "o", "expires": "2099-01-01"}
-          for name in ("QMAIL-*", "COMMON-0*", "COMMON-110", "COMMON-130", "COMMON-140")]  # fmt: skip
+WAIVED = [
+    {"control": name, "reason": "r", "owner": "o", "expires": "2099-01-01"}
+    for name in ("QMAIL-*", "COMMON-0*", "COMMON-110", "COMMON-130", "COMMON-140")
+]
 
 
 @pytest.fixture
@@ -59,20 +61,40 @@ class Schedule:
         self.play = play
         self.path = play.directory / "kept"
         self.settings = {
-            "version": 1, "name": "control", "calendar": "daily", "random_delay": "1h", "project": str(play.directory),
-            "inventory": str(play.directory / "hosts.yml"), "playbook": "mailops.rescue.comply", "limit": "",
-            "directory": str(self.path), "report_directory": str(self.path / "report"), "report_formats": "json,html",
-            "timeout": "10min", "keep_artifacts": 2, "keep_reports": 2, "alert_unknown": False, "extra_vars": {},
-            "webhook_url": hook.url, "webhook_token_file": "", "webhook_ca_file": "",
-            "smtp_host": "", "smtp_port": 25, "smtp_tls": "auto", "smtp_from": "", "smtp_to": [],
-        }  # fmt: skip
+            "version": 1,
+            "name": "control",
+            "calendar": "daily",
+            "random_delay": "1h",
+            "project": str(play.directory),
+            "inventory": str(play.directory / "hosts.yml"),
+            "playbook": "mailops.rescue.comply",
+            "limit": "",
+            "directory": str(self.path),
+            "report_directory": str(self.path / "report"),
+            "report_formats": "json,html",
+            "timeout": "10min",
+            "keep_artifacts": 2,
+            "keep_reports": 2,
+            "alert_unknown": False,
+            "extra_vars": {},
+            "webhook_url": hook.url,
+            "webhook_token_file": "",
+            "webhook_ca_file": "",
+            "smtp_host": "",
+            "smtp_port": 25,
+            "smtp_tls": "auto",
+            "smtp_from": "",
+            "smtp_to": [],
+        }
 
     def run(self, *arguments):
         file = self.play.directory / "settings.json"
         file.write_text(json.dumps(self.settings))
         # Systemd knows nothing of it.
-        made = self.play.run(["env", "-u", "ANSIBLE_COLLECTIONS_PATH", sys.executable, "-B", "-m", PROGRAM, str(file),
-                              *arguments], PYTHONPATH=str(self.play.directory))  # fmt: skip
+        made = self.play.run(
+            ["env", "-u", "ANSIBLE_COLLECTIONS_PATH", sys.executable, "-B", "-m", PROGRAM, str(file), *arguments],
+            PYTHONPATH=str(self.play.directory),
+        )
         assert "Traceback" not in made.text, made.text
         return made
 
@@ -97,9 +119,16 @@ def home(tmp_path):
 
 
 def host(home, port):
-    return at(home.path / "queue", mailops_mta="qmail", qmail_hardening_home=str(home.path), mailops_smtp_port=port,
-              submission_firewall_ports=[], compliance_probe_timeout=5, compliance_queue_messages=0,
-              mailops_waivers=WAIVED)  # fmt: skip
+    return at(
+        home.path / "queue",
+        mailops_mta="qmail",
+        qmail_hardening_home=str(home.path),
+        mailops_smtp_port=port,
+        submission_firewall_ports=[],
+        compliance_probe_timeout=5,
+        compliance_queue_messages=0,
+        mailops_waivers=WAIVED,
+    )
 
 
 def test_the_second_run_tells_what_changed(schedule, home, hook):
@@ -120,8 +149,12 @@ def test_the_second_run_tells_what_changed(schedule, home, hook):
         assert worse in second["changes"]["controls"]
         (told,) = hook.told
         assert (told["event"], told["host"], told["count"]) == ("alert", "control", 1)
-        assert told["hosts"][0] == {"name": "b1", "before": "pass", "after": "fail",
-                                    "controls": [{"id": "COMMON-100", "severity": "high"}]}  # fmt: skip
+        assert told["hosts"][0] == {
+            "name": "b1",
+            "before": "pass",
+            "after": "fail",
+            "controls": [{"id": "COMMON-100", "severity": "high"}],
+        }
         assert told["text"] in made.stdout
 
         # Told once; the oldest dated report and the oldest output of a run are gone.
@@ -178,11 +211,14 @@ def test_no_report_is_an_alert(schedule, hook, tmp_path, broken):
     assert schedule.reports() == []
 
 
-@pytest.mark.parametrize(("inventory", "words"), [
-    (None, "none of 1 hosts could be checked"),
-    ("all: {hosts: {}}", "there was no host to check"),
-    ("all: {hosts: [", "the run made no report"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inventory", "words"),
+    [
+        (None, "none of 1 hosts could be checked"),
+        ("all: {hosts: {}}", "there was no host to check"),
+        ("all: {hosts: [", "the run made no report"),
+    ],
+)
 def test_nothing_checked_is_an_alert(schedule, hook, inventory, words):
     schedule.play.hosts({"a": {"gone": NOTHING_LISTENS}})
     if inventory is not None:
@@ -254,12 +290,15 @@ echo '{"a": {"hosts": ["gone"]}, "_meta": {"hostvars": {"gone": {"ansible_host":
 """
 
 
-@pytest.mark.parametrize(("configuration", "script"), [
-    (ASKING, ":"),
-    # As ssh does for a passphrase, or a host's key.
-    ("", "(printf 'Password: ' && read answer) <>/dev/tty >&0"),
-    ("", "read answer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("configuration", "script"),
+    [
+        (ASKING, ":"),
+        # As ssh does for a passphrase, or a host's key.
+        ("", "(printf 'Password: ' && read answer) <>/dev/tty >&0"),
+        ("", "read answer"),
+    ],
+)
 def test_nobody_is_asked(schedule, hook, tmp_path, configuration, script):
     (tmp_path / "ansible.cfg").write_text(configuration)
     (tmp_path / "hosts").write_text(ASKING_SCRIPT % script)
@@ -284,17 +323,20 @@ def test_the_project_says_whether_keys_of_hosts_are_checked(schedule, tmp_path, 
     assert "ControlPersist" in said and ("StrictHostKeyChecking=no" in said) == (checked == "false")
 
 
-@pytest.mark.parametrize(("option", "value", "words"), [
-    ("inventory", "/nosuch", "inventory: expected"),
-    ("keep_reports", 0, "keep_reports: expected 1 to"),
-    ("webhook_url", "ftp://x", "webhook_url: expected"),
-    ("smtp_host", "127.0.0.1", "smtp_to: expected"),
-    ("extra_vars", {"report_directory": "x"}, "extra_vars: report_directory"),
-    ("timeout", "soon", "timeout: "),
-    ("calendar", "every night", "calendar: expected a time as systemd's OnCalendar= has it, got 'every night'."),
-    ("calendar", "", "calendar: "),
-    ("random_delay", "a while", "random_delay: expected a span of time as systemd has it, got 'a while'."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("inventory", "/nosuch", "inventory: expected"),
+        ("keep_reports", 0, "keep_reports: expected 1 to"),
+        ("webhook_url", "ftp://x", "webhook_url: expected"),
+        ("smtp_host", "127.0.0.1", "smtp_to: expected"),
+        ("extra_vars", {"report_directory": "x"}, "extra_vars: report_directory"),
+        ("timeout", "soon", "timeout: "),
+        ("calendar", "every night", "calendar: expected a time as systemd's OnCalendar= has it, got 'every night'."),
+        ("calendar", "", "calendar: "),
+        ("random_delay", "a while", "random_delay: expected a span of time as systemd has it, got 'a while'."),
+    ],
+)
 def test_settings_are_checked(schedule, option, value, words):
     if option in ("calendar", "random_delay") and shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
@@ -378,9 +420,14 @@ def test_root_gives_nobody_what_a_link_leads_to(role, tmp_path):
     assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize(("place", "writable"), [
-    ("kept/report", []), ("other", ["other"]), ("kept/../other", ["other"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("place", "writable"),
+    [
+        ("kept/report", []),
+        ("other", ["other"]),
+        ("kept/../other", ["other"]),
+    ],
+)
 def test_where_a_run_may_write(role, tmp_path, place, writable):
     made = role("files", compliance_schedule_report_directory=str(tmp_path / place))
     assert made.status == 0, made.text

@@ -39,12 +39,24 @@ class Browser:
             os.dup2(104, 4)
 
         self._process = subprocess.Popen(
-            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--remote-debugging-pipe", "--user-data-dir=" + self._home,
-             "about:blank"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
+            [
+                program,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--remote-debugging-pipe",
+                "--user-data-dir=" + self._home,
+                "about:blank",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            close_fds=False,
             preexec_fn=onto_three_and_four,  # noqa: PLW1509 (no thread is running here, and there is no other way)
-        )  # fmt: skip
+        )
         os.close(theirs_in)
         os.close(theirs_out)
         self._session = None
@@ -66,10 +78,13 @@ class Browser:
 
     def open(self, path, width, height=900, dark=False):
         """Open the file `path` in a window of `width`; return how many seconds that took."""
-        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                   mobile=width < 600)  # fmt: skip
-        self._call("Emulation.setEmulatedMedia",
-                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])  # fmt: skip
+        self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self._call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         began = time.monotonic()
         self._loaded = False
         self._call("Page.navigate", url="file://" + str(path))
@@ -108,8 +123,12 @@ class Browser:
             self._loaded = True
         elif name == "Network.requestWillBeSent":
             self.requests.append(params["request"]["url"])
-        elif name in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded",
-                      "Page.javascriptDialogOpening"):  # fmt: skip
+        elif name in (
+            "Runtime.consoleAPICalled",
+            "Runtime.exceptionThrown",
+            "Log.entryAdded",
+            "Page.javascriptDialogOpening",
+        ):
             self.messages.append("%s: %s" % (name, json.dumps(params)[:500]))
 
     def _read(self):

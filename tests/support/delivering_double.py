@@ -100,7 +100,11 @@ class DeliveringDouble(QmailDouble):
                 self._deliveries += 1
                 said = self._deliver(number, address) if channel == "local" else "deferral: Nobody_listens/"
                 self.log += "starting delivery %d: msg %d to %s %s\n" % (
-                    self._deliveries, number, channel, address.decode())  # fmt: skip
+                    self._deliveries,
+                    number,
+                    channel,
+                    address.decode(),
+                )
                 self.log += "delivery %d: %s\n" % (self._deliveries, said)
                 if said.startswith("deferral"):
                     continue
@@ -114,8 +118,9 @@ class DeliveringDouble(QmailDouble):
         if extension is None:
             return self._append(number, address, [home + "/Mailbox"])
         extension = extension.lower().replace(".", ":")
-        names = [extension] + [extension[:at] + "default" for at in range(len(extension), -1, -1)
-                               if not at or extension[at - 1] == "-"]  # fmt: skip
+        names = [extension] + [
+            extension[:at] + "default" for at in range(len(extension), -1, -1) if not at or extension[at - 1] == "-"
+        ]
         for name in names:
             path = "%s/.qmail-%s" % (home, name)
             if os.path.exists(path):

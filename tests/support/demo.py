@@ -22,25 +22,32 @@ Without confirm=false a purge shows what it would take, and asks. The other queu
 BOUNCES = ("-l", "demo-qmail", "-e", '{"select": {"bounce": true}}')
 STORY = (
     ("What is in them?", ("playbooks/inspect.yml",)),
-    ("Take the failure notices out of the first one. They go into quarantine:",
-     ("playbooks/purge.yml", *BOUNCES, "-e", "confirm=false")),
-    ("It was a mistake? Put back exactly what was taken:",
-     ("playbooks/restore.yml", "-l", "demo-qmail", "-e", "batch=latest", "-e", "confirm=false")),
+    (
+        "Take the failure notices out of the first one. They go into quarantine:",
+        ("playbooks/purge.yml", *BOUNCES, "-e", "confirm=false"),
+    ),
+    (
+        "It was a mistake? Put back exactly what was taken:",
+        ("playbooks/restore.yml", "-l", "demo-qmail", "-e", "batch=latest", "-e", "confirm=false"),
+    ),
 )
 
 
 def build(directory, now):
     """Write both queues below `directory`, replacing earlier ones; return the number of messages in each."""
     shutil.rmtree(directory, ignore_errors=True)
-    return (build_qmail_demo(directory / "qmail" / "queue", now),
-            build_postfix_demo(directory / "postfix", now))
+    return (build_qmail_demo(directory / "qmail" / "queue", now), build_postfix_demo(directory / "postfix", now))
 
 
 def play(arguments):
     """Run a playbook on the demo's hosts, without a line for each task; return its exit status."""
     player = Path(sys.executable).with_name("ansible-playbook")
-    environment = dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_DISPLAY_OK_HOSTS="false",
-                       ANSIBLE_DISPLAY_SKIPPED_HOSTS="false")
+    environment = dict(
+        os.environ,
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        ANSIBLE_DISPLAY_OK_HOSTS="false",
+        ANSIBLE_DISPLAY_SKIPPED_HOSTS="false",
+    )
     return subprocess.call([str(player), "-i", "inventory/demo", *arguments], cwd=ROOT, env=environment)
 
 

@@ -107,8 +107,12 @@ stop) kill $(cat %(path)s/pid) ;;
 esac
 """
 
-PROGRAMS = {"qmail-send": QMAIL_SEND, "qmail-rspawn": QMAIL_RSPAWN, "qmail-remote": QMAIL_REMOTE,
-            "supervise": SUPERVISE}  # fmt: skip
+PROGRAMS = {
+    "qmail-send": QMAIL_SEND,
+    "qmail-rspawn": QMAIL_RSPAWN,
+    "qmail-remote": QMAIL_REMOTE,
+    "supervise": SUPERVISE,
+}
 
 
 class FakeService:

@@ -9,8 +9,17 @@ from ansible_collections.mailops.rescue.plugins.module_utils.inspection import i
 __all__ = ["as_nobody", "deadline", "meddle", "message", "queue_info"]
 
 OPTIONS = {
-    "mta": "auto", "queue_directory": None, "config_directory": None, "select": None, "exclude": None,
-    "timeout_per_message": 1.0, "limit": 100, "content": "none", "content_bytes": 2048, "top": 10, "listing": None,
+    "mta": "auto",
+    "queue_directory": None,
+    "config_directory": None,
+    "select": None,
+    "exclude": None,
+    "timeout_per_message": 1.0,
+    "limit": 100,
+    "content": "none",
+    "content_bytes": 2048,
+    "top": 10,
+    "listing": None,
     "workers": 1,
 }
 NOBODY = 65534

@@ -21,10 +21,15 @@ ACCOUNTS = {
     "home": HOME,
     "groups": {"nofiles": 30101, "qmail": 30102},
     "users": {
-        "alias": (30101, 30101), "qmaild": (30102, 30101), "qmaill": (30103, 30101), "qmailp": (30104, 30101),
-        "qmailq": (30105, 30102), "qmailr": (30106, 30102), "qmails": (30107, 30102),
+        "alias": (30101, 30101),
+        "qmaild": (30102, 30101),
+        "qmaill": (30103, 30101),
+        "qmailp": (30104, 30101),
+        "qmailq": (30105, 30102),
+        "qmailr": (30106, 30102),
+        "qmails": (30107, 30102),
     },
-}  # fmt: skip
+}
 # A process is known as qmail-send by its name, and the release by what stands in the program.
 PROGRAM = """#!/bin/bash
 # notqmail 1.09, a double of it
@@ -78,8 +83,9 @@ def inject():
     """Put the message on standard input into the queue: `-fSENDER RECIPIENT...`."""
     sender = next(word[2:] for word in sys.argv if word.startswith("-f"))
     recipients = [word for word in sys.argv[2:] if not word.startswith("-")]
-    _double().inject(sys.stdin.buffer.read(), sender.encode(), [one.encode() for one in recipients],
-                     "uid %d" % os.getuid())  # fmt: skip
+    _double().inject(
+        sys.stdin.buffer.read(), sender.encode(), [one.encode() for one in recipients], "uid %d" % os.getuid()
+    )
 
 
 class Session:
@@ -158,9 +164,17 @@ class Session:
                 break
             lines.append(line[1:] if line.startswith(b".") else line)
         head = "Received: from unknown (HELO %s) (%s)\n  by %s with SMTP; %s\n" % (
-            self._helo, self._peer, self._me(), date(time.time()))
-        self._double.inject(head.encode() + b"".join(line + b"\n" for line in lines), self._sender.encode(),
-                            [one.encode() for one in self._recipients], "network")  # fmt: skip
+            self._helo,
+            self._peer,
+            self._me(),
+            date(time.time()),
+        )
+        self._double.inject(
+            head.encode() + b"".join(line + b"\n" for line in lines),
+            self._sender.encode(),
+            [one.encode() for one in self._recipients],
+            "network",
+        )
         self._sender, self._recipients = None, []
         self._say("250 ok %d qp %d" % (time.time(), os.getpid()))
 

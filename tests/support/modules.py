@@ -15,9 +15,13 @@ def start_module(name, **options):
     """Return the Popen of a module that runs, in a session of its own."""
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "plugins" / "modules" / (name + ".py"))],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        start_new_session=True,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
+    )
     process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode())
     process.stdin.close()
     process.stdin = None

@@ -52,8 +52,27 @@ class Sasl(socketserver.StreamRequestHandler):
 
 
 def certify(name):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=" + name,
-                    "-keyout", name + ".key", "-out", name + ".pem"], check=True, capture_output=True, cwd=DIRECTORY)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "9",
+            "-subj",
+            "/CN=" + name,
+            "-keyout",
+            name + ".key",
+            "-out",
+            name + ".pem",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=DIRECTORY,
+    )
 
 
 def set_up():
@@ -63,11 +82,22 @@ def set_up():
     certify("one")
     certify("two")
     subprocess.run("cat two.key two.pem > chain; echo nothing > garbage", shell=True, check=True, cwd=DIRECTORY)
-    subprocess.run(["postconf", "-e", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot",
-                    "maillog_file=/var/log/maillog",
-                    "smtpd_sasl_path=inet:127.0.0.1:%d" % SASL_PORT, "inet_protocols=ipv4", "smtpd_peername_lookup=no",
-                    "smtpd_tls_cert_file=/etc/postfix/one.pem", "smtpd_tls_key_file=/etc/postfix/one.key",
-                    "smtpd_tls_auth_only=no"], check=True)
+    subprocess.run(
+        [
+            "postconf",
+            "-e",
+            "smtpd_sasl_auth_enable=yes",
+            "smtpd_sasl_type=dovecot",
+            "maillog_file=/var/log/maillog",
+            "smtpd_sasl_path=inet:127.0.0.1:%d" % SASL_PORT,
+            "inet_protocols=ipv4",
+            "smtpd_peername_lookup=no",
+            "smtpd_tls_cert_file=/etc/postfix/one.pem",
+            "smtpd_tls_key_file=/etc/postfix/one.key",
+            "smtpd_tls_auth_only=no",
+        ],
+        check=True,
+    )
     with open(DIRECTORY + "/master.cf", "a") as file:
         for number, (options, _works) in enumerate(SERVICES):
             file.write("%d inet n - n - - smtpd %s\n" % (FIRST + number, options))
@@ -104,12 +134,24 @@ def try_level(level):
     subprocess.run(["postconf", "-e", "smtpd_tls_security_level=" + level], check=True)
     subprocess.run(["postfix", "reload"], check=True)
     before = reached()
-    params = {"config_directory": None, "remember": "postfix_hardening", "unknown_recipients": "unchanged",
-              "discard_alias": "mailops-discard", "domain": "", "rate_limits": None, "tls_auth_only": True,
-              "auth_on_port_25": True, "relay_restrictions": False}
+    params = {
+        "config_directory": None,
+        "remember": "postfix_hardening",
+        "unknown_recipients": "unchanged",
+        "discard_alias": "mailops-discard",
+        "domain": "",
+        "rate_limits": None,
+        "tls_auth_only": True,
+        "auth_on_port_25": True,
+        "relay_restrictions": False,
+    }
     plan = postfix_plan.plan(params)
-    wanted = dict(OPTIONS, remember="postfix_hardening", parameters=plan["parameters"],
-                  service_parameters=plan["service_parameters"])
+    wanted = dict(
+        OPTIONS,
+        remember="postfix_hardening",
+        parameters=plan["parameters"],
+        service_parameters=plan["service_parameters"],
+    )
     configure(wanted, False)
     after = reached()
     again = configure(wanted, False)

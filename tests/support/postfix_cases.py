@@ -25,13 +25,24 @@ def small_queue(path, **options):
     queue, ids = PostfixQueue(path, **options), {}
 
     def add(name, sender, recipients, place="deferred", when=0, **more):
-        ids[name] = queue.add("Subject: %s\n\nthis is %s\n" % (name, name), sender, recipients, place,
-                              arrival=NOW + when + 0.123456, **more)
+        ids[name] = queue.add(
+            "Subject: %s\n\nthis is %s\n" % (name, name),
+            sender,
+            recipients,
+            place,
+            arrival=NOW + when + 0.123456,
+            **more,
+        )
 
     late = Recipient("a@example.org", reason="connect to example.org: timed out")
     add("first", "spam1@example.net", [late], when=1, retry=NOW + 500)
-    add("second", "spam2@example.net", [late, Recipient("b@example.org", "done"), "c@example.org"], when=2,
-        client=Client("192.0.2.7", sasl_username="info"))
+    add(
+        "second",
+        "spam2@example.net",
+        [late, Recipient("b@example.org", "done"), "c@example.org"],
+        when=2,
+        client=Client("192.0.2.7", sasl_username="info"),
+    )
     add("plain", "spam3@example.net", ["a@example.org"], when=3)
     add("held", "spam4@example.net", ["a@example.org"], "hold", 4)
     add("new", "spam5@example.net", ["a@example.org"], "incoming", 5)

@@ -1,6 +1,6 @@
 """Runs inside a container: postfix_config on a real Postfix. Prints, as JSON, what went wrong in each scene, or null.
 
-    python3 -m tests.support.postfix_config_scenes
+python3 -m tests.support.postfix_config_scenes
 """
 
 import itertools
@@ -33,12 +33,16 @@ ODD = """\
 """
 WANTED = {
     "remember": "scene",
-    "parameters": {"smtpd_banner": "$myhostname ESMTP scene", "local_recipient_maps": "", "mynetworks": None,
-                   "mydestination": "$myhostname, localhost"},
+    "parameters": {
+        "smtpd_banner": "$myhostname ESMTP scene",
+        "local_recipient_maps": "",
+        "mynetworks": None,
+        "mydestination": "$myhostname, localhost",
+    },
     "services": {"2526/inet": {"private": "n", "chroot": "n", "command": "smtpd"}},
     "service_parameters": {"2526/inet/smtpd_banner": "$myhostname ESMTP other port"},
     "aliases": {"mailops-discard": "/dev/null"},
-}  # fmt: skip
+}
 ABSENT = {"remember": "scene", "state": "absent"}
 
 
@@ -108,13 +112,22 @@ def scene_previous():
 def scene_bad_input():
     before = texts()
     bad = [
-        {"parameters": {"nonsense": 1}}, {"parameters": {"default_process_limit": "abc"}}, {"parameters": {"x y": 1}},
-        {"parameters": {"biff": "a\nb"}}, {"aliases": {"a b": "x"}}, {"service_parameters": {"x/inet/biff": "x"}},
-        {"service_parameters": {"smtp/inet/nonsense": "x"}}, {"instance": "nobody"}, {"config_directory": "/etc"},
-        {"services": {"x/inet": {"chroot": "q", "command": "smtpd"}}}, {"parameters": {"queue_directory": "/nowhere"}},
-        {"config_directory": "/etc/postfix", "instance": "-"}, {"parameters": {"alias_maps": "x"}, "remember": "a b"},
-        {"parameters": {"mail_owner": "nobody-at-all"}}, {"parameters": {"inet_interfaces": "no.such.host.invalid"}},
-    ]  # fmt: skip
+        {"parameters": {"nonsense": 1}},
+        {"parameters": {"default_process_limit": "abc"}},
+        {"parameters": {"x y": 1}},
+        {"parameters": {"biff": "a\nb"}},
+        {"aliases": {"a b": "x"}},
+        {"service_parameters": {"x/inet/biff": "x"}},
+        {"service_parameters": {"smtp/inet/nonsense": "x"}},
+        {"instance": "nobody"},
+        {"config_directory": "/etc"},
+        {"services": {"x/inet": {"chroot": "q", "command": "smtpd"}}},
+        {"parameters": {"queue_directory": "/nowhere"}},
+        {"config_directory": "/etc/postfix", "instance": "-"},
+        {"parameters": {"alias_maps": "x"}, "remember": "a b"},
+        {"parameters": {"mail_owner": "nobody-at-all"}},
+        {"parameters": {"inet_interfaces": "no.such.host.invalid"}},
+    ]
     for options in bad:
         result = configure(**options)
         assert result["status"] == 1, (options, result)
@@ -126,8 +139,12 @@ def scene_bad_input():
 
 def scene_a_configuration_that_does_not_parse():
     before = texts()
-    for path, line in ((MAIN, b"garbage\n"), (MASTER, b"bad line\n"), (MASTER, b"x inet n - q - - smtpd\n"),
-                       (MAIN, b"default_process_limit = abc\n")):  # fmt: skip
+    for path, line in (
+        (MAIN, b"garbage\n"),
+        (MASTER, b"bad line\n"),
+        (MASTER, b"x inet n - q - - smtpd\n"),
+        (MAIN, b"default_process_limit = abc\n"),
+    ):
         path.write_bytes(path.read_bytes() + line)
         broken = texts()
         for check_mode in (True, False):
@@ -157,8 +174,10 @@ def scene_what_postfix_warned_of_before_comes_back():
     MAIN.write_bytes(before[0] + b"nobody_knows_it = 1\nmailbox_command = $undefined_here\n")
     MASTER.write_bytes(before[1] + b"2527 inet n - n - - smtpd\n  -o nobody_else_does=1\n")
     odd = texts()
-    removed = {"parameters": {"nobody_knows_it": None, "mailbox_command": ""},
-               "service_parameters": {"2527/inet/nobody_else_does": None}}  # fmt: skip
+    removed = {
+        "parameters": {"nobody_knows_it": None, "mailbox_command": ""},
+        "service_parameters": {"2527/inet/nobody_else_does": None},
+    }
     for undone in (ABSENT, {"remember": "scene", "parameters": {"biff": False}}):
         assert configure(**dict(removed, remember="scene"))["changed"]
         assert configure(True, **undone)["status"] == 0
@@ -178,9 +197,7 @@ def scene_read_as_postfix_reads():
     ours = {"%s = %s" % (name, overrides.get(name)) for name in overrides.names()}
     assert ours == set(postfix("postconf", "-P").splitlines())
     services = Services(MASTER.read_text())
-    assert services.names() == [
-        "/".join(line.split()[:2]) for line in postfix("postconf", "-M").splitlines()
-    ]
+    assert services.names() == ["/".join(line.split()[:2]) for line in postfix("postconf", "-M").splitlines()]
     main = NamedValues(MAIN.read_text())
     for line in postfix("postconf", "-n").splitlines():
         name, _, value = line.partition(" =")

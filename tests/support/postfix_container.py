@@ -20,9 +20,34 @@ def in_container(module, *arguments, seconds, image=IMAGE):
     why = _missing(image)
     if why:
         pytest.skip("NOT TESTED AGAINST A REAL POSTFIX: %s" % why)
-    command = ["docker", "run", "--rm", "--init", "--network", "none", "--hostname", "mail.example.com", "--volume",
-               "%s:/src:ro" % ROOT, "--env", "PYTHONPATH=/src", "--env", "PYTHONDONTWRITEBYTECODE=1", "--workdir", "/",
-               "--entrypoint", "/usr/bin/timeout", image, "-k", "10", str(seconds), "python3", "-m", module, *arguments]
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--init",
+        "--network",
+        "none",
+        "--hostname",
+        "mail.example.com",
+        "--volume",
+        "%s:/src:ro" % ROOT,
+        "--env",
+        "PYTHONPATH=/src",
+        "--env",
+        "PYTHONDONTWRITEBYTECODE=1",
+        "--workdir",
+        "/",
+        "--entrypoint",
+        "/usr/bin/timeout",
+        image,
+        "-k",
+        "10",
+        str(seconds),
+        "python3",
+        "-m",
+        module,
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
     return json.loads(done.stdout.splitlines()[-1])

@@ -12,12 +12,23 @@ import traceback
 from ansible_collections.mailops.rescue.plugins.module_utils import facting
 
 PARAMETERS = {
-    "mta": "postfix", "queue_directory": None, "config_directory": None, "home": None, "quarantine": None,
-    "smtp_port": 25, "ports": [587],
-    "allowed_networks": [], "allow_nobody": False, "allow_documentation_networks": False,
-    "firewall_action": "drop", "firewall_rate_limit": "", "firewall_backend": "auto", "limits": [],
-    "known_catchalls": [], "double_bounces": "unchanged",
-}  # fmt: skip
+    "mta": "postfix",
+    "queue_directory": None,
+    "config_directory": None,
+    "home": None,
+    "quarantine": None,
+    "smtp_port": 25,
+    "ports": [587],
+    "allowed_networks": [],
+    "allow_nobody": False,
+    "allow_documentation_networks": False,
+    "firewall_action": "drop",
+    "firewall_rate_limit": "",
+    "firewall_backend": "auto",
+    "limits": [],
+    "known_catchalls": [],
+    "double_bounces": "unchanged",
+}
 ENTRIES = "@shop.example boss@example.net\ninfo@shop.example box@shop.example\n@other.example x@example.net\n"
 
 
@@ -96,8 +107,15 @@ def aliases():
     assert (luser["target"], luser["discards"]) == ("/dev/null", True), luser
 
 
-SCENES = (kinds_of_tables, no_catchall, a_table_that_is_not_there, odd_bytes, thousands_of_domains,
-          tables_that_nobody_asks, aliases)  # fmt: skip
+SCENES = (
+    kinds_of_tables,
+    no_catchall,
+    a_table_that_is_not_there,
+    odd_bytes,
+    thousands_of_domains,
+    tables_that_nobody_asks,
+    aliases,
+)
 
 
 def main():

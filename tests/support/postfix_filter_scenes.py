@@ -123,10 +123,16 @@ def shown(count, queue="deferred", **options):
 def scene(services=None, fill=everything, count=5, **settings):
     """Return what the messages show under these settings of main.cf and of services (name: settings)."""
     defaults = {
-        "content_filter": "", "smtpd_proxy_filter": "", "mail_name": "Postfix", "myhostname": "mail.example.com",
-        "smtpd_sasl_authenticated_header": "yes", "smtpd_sender_restrictions": "", "header_checks": "",
-        "smtpd_milters": "", "non_smtpd_milters": "",
-    }  # fmt: skip
+        "content_filter": "",
+        "smtpd_proxy_filter": "",
+        "mail_name": "Postfix",
+        "myhostname": "mail.example.com",
+        "smtpd_sasl_authenticated_header": "yes",
+        "smtpd_sender_restrictions": "",
+        "header_checks": "",
+        "smtpd_milters": "",
+        "non_smtpd_milters": "",
+    }
     subprocess.run(["postconf", "-e"] + ["%s=%s" % pair for pair in {**defaults, **settings}.items()], check=True)
     shutil.copy("/root/master.cf", "/etc/postfix/master.cf")
     for name, pairs in (services or {}).items():
@@ -174,10 +180,14 @@ def flood():
 
 def prepare():
     base = {
-        "defer_transports": "smtp", "default_transport": "smtp", "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
-        "mynetworks": "127.0.0.0/8 203.0.113.0/24 [2001:db8::]/32", "inet_interfaces": "all", "inet_protocols": "all",
+        "defer_transports": "smtp",
+        "default_transport": "smtp",
+        "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+        "mynetworks": "127.0.0.0/8 203.0.113.0/24 [2001:db8::]/32",
+        "inet_interfaces": "all",
+        "inet_protocols": "all",
         "smtpd_sasl_auth_enable": "yes",
-    }  # fmt: skip
+    }
     subprocess.run(["postconf", "-e"] + ["%s=%s" % pair for pair in base.items()], check=True)
     user = pwd.getpwnam("games").pw_name
     with open("/usr/local/bin/filter", "w") as file:
@@ -188,9 +198,12 @@ def prepare():
         ("10026/inet", "10026 inet n - n - - smtpd"),
         ("scan/unix", "scan unix - - n - 10 smtp -o smtp_send_xforward_command=no"),
         ("scan-x/unix", "scan-x unix - - n - 10 smtp -o smtp_send_xforward_command=yes"),
-        ("filter/unix", "filter unix - n n - 10 pipe flags=Rq user=%s null_sender= argv=/usr/local/bin/filter"
-         " -f ${sender} -- ${recipient}" % user),
-    ):  # fmt: skip
+        (
+            "filter/unix",
+            "filter unix - n n - 10 pipe flags=Rq user=%s null_sender= argv=/usr/local/bin/filter"
+            " -f ${sender} -- ${recipient}" % user,
+        ),
+    ):
         subprocess.run(["postconf", "-M", "%s=%s" % (name, text)], check=True)
     subprocess.run(["postconf", "-P"] + ["10026/inet/" + one for one in REINJECTION.split()], check=True)
     # The way back does not take what the filter says for what a client of its own says.
@@ -213,8 +226,10 @@ def main():
     found = {
         "content_filter": scene(content_filter=SCAN),
         "of a service": scene({"smtp/inet": ["content_filter=" + SCAN], "pickup/unix": ["content_filter=" + SCAN]}),
-        "FILTER": scene(header_checks="regexp:/etc/postfix/to_filter",
-                        services={"10026/inet": ["receive_override_options=no_header_body_checks"]}),
+        "FILTER": scene(
+            header_checks="regexp:/etc/postfix/to_filter",
+            services={"10026/inet": ["receive_override_options=no_header_body_checks"]},
+        ),
         "amavis": scene(content_filter="scan:[127.0.0.1]:10027"),
         "XFORWARD": scene(content_filter="scan-x:[127.0.0.1]:10028"),
         "before the queue": scene({"smtp/inet": ["smtpd_proxy_filter=127.0.0.1:10028"]}),
@@ -230,7 +245,7 @@ def main():
         "requeued while stopped": scene(fill=requeue_while_stopped),
         "flood": scene(content_filter=SCAN, fill=flood),
         "copy": scene(content_filter=SCAN, fill=copy),
-    }  # fmt: skip
+    }
     print(json.dumps(found))
 
 

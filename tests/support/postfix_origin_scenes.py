@@ -69,15 +69,19 @@ def main():
     with open("/etc/postfix/ignore", "w") as file:
         file.write("/^Received:.*userid 33/ IGNORE\n")
     os.chmod("/etc/postfix/prepend", 0o644)
-    print(json.dumps({
-        "plain": scene(),
-        "milter at 0": scene(non_smtpd_milters="inet:127.0.0.1:9900"),
-        "milter at 1": scene(non_smtpd_milters="inet:127.0.0.1:9901"),
-        "prepended": scene(header_checks="regexp:/etc/postfix/prepend"),
-        "odd names": scene(mail_name="Big (Mail), Server", myhostname="x_1.mail-9.example.com"),
-        "both": scene(mail_name="A B", header_checks="regexp:/etc/postfix/prepend"),
-        "removed": scene(header_checks="regexp:/etc/postfix/ignore"),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "plain": scene(),
+                "milter at 0": scene(non_smtpd_milters="inet:127.0.0.1:9900"),
+                "milter at 1": scene(non_smtpd_milters="inet:127.0.0.1:9901"),
+                "prepended": scene(header_checks="regexp:/etc/postfix/prepend"),
+                "odd names": scene(mail_name="Big (Mail), Server", myhostname="x_1.mail-9.example.com"),
+                "both": scene(mail_name="A B", header_checks="regexp:/etc/postfix/prepend"),
+                "removed": scene(header_checks="regexp:/etc/postfix/ignore"),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -18,8 +18,17 @@ from ansible_collections.mailops.rescue.plugins.module_utils.selection import Se
 from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
 from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
 
-__all__ = ["check", "contents", "digests", "only_batch", "purge", "put_in_order", "quarantine_of", "restore",
-           "snapshot"]
+__all__ = [
+    "check",
+    "contents",
+    "digests",
+    "only_batch",
+    "purge",
+    "put_in_order",
+    "quarantine_of",
+    "restore",
+    "snapshot",
+]
 
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
 

@@ -11,16 +11,29 @@ from .postfix_records import content_records, defer_entry, long_id, padding, rec
 
 __all__ = ["Client", "PostfixQueue", "Recipient"]
 
-QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid",
-          "private", "public", "saved", "trace")
+QUEUES = (
+    "active",
+    "bounce",
+    "corrupt",
+    "defer",
+    "deferred",
+    "flush",
+    "hold",
+    "incoming",
+    "maildrop",
+    "pid",
+    "private",
+    "public",
+    "saved",
+    "trace",
+)
 HASHED = ("deferred", "defer")
 STATUS_TYPES = {"pending": "R", "done": "D", "cancelled": "/"}
 POINTER = record("p", b"0".rjust(15))
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-Client = namedtuple("Client", "address name helo sasl_username sasl_method sasl_sender protocol port"
-                              " server_port")
+Client = namedtuple("Client", "address name helo sasl_username sasl_method sasl_sender protocol port server_port")
 Client.__new__.__defaults__ = ("unknown", None, None, "PLAIN", None, "ESMTP", 49152, 25)
 Client.__doc__ = """The SMTP client that a message came from; text as str, `helo` is its name where None."""
 
@@ -39,7 +52,14 @@ def date(when):
     """Return the time `when` as Postfix writes dates, `Sat, 21 Nov 2026 20:23:28 +0000 (UTC)`."""
     t = time.gmtime(when)
     return "%s, %2d %s %d %02d:%02d:%02d +0000 (UTC)" % (
-        WEEKDAYS[t.tm_wday], t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year, t.tm_hour, t.tm_min, t.tm_sec)
+        WEEKDAYS[t.tm_wday],
+        t.tm_mday,
+        MONTHS[t.tm_mon - 1],
+        t.tm_year,
+        t.tm_hour,
+        t.tm_min,
+        t.tm_sec,
+    )
 
 
 class PostfixQueue:
@@ -51,8 +71,16 @@ class PostfixQueue:
     own.
     """
 
-    def __init__(self, path, hash_depth=1, long_ids=False, size_fields=6, hostname="mail.example.com",
-                 owner=None, address="192.0.2.25"):
+    def __init__(
+        self,
+        path,
+        hash_depth=1,
+        long_ids=False,
+        size_fields=6,
+        hostname="mail.example.com",
+        owner=None,
+        address="192.0.2.25",
+    ):
         self.path = os.fspath(path)
         self.hash_depth = hash_depth
         self.long_ids = long_ids
@@ -71,9 +99,24 @@ class PostfixQueue:
             if owner and name != "pid":
                 os.chown(directory, owner[0], -1)
 
-    def add(self, content, sender, recipients, queue="deferred", client=None, uid=0, full_name=None,
-            arrival=None, retry=None, extracted=False, milter=False, warn=None, encoding=None, expired=False,
-            complete=True):
+    def add(
+        self,
+        content,
+        sender,
+        recipients,
+        queue="deferred",
+        client=None,
+        uid=0,
+        full_name=None,
+        arrival=None,
+        retry=None,
+        extracted=False,
+        milter=False,
+        warn=None,
+        encoding=None,
+        expired=False,
+        complete=True,
+    ):
         """Put one message into a queue and return its id (str).
 
         `content`: header and body with LF line ends, without Postfix's own Received header; `recipients`:
@@ -90,13 +133,24 @@ class PostfixQueue:
         self._serial += 1
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            message = _Message(self, as_bytes(content), as_bytes(sender), recipients, client, uid, full_name,
-                               arrival, milter, warn, encoding)
+            message = _Message(
+                self,
+                as_bytes(content),
+                as_bytes(sender),
+                recipients,
+                client,
+                uid,
+                full_name,
+                arrival,
+                milter,
+                warn,
+                encoding,
+            )
             # Postfix takes the id's microseconds after it took those of the T record.
             message.id = self._new_id(arrival, message.microseconds, os.fstat(fd).st_ino)
             data = message.drop(extracted) if queue == "maildrop" else message.file(extracted)
             if not complete:
-                data = data[:len(data) - 2]
+                data = data[: len(data) - 2]
             _write(fd, data)
             ready = 0o744 if queue == "maildrop" else 0o710 if expired else 0o700
             os.fchmod(fd, ready if complete else 0o600)
@@ -136,7 +190,7 @@ class PostfixQueue:
     def _place(self, queue, message):
         directory = self.path + "/" + queue
         if queue in HASHED:
-            for digit in ("%05X" % message.microseconds)[:self.hash_depth]:
+            for digit in ("%05X" % message.microseconds)[: self.hash_depth]:
                 directory += "/" + digit
                 if directory not in self._hashed:
                     os.makedirs(directory, 0o700, exist_ok=True)
@@ -165,8 +219,7 @@ class _Raw:
 class _Message:
     """One message on its way into a file; `reasons` fills with defer log entries as `file` is called."""
 
-    def __init__(self, queue, content, sender, recipients, client, uid, full_name, arrival, milter,
-                 warn, encoding):
+    def __init__(self, queue, content, sender, recipients, client, uid, full_name, arrival, milter, warn, encoding):
         self.queue = queue
         self.content = content
         self.sender = sender
@@ -185,16 +238,20 @@ class _Message:
     def drop(self, extracted):
         """Return the file as postdrop(1) writes it into maildrop."""
         recipients = b"".join(record("R", as_bytes(r.address)) for r in self.recipients)
-        return b"".join([
-            record("T", b"%d %d" % (int(self.arrival), self.microseconds)),
-            record("A", b"rewrite_context=local"),
-            record("F", as_bytes(self.full_name)) if self.full_name else b"",
-            record("S", self.sender),
-            b"" if extracted else recipients,
-            record("M"), content_records(self.content), record("X"),
-            recipients if extracted else b"",
-            record("E"),
-        ])
+        return b"".join(
+            [
+                record("T", b"%d %d" % (int(self.arrival), self.microseconds)),
+                record("A", b"rewrite_context=local"),
+                record("F", as_bytes(self.full_name)) if self.full_name else b"",
+                record("S", self.sender),
+                b"" if extracted else recipients,
+                record("M"),
+                content_records(self.content),
+                record("X"),
+                recipients if extracted else b"",
+                record("E"),
+            ]
+        )
 
     def file(self, extracted):
         """Return the file as cleanup(8) writes it."""
@@ -214,13 +271,15 @@ class _Message:
         flags = 0
         for recipient in self.recipients:
             flags |= recipient.notify << 1
-        numbers = [len(body), data_offset, len(self.recipients), flags, len(body), 0][:self.queue.size_fields]
+        numbers = [len(body), data_offset, len(self.recipients), flags, len(body), 0][: self.queue.size_fields]
         size = record("C", b" ".join(b"%15d" % n for n in numbers))
         return b"".join([size, head, recipients, record("M"), body, record("X"), tail, record("E")])
 
     def _envelope_head(self):
-        records = [record("T", b"%d %d" % (int(self.arrival), self.microseconds)),
-                   record("A", b"create_time=%d" % int(self.arrival))]
+        records = [
+            record("T", b"%d %d" % (int(self.arrival), self.microseconds)),
+            record("A", b"create_time=%d" % int(self.arrival)),
+        ]
         client = self.client
         if client is None:
             records.append(record("A", b"rewrite_context=local"))
@@ -228,8 +287,7 @@ class _Message:
         else:
             records += _attributes(("log_ident", self.id), ("rewrite_context", "local"))
             if client.sasl_username is not None:
-                records += _attributes(("sasl_method", client.sasl_method),
-                                       ("sasl_username", client.sasl_username))
+                records += _attributes(("sasl_method", client.sasl_method), ("sasl_username", client.sasl_username))
                 if client.sasl_sender is not None:
                     records += _attributes(("sasl_sender", client.sasl_sender))
         records.append(record("S", self.sender))
@@ -246,15 +304,22 @@ class _Message:
     def _client_attributes(self, client):
         helo = client.name if client.helo is None else client.helo
         return _attributes(
-            ("log_client_name", client.name), ("log_client_address", client.address),
+            ("log_client_name", client.name),
+            ("log_client_address", client.address),
             ("log_client_port", client.port),
             ("log_message_origin", "%s[%s]" % (client.name, client.address)),
-            ("log_helo_name", helo), ("log_protocol_name", client.protocol),
-            ("client_name", client.name), ("reverse_client_name", client.name),
-            ("client_address", client.address), ("client_port", client.port),
-            ("server_address", self.queue.address), ("server_port", client.server_port),
-            ("helo_name", helo), ("protocol_name", client.protocol),
-            ("client_address_type", 10 if ":" in client.address else 2))
+            ("log_helo_name", helo),
+            ("log_protocol_name", client.protocol),
+            ("client_name", client.name),
+            ("reverse_client_name", client.name),
+            ("client_address", client.address),
+            ("client_port", client.port),
+            ("server_address", self.queue.address),
+            ("server_port", client.server_port),
+            ("helo_name", helo),
+            ("protocol_name", client.protocol),
+            ("client_address_type", 10 if ":" in client.address else 2),
+        )
 
     def _recipients(self, offset):
         records = []
@@ -266,11 +331,18 @@ class _Message:
             entry = record(STATUS_TYPES[recipient.status], address)
             offset += len(before)
             if recipient.reason is not None:
-                self.reasons.append(defer_entry(
-                    address, as_bytes(recipient.reason), offset, recipient.dsn_status, original,
-                    recipient.notify,
-                    None if recipient.diagnostic is None else as_bytes(recipient.diagnostic),
-                    None if recipient.mta is None else as_bytes(recipient.mta)))
+                self.reasons.append(
+                    defer_entry(
+                        address,
+                        as_bytes(recipient.reason),
+                        offset,
+                        recipient.dsn_status,
+                        original,
+                        recipient.notify,
+                        None if recipient.diagnostic is None else as_bytes(recipient.diagnostic),
+                        None if recipient.mta is None else as_bytes(recipient.mta),
+                    )
+                )
             offset += len(entry)
             records += [before, entry]
         return b"".join(records)
@@ -284,7 +356,11 @@ class _Message:
             helo = client.name if client.helo is None else client.helo
             protocol = client.protocol + ("A" if client.sasl_username and client.protocol[-1] != "A" else "")
             text = "Received: from %s (%s [%s%s])\n" % (
-                helo, client.name, "IPv6:" if ":" in client.address else "", client.address)
+                helo,
+                client.name,
+                "IPv6:" if ":" in client.address else "",
+                client.address,
+            )
             text += "\tby %s (Postfix) with %s id %s" % (host, protocol, self.id)
             if len(self.recipients) == 1:
                 text = as_bytes(text) + b"\n\tfor <" + as_bytes(self.recipients[0].address) + b">; "
@@ -300,4 +376,4 @@ def _attributes(*pairs):
 def _write(fd, data):
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view):]
+        view = view[os.write(fd, view) :]

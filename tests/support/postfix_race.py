@@ -28,13 +28,27 @@ LOG = "/var/log/maillog"
 SPAM = {"sender": ["^spam@"]}
 WAIT = 600
 CONFIGURATION = (
-    "maillog_file = " + LOG, "inet_interfaces = loopback-only", "inet_protocols = ipv4", "mydestination =",
-    "mynetworks = 127.0.0.0/8", "relayhost = [127.0.0.1]:10025", "disable_dns_lookups = yes",
-    "default_transport = smtp", "relay_transport = smtp", "smtp_host_lookup = native", "queue_run_delay = 2s",
-    "minimal_backoff_time = 3s", "maximal_backoff_time = 6s",
-    "smtpd_client_connection_count_limit = 0", "smtpd_client_connection_rate_limit = 0", "in_flow_delay = 0",
-    "smtp_destination_concurrency_failed_cohort_limit = 0", "smtp_destination_concurrency_limit = 8",
-    "default_process_limit = 60", "default_destination_concurrency_negative_feedback = 0", "bounce_queue_lifetime = 1d",
+    "maillog_file = " + LOG,
+    "inet_interfaces = loopback-only",
+    "inet_protocols = ipv4",
+    "mydestination =",
+    "mynetworks = 127.0.0.0/8",
+    "relayhost = [127.0.0.1]:10025",
+    "disable_dns_lookups = yes",
+    "default_transport = smtp",
+    "relay_transport = smtp",
+    "smtp_host_lookup = native",
+    "queue_run_delay = 2s",
+    "minimal_backoff_time = 3s",
+    "maximal_backoff_time = 6s",
+    "smtpd_client_connection_count_limit = 0",
+    "smtpd_client_connection_rate_limit = 0",
+    "in_flow_delay = 0",
+    "smtp_destination_concurrency_failed_cohort_limit = 0",
+    "smtp_destination_concurrency_limit = 8",
+    "default_process_limit = 60",
+    "default_destination_concurrency_negative_feedback = 0",
+    "bounce_queue_lifetime = 1d",
 )
 
 
@@ -155,8 +169,13 @@ def in_quarantine():
 
 def orphans(root):
     known = set(contents(root))
-    return sorted("%s/%s" % (log, name) for log in ("defer", "bounce", "trace")
-                  for unused, below, names in os.walk(os.path.join(root, log)) for name in names if name not in known)
+    return sorted(
+        "%s/%s" % (log, name)
+        for log in ("defer", "bounce", "trace")
+        for unused, below, names in os.walk(os.path.join(root, log))
+        for name in names
+        if name not in known
+    )
 
 
 def drain(what):
@@ -224,11 +243,13 @@ def main(count):
     everyone = [name_of(number) for number in range(count)]
     result["spam_waiting"] = [name for name in waiting if name.startswith("spam")][:20]
     result["spam_both"] = [name for name in everyone if delivered[name] and quarantined[name]][:20]
-    result["spam_neither"] = [name for name in everyone if name.startswith("spam")
-                              and delivered[name] + quarantined[name] != 1][:20]
+    result["spam_neither"] = [
+        name for name in everyone if name.startswith("spam") and delivered[name] + quarantined[name] != 1
+    ][:20]
     result["ham_quarantined"] = [name for name in quarantined if not name.startswith("spam")][:20]
-    result["ham_held"] = [path for paths in contents(QUEUE).values() for path in paths
-                          if path.startswith(("hold", "corrupt"))][:20]
+    result["ham_held"] = [
+        path for paths in contents(QUEUE).values() for path in paths if path.startswith(("hold", "corrupt"))
+    ][:20]
     result["spam_delivered"] = sum(delivered[name] for name in everyone if name.startswith("spam"))
     Sink.over.set()
     result["stuck"] = drain("before")

@@ -39,7 +39,7 @@ def content_records(content, milter=False):
     records = []
     for number, line in enumerate(lines[:end]):
         records.append(_line_records(line))
-        folded = any(near[:1] in (b" ", b"\t") for near in lines[number:number + 2])
+        folded = any(near[:1] in (b" ", b"\t") for near in lines[number : number + 2])
         if len(line) < POINTER_WIDTH and not folded:
             records.append(padding("w", POINTER_WIDTH - len(line)))
     pointer = record("p", b"0".rjust(POINTER_WIDTH))
@@ -62,8 +62,7 @@ def short_id(microseconds, inode):
 
 def long_id(seconds, microseconds, inode):
     """Return the id that Postfix gives a file with `enable_long_queue_ids = yes`."""
-    return (_encode(seconds, 52).rjust(6, "0") + _encode(microseconds, 52).rjust(4, "0") + "z"
-            + _encode(inode, 51))
+    return _encode(seconds, 52).rjust(6, "0") + _encode(microseconds, 52).rjust(4, "0") + "z" + _encode(inode, 51)
 
 
 def _encode(number, base):

@@ -61,8 +61,11 @@ SERVICES = [
     ("-o smtpd_relay_restrictions=check_client_access,static:550" + RECIPIENT, True, "open"),
     ("-o smtpd_relay_restrictions=check_client_access,static:RELAY" + RECIPIENT, True, "open"),
     ("-o smtpd_relay_restrictions=static:permit" + RECIPIENT, True, "open"),
-    ("-o smtpd_relay_restrictions=mine" + RECIPIENT + " -o smtpd_restriction_classes=mine -o mine=permit", True,
-     "open"),
+    (
+        "-o smtpd_relay_restrictions=mine" + RECIPIENT + " -o smtpd_restriction_classes=mine -o mine=permit",
+        True,
+        "open",
+    ),
     ("-o smtpd_relay_restrictions=check_client_access,static:no_class" + RECIPIENT, False, "closed"),
     ("-o smtpd_relay_restrictions=check_client_access,hash:/etc/postfix/ok" + RECIPIENT, True, "unknown"),
     ("-o smtpd_relay_restrictions=check_client_access,hash:/etc/postfix/octets" + RECIPIENT, True, "unknown"),
@@ -72,14 +75,20 @@ SERVICES = [
     ("-o smtpd_relay_restrictions=check_sender_access,hash:/etc/postfix/gone" + RECIPIENT, False, "unknown"),
     ("-o smtpd_relay_restrictions=check_sender_mx_access,hash:/etc/postfix/ok" + RECIPIENT, False, "closed"),
     ("-o smtpd_relay_restrictions=check_sasl_access,hash:/etc/postfix/ok" + RECIPIENT, False, "closed"),
-    ("-o smtpd_relay_restrictions=permit_auth_destination,permit_inet_interfaces,reject -o mynetworks=0.0.0.0/0",
-     None, "closed"),
+    (
+        "-o smtpd_relay_restrictions=permit_auth_destination,permit_inet_interfaces,reject -o mynetworks=0.0.0.0/0",
+        None,
+        "closed",
+    ),
     ("-o smtpd_relay_restrictions=permit_mynetworks,defer_if_permit", False, "closed"),
     ("-o smtpd_relay_restrictions=permit_sasl_authenticated,reject -o mynetworks=0.0.0.0/0", False, "closed"),
     ("-o smtpd_relay_restrictions= -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject", False, "closed"),
-    ("-o smtpd_relay_restrictions=static:OK,reject -o smtpd_sender_restrictions=permit_sasl_authenticated,reject",
-     False, "closed"),
-]  # fmt: skip
+    (
+        "-o smtpd_relay_restrictions=static:OK,reject -o smtpd_sender_restrictions=permit_sasl_authenticated,reject",
+        False,
+        "closed",
+    ),
+]
 FIRST = 2500
 
 
@@ -88,11 +97,18 @@ def name(number):
 
 
 def set_up():
-    settings = ("mydestination=mail.example.com", "mynetworks=10.0.0.0/8", "default_transport=smtp",
-                "relay_transport=smtp", "smtpd_recipient_restrictions=", "inet_interfaces=127.0.0.1",
-                "inet_protocols=ipv4",
-                "smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
-                "smtpd_error_sleep_time=0", "smtpd_peername_lookup=no")  # fmt: skip
+    settings = (
+        "mydestination=mail.example.com",
+        "mynetworks=10.0.0.0/8",
+        "default_transport=smtp",
+        "relay_transport=smtp",
+        "smtpd_recipient_restrictions=",
+        "inet_interfaces=127.0.0.1",
+        "inet_protocols=ipv4",
+        "smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination",
+        "smtpd_error_sleep_time=0",
+        "smtpd_peername_lookup=no",
+    )
     subprocess.run(["postconf", "-e", *settings], check=True)
     for path, text in FILES.items():
         with open("%s/%s" % (DIRECTORY, path), "w") as file:
@@ -127,9 +143,12 @@ def judge():
     with open(DIRECTORY + "/master.cf") as file:
         services = Services(file.read())
     overrides, host = Overrides(services), Host()
-    return Relaying({one: services.get(one)["command"] for one in services.names()},
-                    {one: overrides.get(one) for one in overrides.names()}, Postfix(DIRECTORY).effective,
-                    Tables(DIRECTORY, host.run, host.read))  # fmt: skip
+    return Relaying(
+        {one: services.get(one)["command"] for one in services.names()},
+        {one: overrides.get(one) for one in overrides.names()},
+        Postfix(DIRECTORY).effective,
+        Tables(DIRECTORY, host.run, host.read),
+    )
 
 
 def scene(found, number):
@@ -141,9 +160,17 @@ def scene(found, number):
 
 def plan():
     """The role's plan names the same as mta_facts."""
-    params = {"config_directory": None, "remember": "postfix_hardening", "unknown_recipients": "unchanged",
-              "discard_alias": "mailops-discard", "domain": "", "rate_limits": None, "tls_auth_only": False,
-              "auth_on_port_25": True, "relay_restrictions": True}  # fmt: skip
+    params = {
+        "config_directory": None,
+        "remember": "postfix_hardening",
+        "unknown_recipients": "unchanged",
+        "discard_alias": "mailops-discard",
+        "domain": "",
+        "rate_limits": None,
+        "tls_auth_only": False,
+        "auth_on_port_25": True,
+        "relay_restrictions": True,
+    }
     notes = postfix_plan.plan(params)["notes"]
     for number, (_options, _relays, verdict) in enumerate(SERVICES):
         is_named = any(name(number) in note for note in notes)

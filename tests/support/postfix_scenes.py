@@ -1,6 +1,6 @@
 """Runs inside a container: what a real Postfix makes of a purge and a restore, one scene at a time. Prints JSON.
 
-    python3 -m tests.support.postfix_scenes
+python3 -m tests.support.postfix_scenes
 """
 
 import fcntl
@@ -146,8 +146,12 @@ def scene_active():
 
 def scene_dead():
     """qmgr(8) gives a place up, and defers what it has in memory for it, after its files went."""
-    run("postconf", "-e", "smtp_destination_concurrency_failed_cohort_limit = 1",
-        "default_destination_concurrency_negative_feedback = 1")
+    run(
+        "postconf",
+        "-e",
+        "smtp_destination_concurrency_failed_cohort_limit = 1",
+        "default_destination_concurrency_negative_feedback = 1",
+    )
     run("postfix", "reload")
     time.sleep(1)
     Keeper.hold_up.set()
@@ -169,8 +173,12 @@ def scene_dead():
     OUT["dead"]["delivered"] = sorted(count for name, count in rcpts().items() if name.startswith("dead"))
     until(lambda: not contents(QUEUE))
     OUT["dead"]["orphans at last"] = len(orphans(QUEUE))
-    run("postconf", "-e", "smtp_destination_concurrency_failed_cohort_limit = 0",
-        "default_destination_concurrency_negative_feedback = 0")
+    run(
+        "postconf",
+        "-e",
+        "smtp_destination_concurrency_failed_cohort_limit = 0",
+        "default_destination_concurrency_negative_feedback = 0",
+    )
 
 
 def scene_exact():
@@ -209,8 +217,11 @@ def scene_deep():
         send("spam@example.com", "deep%d@sink.test" % number)
     assert until(lambda: all_deferred(5))
     hashing = find_hashing(QUEUE, True)
-    OUT["deep"] = {"configuration": find_configuration(QUEUE), "place": hashing.place("hold", "ABCDEF1234"),
-                   "taken": purge(QUEUE, {"sender": ["^spam@"]}, None).taken[0][0]}
+    OUT["deep"] = {
+        "configuration": find_configuration(QUEUE),
+        "place": hashing.place("hold", "ABCDEF1234"),
+        "taken": purge(QUEUE, {"sender": ["^spam@"]}, None).taken[0][0],
+    }
     restore(QUEUE, running=None)
     OUT["deep"]["held"] = sorted({path.count("/") for path in places("hold")})
     Keeper.refuse.clear()
@@ -245,9 +256,10 @@ def scene_reinject():
                 os.rename(place + ".x", place)
             returner = PostfixReturner(QUEUE, batch)
             entries = list(batch.entries())
-            OUT["reinject"] = {"exact": sorted({(returner.problem(entry) or "none").split("batch ")[-1]
-                                                for entry in entries}),
-                               "problems": sorted({str(returner.problem(entry, "reinject")) for entry in entries})}
+            OUT["reinject"] = {
+                "exact": sorted({(returner.problem(entry) or "none").split("batch ")[-1] for entry in entries}),
+                "problems": sorted({str(returner.problem(entry, "reinject")) for entry in entries}),
+            }
             # A run that was killed in the middle of one is not repeated.
             victim = [entry for entry in entries if entry.recipient_count == 300][0]
             batch.begin_return([victim.id], "reinject")
@@ -260,8 +272,9 @@ def scene_reinject():
     mail = Keeper.mail[before:]
     found = rcpts()
     OUT["reinject"]["many"] = sorted({found[one] for one in many})
-    OUT["reinject"]["envelopes"] = sorted([one.decode() for one in envelope] for envelope, unused in mail
-                                          if len(envelope) < 10)
+    OUT["reinject"]["envelopes"] = sorted(
+        [one.decode() for one in envelope] for envelope, unused in mail if len(envelope) < 10
+    )
     body = text.replace(b"\n", b"\r\n").partition(b"\r\n\r\n")[2] + b"\r\n"
     OUT["reinject"]["same text"] = [got.endswith(body) for envelope, got in mail if len(envelope) < 4]
 
@@ -271,8 +284,7 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     start()
     # Nothing is tried again unless a scene says so.
-    run("postconf", "-e", "minimal_backoff_time = 1h", "maximal_backoff_time = 1h",
-        "smtputf8_enable = no")
+    run("postconf", "-e", "minimal_backoff_time = 1h", "maximal_backoff_time = 1h", "smtputf8_enable = no")
     run("postfix", "reload")
     OUT["running"] = is_running(QUEUE)
     for scene in (scene_active, scene_dead, scene_exact, scene_deep, scene_reinject):

@@ -11,12 +11,22 @@ from ansible_collections.mailops.rescue.plugins.module_utils.restoring import re
 __all__ = ["messages", "queue_purge", "queue_restore", "snapshot", "whole"]
 
 COMMON = {
-    "mta": "auto", "queue_directory": None, "config_directory": None, "select": None, "exclude": None,
-    "timeout_per_message": 1.0, "supervisor": "auto", "service": None, "stop_timeout": 60, "on_timeout": "fail",
-    "start_timeout": 30, "quarantine": None,
-}  # fmt: skip
-PURGE = dict(COMMON, all=False, max_messages=None, mode="offline", watch_timeout=30, unprocessed=False, label=None,
-             workers=1)  # fmt: skip
+    "mta": "auto",
+    "queue_directory": None,
+    "config_directory": None,
+    "select": None,
+    "exclude": None,
+    "timeout_per_message": 1.0,
+    "supervisor": "auto",
+    "service": None,
+    "stop_timeout": 60,
+    "on_timeout": "fail",
+    "start_timeout": 30,
+    "quarantine": None,
+}
+PURGE = dict(
+    COMMON, all=False, max_messages=None, mode="offline", watch_timeout=30, unprocessed=False, label=None, workers=1
+)
 RESTORE = dict(COMMON, batch="latest", method="exact", release=False, unsure=False)
 KINDS = ("mess", "info", "local", "remote", "bounce", "todo", "intd")
 
@@ -78,6 +88,4 @@ def whole(queue):
     roots, beside = [os.fspath(queue)], os.fspath(queue) + ".quarantine"
     if os.path.isdir(beside):
         roots += [os.path.join(beside, name, "files") for name in os.listdir(beside)]
-    return Counter(
-        (number, tuple(sorted(files.items()))) for root in roots for number, files in messages(root).items()
-    )
+    return Counter((number, tuple(sorted(files.items()))) for root in roots for number, files in messages(root).items())

@@ -84,7 +84,8 @@ class QmailHome:
     def vpopmail(self, domain, data=None):
         """Add a domain as vpopmail does; return its directory."""
         vpopmail = self.path / "vpopmail"
-        home = self.home("vpopmail/domains/" + domain,
-                         {".qmail-default": BOUNCING % os.fsencode(vpopmail) if data is None else data})
+        home = self.home(
+            "vpopmail/domains/" + domain, {".qmail-default": BOUNCING % os.fsencode(vpopmail) if data is None else data}
+        )
         self.assign("+%s-" % domain, domain, home)
         return home

@@ -31,8 +31,7 @@ def as_bytes(value):
 def date(when):
     """Return the time `when` as qmail writes dates, `21 Nov 2026 19:24:27 -0000`."""
     t = time.gmtime(when)
-    return "%d %s %d %02d:%02d:%02d -0000" % (
-        t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year, t.tm_hour, t.tm_min, t.tm_sec)
+    return "%d %s %d %02d:%02d:%02d -0000" % (t.tm_mday, MONTHS[t.tm_mon - 1], t.tm_year, t.tm_hour, t.tm_min, t.tm_sec)
 
 
 def received(origin, pid, when):
@@ -54,15 +53,25 @@ def failure_notice(sender, failures, original, me="mail.example.com", when=None)
     """
     sender, me = as_bytes(sender), as_bytes(me)
     parts = [
-        b"Date: ", date(time.time() if when is None else when).encode("ascii"), b"\n",
-        b"From: MAILER-DAEMON@", me, b"\n",
-        b"To: ", sender or b"postmaster@" + me, b"\n",
+        b"Date: ",
+        date(time.time() if when is None else when).encode("ascii"),
+        b"\n",
+        b"From: MAILER-DAEMON@",
+        me,
+        b"\n",
+        b"To: ",
+        sender or b"postmaster@" + me,
+        b"\n",
         b"Subject: failure notice\n\n",
-        b"Hi. This is the qmail-send program at ", me, b".\n",
+        b"Hi. This is the qmail-send program at ",
+        me,
+        b".\n",
     ]
     if sender:
-        parts.append(b"I'm afraid I wasn't able to deliver your message to the following addresses.\n"
-                     b"This is a permanent error; I've given up. Sorry it didn't work out.\n\n")
+        parts.append(
+            b"I'm afraid I wasn't able to deliver your message to the following addresses.\n"
+            b"This is a permanent error; I've given up. Sorry it didn't work out.\n\n"
+        )
     else:
         parts.append(b"I tried to deliver a bounce message to this address, but the bounce bounced!\n\n")
     for recipient, reason in failures:
@@ -92,8 +101,19 @@ class QmailQueue:
         self._serial = 0
         self._make_tree()
 
-    def add(self, content, sender=b"", local=(), remote=(), done=(), origin="uid 0", state="S5",
-            arrival=None, bounce_text=None, retry=None):
+    def add(
+        self,
+        content,
+        sender=b"",
+        local=(),
+        remote=(),
+        done=(),
+        origin="uid 0",
+        state="S5",
+        arrival=None,
+        bounce_text=None,
+        retry=None,
+    ):
         """Put one message into the queue and return its id (int), the inode number of its file in mess.
 
         `content`: the message without qmail-queue's own Received line; `local`, `remote`: recipients by
@@ -183,7 +203,7 @@ class QmailQueue:
 def _fill(fd, content, mode, when):
     view = memoryview(content)
     while view:
-        view = view[os.write(fd, view):]
+        view = view[os.write(fd, view) :]
     os.fchmod(fd, mode)
     os.utime(fd, (when, when))
 
@@ -191,6 +211,7 @@ def _fill(fd, content, mode, when):
 def _owner_ids():
     import grp
     import pwd
+
     ids = {name: pwd.getpwnam(name).pw_uid for name in ("qmailq", "qmails", "qmailr")}
     ids["qmail"] = grp.getgrnam("qmail").gr_gid
     return ids

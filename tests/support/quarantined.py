@@ -10,8 +10,10 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVE
 
 __all__ = ["make_batch"]
 
-KINDS = {"qmail": ("mess", "info", "local", "remote", "bounce", "todo", "intd"),
-         "postfix": ("maildrop", "incoming", "active", "deferred", "hold", "corrupt", "defer", "bounce", "trace")}
+KINDS = {
+    "qmail": ("mess", "info", "local", "remote", "bounce", "todo", "intd"),
+    "postfix": ("maildrop", "incoming", "active", "deferred", "hold", "corrupt", "defer", "bounce", "trace"),
+}
 
 
 def _directories(queue, kind):
@@ -28,9 +30,22 @@ def make_batch(queue, ids=None, quarantine=None, name="20261121T202427Z-3fa9", c
     queue = os.fspath(queue)
     reader = mta.find("auto", queue).reader
     place = Quarantine(os.fspath(quarantine or queue + ".quarantine"), queue)
-    says = {"kind": "purge", "batch": name.partition(".")[0], "host": "mail.example.com", "mta": reader.mta,
-            "version": None, "instance": None, "mode": None, "select": None, "exclude": None, "all": False,
-            "label": None, "created": time.time(), "user": "root", **manifest}
+    says = {
+        "kind": "purge",
+        "batch": name.partition(".")[0],
+        "host": "mail.example.com",
+        "mta": reader.mta,
+        "version": None,
+        "instance": None,
+        "mode": None,
+        "select": None,
+        "exclude": None,
+        "all": False,
+        "label": None,
+        "created": time.time(),
+        "user": "root",
+        **manifest,
+    }
     with place:
         place.create()
         directories = sorted(_directories(queue, reader.mta))
@@ -58,6 +73,15 @@ def _move(queue, batch, message, path, directories):
         records.append(examine(one, name, fd)[0])
         os.close(fd)
         os.rename(os.path.join(queue, one), os.path.join(batch.path, "files", one))
-    entry = Entry(message.id, message.queue, message.state, message.sender, list(message.recipients),
-                  len(message.recipients), message.arrival, message.size, records)
+    entry = Entry(
+        message.id,
+        message.queue,
+        message.state,
+        message.sender,
+        list(message.recipients),
+        len(message.recipients),
+        message.arrival,
+        message.size,
+        records,
+    )
     return to_line(entry, "0.1")

@@ -88,8 +88,13 @@ class RealQmail:
         body, body_end = os.pipe()
         envelope, envelope_end = os.pipe()
         # Descriptor 1 of qmail-queue is an input too.
-        process = subprocess.Popen([str(self.home / "bin" / "qmail-queue")], stdin=body, stdout=envelope,
-                                   user=USERS.get(origin), group="nofiles" if origin in USERS else None)
+        process = subprocess.Popen(
+            [str(self.home / "bin" / "qmail-queue")],
+            stdin=body,
+            stdout=envelope,
+            user=USERS.get(origin),
+            group="nofiles" if origin in USERS else None,
+        )
         os.close(body)
         os.close(envelope)
         process.stdin, process.stdout = os.fdopen(body_end, "wb"), os.fdopen(envelope_end, "wb")
@@ -119,8 +124,9 @@ class RealQmail:
         # qmail-start finds qmail-send by PATH. qmail-send logs to descriptor 0.
         environment = dict(os.environ, PATH="%s:%s" % (programs, os.environ.get("PATH", os.defpath)))
         with open(os.devnull, "r+b") as nowhere:
-            process = subprocess.Popen([str(programs / "qmail-start"), "./Mailbox"], cwd="/", env=environment,
-                                       stdin=nowhere, stdout=nowhere)
+            process = subprocess.Popen(
+                [str(programs / "qmail-start"), "./Mailbox"], cwd="/", env=environment, stdin=nowhere, stdout=nowhere
+            )
         try:
             wait_for(lambda: not os.listdir(self.path + "/todo"))
         finally:

@@ -24,8 +24,24 @@ OPTIONS = {
     "on_timeout": "fail",
     "start_timeout": 20,
 }
-DIRECTORIES = ("mess", "info", "local", "remote", "todo", "intd", "bounce", "pid",
-               "maildrop", "incoming", "active", "deferred", "hold", "corrupt", "defer", "trace")  # fmt: skip
+DIRECTORIES = (
+    "mess",
+    "info",
+    "local",
+    "remote",
+    "todo",
+    "intd",
+    "bounce",
+    "pid",
+    "maildrop",
+    "incoming",
+    "active",
+    "deferred",
+    "hold",
+    "corrupt",
+    "defer",
+    "trace",
+)
 
 
 def queue_repair(directory, check_mode=False, **options):
@@ -72,6 +88,14 @@ def snapshot(directory):
         for path in [folder] + [os.path.join(folder, name) for name in folders + names]:
             one = os.lstat(path)
             times = () if stat.S_ISDIR(one.st_mode) else (one.st_atime_ns,)
-            found[path] = (one.st_ino, one.st_mode, one.st_uid, one.st_gid, one.st_size, one.st_nlink, one.st_mtime_ns,
-                           one.st_ctime_ns) + times  # fmt: skip
+            found[path] = (
+                one.st_ino,
+                one.st_mode,
+                one.st_uid,
+                one.st_gid,
+                one.st_size,
+                one.st_nlink,
+                one.st_mtime_ns,
+                one.st_ctime_ns,
+            ) + times
     return found

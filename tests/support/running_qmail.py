@@ -11,8 +11,7 @@ from .real_qmail import RealQmail
 __all__ = ["RunningQmail"]
 
 # Port 1 of the machine itself is closed: every remote delivery is put off.
-SETTINGS = {"concurrencylocal": "5\n", "concurrencyremote": "5\n", "smtproutes": ":127.0.0.1:1\n",
-            "databytes": "0\n"}  # fmt: skip
+SETTINGS = {"concurrencylocal": "5\n", "concurrencyremote": "5\n", "smtproutes": ":127.0.0.1:1\n", "databytes": "0\n"}
 
 
 class RunningQmail(RealQmail):
@@ -62,8 +61,14 @@ class RunningQmail(RealQmail):
     def _start(self):
         programs = self.home / "bin"
         environment = dict(os.environ, PATH="%s:%s" % (programs, os.environ.get("PATH", os.defpath)))
-        process = subprocess.Popen([str(programs / "qmail-start"), "./Mailbox"], cwd="/", env=environment,
-                                   stdin=self.log, stdout=self.log, stderr=self.log)  # fmt: skip
+        process = subprocess.Popen(
+            [str(programs / "qmail-start"), "./Mailbox"],
+            cwd="/",
+            env=environment,
+            stdin=self.log,
+            stdout=self.log,
+            stderr=self.log,
+        )
         time.sleep(0.3)
         if process.poll() is not None:
             raise RuntimeError("qmail-send ended at once")

@@ -121,8 +121,14 @@ def age():
 def old_batch():
     os.makedirs(BATCH + "/files", 0o700)
     os.chmod(os.path.dirname(BATCH), 0o700)
-    manifest = {"format": 1, "kind": "purge", "batch": os.path.basename(BATCH), "mta": "qmail", "created": 1577836800,
-                "queue_directory": QMAIL + "/queue"}  # fmt: skip
+    manifest = {
+        "format": 1,
+        "kind": "purge",
+        "batch": os.path.basename(BATCH),
+        "mta": "qmail",
+        "created": 1577836800,
+        "queue_directory": QMAIL + "/queue",
+    }
     write(BATCH + "/manifest.json", json.dumps(manifest))
     write(BATCH + "/ledger.jsonl", "")
     write(BATCH + "/complete.json", "{}")

@@ -99,9 +99,7 @@ def compare_postqueue(directory, records, items):
     check(directory + " number of messages", len(records), len(items))
     for queue_id in sorted(set(ours) & set(theirs)):
         compare_message("%s/%s" % (directory, queue_id), ours[queue_id], theirs[queue_id])
-    kinds = {
-        queue_id.isupper() or queue_id.isdigit() for queue_id in ours if ours[queue_id]["queue"] == "deferred"
-    }
+    kinds = {queue_id.isupper() or queue_id.isdigit() for queue_id in ours if ours[queue_id]["queue"] == "deferred"}
     check(directory + " has short and long ids", kinds, {True, False})
 
 
@@ -173,9 +171,7 @@ def steady(value):
 
 
 def comparable(records):
-    records = [
-        {key: value for key, value in record.items() if key != "content"} for record in steady(records)
-    ]
+    records = [{key: value for key, value in record.items() if key != "content"} for record in steady(records)]
     return sorted(records, key=lambda record: (record["queue_directory"], record["id"]))
 
 
@@ -202,9 +198,7 @@ def main():
     expected = json.loads(load("/opt/mailops/expected.json"))
     full = results["full"]
     check("mta", full["mta"], "postfix")
-    version = subprocess.run(
-        ["postconf", "-h", "mail_version"], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    version = subprocess.run(["postconf", "-h", "mail_version"], check=True, stdout=subprocess.PIPE, text=True).stdout
     check("version", full["version"], version.strip())
     check("truncated", full["truncated"], False)
     configs = {case["queue_directory"]: case["config"] for case in expected}

@@ -107,14 +107,10 @@ SENT = [
     smtp("hostile@example.net", ["script@example.org"], "<script>alert(1)</script> & 'x' \"y\""),
     smtp("utf8@example.net", ["utf8@example.org"], "Grüße aus Köln ✓"),
     smtp("jp@example.jp", ["jp@example.org"], "未承諾広告", b"=?ISO-2022-JP?B?GyRCTCQ+NUJ6OS05cBsoQg==?="),
-    smtp(
-        "folded@example.net", ["folded@example.org"], "one two three", b"one\r\n two\r\n\tthree", loose=True
-    ),
+    smtp("folded@example.net", ["folded@example.org"], "one two three", b"one\r\n two\r\n\tthree", loose=True),
     smtp("jürgen@exämple.net", ["eai@example.org"], "SMTPUTF8", utf8=True),
     smtp('"odd sender"@example.net', ["quoted@example.org"], "Quoted local part"),
-    smtp(
-        "big@example.net", ["big@example.org"], "300 kB", body=b"0123456789abcdef" * 4 + b"\r\n", times=4700
-    ),
+    smtp("big@example.net", ["big@example.org"], "300 kB", body=b"0123456789abcdef" * 4 + b"\r\n", times=4700),
     sendmail("www-data@mail.example.com", ["web@example.org"], "From a form", uid=33),
     sendmail("root@mail.example.com", ["cron@example.org"], "Cron", uid=0),
     sendmail(b"jos\xe9@example.net", ["latin@example.org"], "8-bit sender", uid=33, eight_bit=True),
@@ -122,10 +118,7 @@ SENT = [
     smtp("info@example.com", ["held-too@example.org"], "To be held, too", user="info", queue="hold"),
     smtp("lost@example.net", ["gone@example.org"], None, b"Will come back", bounces=True),
 ]
-LAST = [
-    smtp("slow@example.net", ["slow-%d@hang.example.org" % n], "Slow %d" % n, queue="active")
-    for n in range(4)
-] + [
+LAST = [smtp("slow@example.net", ["slow-%d@hang.example.org" % n], "Slow %d" % n, queue="active") for n in range(4)] + [
     sendmail("www-data@mail.example.com", ["drop@example.org"], "Not picked up", uid=33, queue="maildrop"),
     sendmail(
         "www-data@mail.example.com",
@@ -188,8 +181,7 @@ def submit(instance, case, round_):
         send_smtp(instance, case, recipients, content)
     else:
         subprocess.run(
-            ["/usr/sbin/sendmail", "-C", instance["config"], "-i", "-f", case["sender"] or "<>", "--"]
-            + recipients,
+            ["/usr/sbin/sendmail", "-C", instance["config"], "-i", "-f", case["sender"] or "<>", "--"] + recipients,
             input=content.replace(b"\r\n", b"\n"),
             check=True,
             user=case["uid"],
@@ -253,9 +245,7 @@ def settle(instance, expected):
         if found == wanted:
             return
         if time.monotonic() > deadline:
-            raise SystemExit(
-                "queues of %s do not settle: %r instead of %r" % (instance["config"], found, wanted)
-            )
+            raise SystemExit("queues of %s do not settle: %r instead of %r" % (instance["config"], found, wanted))
         time.sleep(0.3)
 
 

@@ -25,9 +25,7 @@ class Sink(socketserver.StreamRequestHandler):
             line = self.rfile.readline(4096).rstrip(b"\r\n")
             verb = line[:4].upper()
             if verb == b"EHLO":
-                self.wfile.write(
-                    b"250-sink.example.org\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
-                )
+                self.wfile.write(b"250-sink.example.org\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n")
             elif verb == b"RCPT":
                 local = line.partition(b"<")[2].partition(b"@")[0]
                 self.say(REPLIES.get(local.partition(b"-")[0], LATER))

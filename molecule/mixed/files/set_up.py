@@ -61,9 +61,26 @@ def write(path, text, mode=0o644):
 
 
 def set_up_postfix():
-    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "400",
-        "-subj", "/CN=" + NAME, "-addext", "subjectAltName=DNS:" + NAME, "-keyout", KEY,
-        "-out", CERTIFICATE)  # fmt: skip
+    run(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "400",
+        "-subj",
+        "/CN=" + NAME,
+        "-addext",
+        "subjectAltName=DNS:" + NAME,
+        "-keyout",
+        KEY,
+        "-out",
+        CERTIFICATE,
+    )
     write("/etc/postfix/sasl/smtpd.conf", SASL)
     run("postconf", "-e", *("%s=%s" % pair for pair in POSTFIX.items()))
     run("postconf", "-M", "submission/inet=submission inet n - n - - smtpd")

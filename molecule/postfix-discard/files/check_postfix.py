@@ -1,6 +1,6 @@
 """Prepare a Postfix with holes, and a backup MX in front of it; check by real mail what holds.
 
-    python3 check_postfix.py prepare|before|discard|reject|restored
+python3 check_postfix.py prepare|before|discard|reject|restored
 """
 
 import json
@@ -20,22 +20,41 @@ FILES = (MAIN + "/main.cf", MAIN + "/master.cf", "/etc/aliases")
 LOG = "/var/log/postfix.log"
 WAIT = 60
 HOLES = (
-    "maillog_file = " + LOG, "inet_interfaces = 127.0.0.1", "inet_protocols = ipv4", "mynetworks = 127.0.0.9/32",
+    "maillog_file = " + LOG,
+    "inet_interfaces = 127.0.0.1",
+    "inet_protocols = ipv4",
+    "mynetworks = 127.0.0.9/32",
     # Bounces stay in the queue, where they can be seen.
-    "default_transport = smtp", "defer_transports = smtp",
+    "default_transport = smtp",
+    "defer_transports = smtp",
     "smtpd_relay_restrictions = permit_mynetworks, check_client_access static:OK, reject_unauth_destination",
     "smtpd_recipient_restrictions =",
-    "smtpd_sasl_auth_enable = yes", "smtpd_sasl_path = smtpd", "cyrus_sasl_config_path = /etc/postfix/sasl",
-    "smtpd_tls_cert_file = /etc/postfix/cert.pem", "smtpd_tls_key_file = /etc/postfix/key.pem",
-    "smtpd_tls_security_level = may", "smtpd_client_connection_rate_limit = 0",
-)  # fmt: skip
+    "smtpd_sasl_auth_enable = yes",
+    "smtpd_sasl_path = smtpd",
+    "cyrus_sasl_config_path = /etc/postfix/sasl",
+    "smtpd_tls_cert_file = /etc/postfix/cert.pem",
+    "smtpd_tls_key_file = /etc/postfix/key.pem",
+    "smtpd_tls_security_level = may",
+    "smtpd_client_connection_rate_limit = 0",
+)
 BACKUP = (
-    "maillog_file = " + LOG + "-mx", "inet_interfaces = 127.0.0.1", "inet_protocols = ipv4", "mydestination =",
-    "relay_domains = " + DOMAIN, "relayhost =", "transport_maps = inline:{%s=smtp:[127.0.0.1]:2524}" % DOMAIN,
-    "smtp_host_lookup = native", "default_transport = retry:no network here", "relay_recipient_maps =",
-    "smtpd_relay_restrictions = reject_unauth_destination", "master_service_disable =", "authorized_submit_users =",
-    "queue_run_delay = 2s", "minimal_backoff_time = 2s", "maximal_backoff_time = 4s",
-)  # fmt: skip
+    "maillog_file = " + LOG + "-mx",
+    "inet_interfaces = 127.0.0.1",
+    "inet_protocols = ipv4",
+    "mydestination =",
+    "relay_domains = " + DOMAIN,
+    "relayhost =",
+    "transport_maps = inline:{%s=smtp:[127.0.0.1]:2524}" % DOMAIN,
+    "smtp_host_lookup = native",
+    "default_transport = retry:no network here",
+    "relay_recipient_maps =",
+    "smtpd_relay_restrictions = reject_unauth_destination",
+    "master_service_disable =",
+    "authorized_submit_users =",
+    "queue_run_delay = 2s",
+    "minimal_backoff_time = 2s",
+    "maximal_backoff_time = 4s",
+)
 # The second is for the backup MX, which takes its own address at port 25 for a loop.
 SERVICES = "submission inet n - y - - smtpd\n  -o syslog_name=postfix/submission\n2524 inet n - y - - smtpd\n"
 
@@ -45,8 +64,23 @@ def run(*command, **options):
 
 
 def prepare():
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=" + DOMAIN,
-        "-keyout", MAIN + "/key.pem", "-out", MAIN + "/cert.pem", stderr=subprocess.DEVNULL)  # fmt: skip
+    run(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=" + DOMAIN,
+        "-keyout",
+        MAIN + "/key.pem",
+        "-out",
+        MAIN + "/cert.pem",
+        stderr=subprocess.DEVNULL,
+    )
     with open(MAIN + "/sasl/smtpd.conf", "w") as file:
         file.write("pwcheck_method: auxprop\nmech_list: PLAIN LOGIN\n")
     run("useradd", "--create-home", "known")
@@ -147,8 +181,12 @@ def mailbox(user="known"):
 
 
 def bounces(directory):
-    return [one for one in queue(directory) if one["sender"] == "MAILER-DAEMON"
-            and [to["address"] for to in one["recipients"]] == ["victim@elsewhere.example"]]  # fmt: skip
+    return [
+        one
+        for one in queue(directory)
+        if one["sender"] == "MAILER-DAEMON"
+        and [to["address"] for to in one["recipients"]] == ["victim@elsewhere.example"]
+    ]
 
 
 def clear():

@@ -63,9 +63,13 @@ def purges():
         service = load("offline-results")["result_purge"]["service"]
         check("services", len(service), 1)
         for key, wanted in (
-            ("queue_directory", QUEUE), ("supervisor", "systemd"), ("service", "qmail.service"),
-            ("state_before", "running"), ("state_after", "running"), ("killed", []),
-        ):  # fmt: skip
+            ("queue_directory", QUEUE),
+            ("supervisor", "systemd"),
+            ("service", "qmail.service"),
+            ("state_before", "running"),
+            ("state_after", "running"),
+            ("killed", []),
+        ):
             check("service: " + key, service[0][key], wanted)
         check("pid is a new one", service[0]["pid"] != load("pid"), True)
         check("pid now", pid(), service[0]["pid"])
@@ -115,13 +119,18 @@ def one_purge(name):
 def in_batch(snapshot, purge):
     inside = os.path.relpath(purge["batches"][0]["path"], QUARANTINE) + "/files/"
     tree = files(snapshot[QUARANTINE])
-    return {path[len(inside):]: exact(one) for path, one in tree.items() if path.startswith(inside)}
+    return {path[len(inside) :]: exact(one) for path, one in tree.items() if path.startswith(inside)}
 
 
 def compare_ledger(name, purge, kept):
     manifest, totals, lines = shared.read_batch(purge["batches"][0]["path"])
-    for key, wanted in (("mta", "qmail"), ("queue_directory", QUEUE), ("label", name), ("batch", purge["batch"]),
-                        ("mode", "online" if IS_REAL and name == "online" else "offline")):  # fmt: skip
+    for key, wanted in (
+        ("mta", "qmail"),
+        ("queue_directory", QUEUE),
+        ("label", name),
+        ("batch", purge["batch"]),
+        ("mode", "online" if IS_REAL and name == "online" else "offline"),
+    ):
         check("%s: manifest.%s" % (name, key), manifest.get(key), wanted)
     check(name + ": totals", totals["messages"], purge["purged"])
     noted = {one["path"]: one for line in lines for one in line.get("files", ())}
@@ -191,8 +200,10 @@ def open_up():
     owner = os.stat(HOME + "/alias")
     os.chown(HOME + "/alias/later", owner.st_uid, owner.st_gid)
     subprocess.run(["systemd-run", "--quiet", "--unit=sink", "python3", HERE + "sink.py"], check=True)
-    wait("nobody listens", lambda: subprocess.run(["ss", "-Hltn", "( sport = :10025 )"], stdout=subprocess.PIPE,
-                                                  check=True).stdout)  # fmt: skip
+    wait(
+        "nobody listens",
+        lambda: subprocess.run(["ss", "-Hltn", "( sport = :10025 )"], stdout=subprocess.PIPE, check=True).stdout,
+    )
 
 
 def once():

@@ -49,7 +49,10 @@ def cases():
 
 def content(one):
     return "From: <%s>\nTo: <%s>\nSubject: Watches\nMessage-ID: <%s>\n\nHello\n" % (
-        one["sender"], one["recipients"][0], one["recipients"][0])  # fmt: skip
+        one["sender"],
+        one["recipients"][0],
+        one["recipients"][0],
+    )
 
 
 def write(path, text):
@@ -89,8 +92,15 @@ def inject(home, one):
     os.close(body_end)
     os.close(envelope_end)
     # Descriptor 1 of qmail-queue is an input too.
-    subprocess.run([home + "/bin/qmail-queue"], stdin=body, stdout=envelope, check=True, user=user.pw_uid,
-                   group=user.pw_gid, extra_groups=[])  # fmt: skip
+    subprocess.run(
+        [home + "/bin/qmail-queue"],
+        stdin=body,
+        stdout=envelope,
+        check=True,
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+    )
     os.close(body)
     os.close(envelope)
 
@@ -124,8 +134,9 @@ def main():
         queue = "/var/qmail/queue"
         double = QmailDouble(queue)
         for one in found:
-            double.inject(content(one).encode(), one["sender"].encode(), [r.encode() for r in one["recipients"]],
-                          one["origin"])  # fmt: skip
+            double.inject(
+                content(one).encode(), one["sender"].encode(), [r.encode() for r in one["recipients"]], one["origin"]
+            )
         double.preprocess()
     with open(HERE + "expected.json", "w") as f:
         json.dump([dict(one, key=one["recipients"][0], queue_directory=queue) for one in found], f)

@@ -14,9 +14,15 @@ import tarfile
 
 USERS = ("alias", "qmaild", "qmaill", "qmailp", "qmailq", "qmailr", "qmails")
 GROUPS = ("nofiles", "qmail")
-SUPPORT = ("tests/__init__.py", "tests/support/__init__.py", "tests/support/delivering_double.py",
-           "tests/support/installed_double.py", "tests/support/qmail_double.py", "tests/support/qmail_home.py",
-           "tests/support/qmail_queue.py")  # fmt: skip
+SUPPORT = (
+    "tests/__init__.py",
+    "tests/support/__init__.py",
+    "tests/support/delivering_double.py",
+    "tests/support/installed_double.py",
+    "tests/support/qmail_double.py",
+    "tests/support/qmail_home.py",
+    "tests/support/qmail_queue.py",
+)
 
 
 def add(tar, path, recursive=False):

@@ -170,7 +170,7 @@ def compare_batch(name, queue, before, after, moved, gone, purge):
     check("%s: mode of %s" % (name, quarantine), stat.S_IMODE(os.stat(quarantine).st_mode), 0o700)
     check("%s: mode of %s" % (name, path), after[quarantine][path]["mode"], 0o700)
     inside = path + "/files/"
-    kept = {one[len(inside):]: what for one, what in files(after[quarantine]).items() if one.startswith(inside)}
+    kept = {one[len(inside) :]: what for one, what in files(after[quarantine]).items() if one.startswith(inside)}
     compare_trees(
         "%s: batch of %s" % (name, queue),
         {one: exact(what) for one, what in kept.items()},
@@ -194,9 +194,13 @@ def read_batch(path):
 def compare_manifest(name, queue, batch, moved, gone, run):
     manifest, totals, lines = read_batch(batch["path"])
     for key, wanted in (
-        ("format", 1), ("mta", "postfix"), ("queue_directory", queue), ("batch", run), ("host", socket.gethostname()),
+        ("format", 1),
+        ("mta", "postfix"),
+        ("queue_directory", queue),
+        ("batch", run),
+        ("host", socket.gethostname()),
         ("user", "root"),
-    ):  # fmt: skip
+    ):
         check("%s: manifest.%s" % (name, key), manifest.get(key), wanted)
     check(name + ": manifest.select", sorted(manifest["select"]), sorted(SELECTED[name]))
     check(name + ": manifest.label", manifest["label"], LABELS[name])

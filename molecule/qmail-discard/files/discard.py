@@ -62,8 +62,14 @@ def snapshot():
             if path not in BOXES.values():
                 status = os.lstat(path)
                 with open(path, "rb") as f:
-                    found[path] = [status.st_ino, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid,
-                                   status.st_mtime_ns, f.read().decode()]  # fmt: skip
+                    found[path] = [
+                        status.st_ino,
+                        stat.S_IMODE(status.st_mode),
+                        status.st_uid,
+                        status.st_gid,
+                        status.st_mtime_ns,
+                        f.read().decode(),
+                    ]
     return found
 
 

@@ -63,8 +63,9 @@ class Real:
         return self.log()[start:]
 
     def _files(self, directory):
-        return [path for path in glob.glob(self.home + "/queue/%s/**" % directory, recursive=True)
-                if os.path.isfile(path)]  # fmt: skip
+        return [
+            path for path in glob.glob(self.home + "/queue/%s/**" % directory, recursive=True) if os.path.isfile(path)
+        ]
 
     def queued(self):
         return len(self._files("mess"))
@@ -82,8 +83,10 @@ class Real:
         with open(HERE + "open", "w"):
             pass
         subprocess.run(["systemd-run", "--quiet", "--unit=sink", "python3", HERE + "sink.py"], check=True)
-        wait("sink", lambda: subprocess.run(["ss", "-Hltn", "( sport = :10025 )"], stdout=subprocess.PIPE,
-                                            check=True).stdout)  # fmt: skip
+        wait(
+            "sink",
+            lambda: subprocess.run(["ss", "-Hltn", "( sport = :10025 )"], stdout=subprocess.PIPE, check=True).stdout,
+        )
 
         def is_empty():
             subprocess.run(["systemctl", "kill", "--kill-who=main", "-s", "ALRM", "qmail"], check=True)

@@ -1,9 +1,9 @@
 """Takes alerts as a webhook (8443, TLS) and as a mail server (2525), and writes down when which one came.
 
-    receive.py                                     serve
-    receive.py expect SINCE EXTRA EVENT...         wait until each channel has brought these events, in this order;
-                                                   the first alert must have come within two periods after SINCE,
-                                                   and nothing else may come within EXTRA seconds
+receive.py                                     serve
+receive.py expect SINCE EXTRA EVENT...         wait until each channel has brought these events, in this order;
+                                               the first alert must have come within two periods after SINCE,
+                                               and nothing else may come within EXTRA seconds
 """
 
 import http.server

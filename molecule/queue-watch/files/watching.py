@@ -11,8 +11,16 @@ BEFORE = "/opt/mailops/files-before.json"
 BELOW, FLOOD = 280, 340
 TREES = ("/etc", "/usr", "/var/lib", "/srv", "/home", "/root")
 # What changes by itself, or holds copies of what was before.
-IGNORED = ("/etc/mtab", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock",
-           "/var/lib/postfix/", "/var/lib/systemd/")
+IGNORED = (
+    "/etc/mtab",
+    "/etc/passwd-",
+    "/etc/group-",
+    "/etc/shadow-",
+    "/etc/gshadow-",
+    "/etc/.pwd.lock",
+    "/var/lib/postfix/",
+    "/var/lib/systemd/",
+)
 CONTENTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid")
 
 
@@ -43,11 +51,19 @@ def tree():
 
 def prepare():
     os.makedirs("/srv/metrics")
-    output("postconf", "-e", "myhostname=mail.example.com", "mydestination=", "inet_interfaces=loopback-only",
-           "mynetworks=127.0.0.0/8", "default_transport=smtp", "relay_transport=smtp",
-           "defer_transports=smtp,local,relay",
-           "smtpd_client_connection_rate_limit=0",
-           "smtpd_recipient_restrictions=permit_mynetworks,reject")
+    output(
+        "postconf",
+        "-e",
+        "myhostname=mail.example.com",
+        "mydestination=",
+        "inet_interfaces=loopback-only",
+        "mynetworks=127.0.0.0/8",
+        "default_transport=smtp",
+        "relay_transport=smtp",
+        "defer_transports=smtp,local,relay",
+        "smtpd_client_connection_rate_limit=0",
+        "smtpd_recipient_restrictions=permit_mynetworks,reject",
+    )
     output("systemctl", "restart", "postfix")
     with open(BEFORE, "w") as file:
         json.dump(tree(), file)
@@ -58,8 +74,11 @@ def deferred():
 
 
 def queued():
-    return sum(len(names) for queue in ("maildrop", "incoming", "active", "deferred", "hold")
-               for _folder, _directories, names in os.walk("/var/spool/postfix/" + queue))
+    return sum(
+        len(names)
+        for queue in ("maildrop", "incoming", "active", "deferred", "hold")
+        for _folder, _directories, names in os.walk("/var/spool/postfix/" + queue)
+    )
 
 
 def events():
@@ -91,20 +110,47 @@ def quiet():
     assert events() == ["TEST", "TEST"], events()
     wait(lambda: show("Result") == "success" and show("ExecMainStatus") == "0")
     # As of a user without the right, the queue cannot be read: it is that one right that counts.
-    refused = run("setpriv", "--reuid=mailops-queue-watch", "--clear-groups", "--regid=mailops-queue-watch",
-                  "--inh-caps=-all", "--bounding-set=-all", "ls", "/var/spool/postfix/deferred")
+    refused = run(
+        "setpriv",
+        "--reuid=mailops-queue-watch",
+        "--clear-groups",
+        "--regid=mailops-queue-watch",
+        "--inh-caps=-all",
+        "--bounding-set=-all",
+        "ls",
+        "/var/spool/postfix/deferred",
+    )
     assert refused.returncode != 0, refused
 
 
 def send(count):
-    output("smtp-source", "-m", str(count), "-s", "5", "-S", "Cheap", "-f", "flood@example.com", "-t", "x@example.org",
-           "inet:127.0.0.1:25")
+    output(
+        "smtp-source",
+        "-m",
+        str(count),
+        "-s",
+        "5",
+        "-S",
+        "Cheap",
+        "-f",
+        "flood@example.com",
+        "-t",
+        "x@example.org",
+        "inet:127.0.0.1:25",
+    )
 
 
 def flood():
     # Anybody may open the watch's directory.
-    output("systemd-run", "--description=A stranger", "--uid=nobody",
-           "flock", "/var/lib/mailops-queue-watch", "sleep", "60")
+    output(
+        "systemd-run",
+        "--description=A stranger",
+        "--uid=nobody",
+        "flock",
+        "/var/lib/mailops-queue-watch",
+        "sleep",
+        "60",
+    )
     send(BELOW)
     # A message on its way from one directory to the next may be counted in both.
     wait(lambda: deferred() == BELOW)

@@ -50,8 +50,18 @@ def scheduled():
 
 def can_write(pid, path):
     """Whether the run itself can make a file there, as its own user."""
-    made = run("nsenter", "--mount", "--target", pid, "setpriv", "--reuid=ansible", "--regid=ansible", "--clear-groups",
-               "touch", path)  # fmt: skip
+    made = run(
+        "nsenter",
+        "--mount",
+        "--target",
+        pid,
+        "setpriv",
+        "--reuid=ansible",
+        "--regid=ansible",
+        "--clear-groups",
+        "touch",
+        path,
+    )
     if made.returncode == 0:
         os.unlink("/proc/%s/root%s" % (pid, path))
     return made.returncode == 0

@@ -40,9 +40,23 @@ def wheels(checkout):
     if not os.path.exists(place):
         os.makedirs(cache, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as work:
-            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-                            "--only-binary=:all:", "--python-version", PYTHON, "--dest", work + "/wheels", *words],
-                           check=True)  # fmt: skip
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--only-binary=:all:",
+                    "--python-version",
+                    PYTHON,
+                    "--dest",
+                    work + "/wheels",
+                    *words,
+                ],
+                check=True,
+            )
             os.rename(work + "/wheels", place)
     return place
 

@@ -51,8 +51,11 @@ def check(expected):
 
     with ThreadPoolExecutor(len(wanted)) as pool:
         found = dict(zip(wanted, pool.map(look, wanted)))
-    wrong = ["%s port %d: expected %s, got %s" % (key + (wanted[key], found[key])) for key in wanted
-             if found[key] != wanted[key]]  # fmt: skip
+    wrong = [
+        "%s port %d: expected %s, got %s" % (key + (wanted[key], found[key]))
+        for key in wanted
+        if found[key] != wanted[key]
+    ]
     print("%d connections" % len(found))
     return wrong
 

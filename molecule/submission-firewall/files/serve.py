@@ -52,11 +52,32 @@ class Listener(socketserver.ThreadingTCPServer):
 
 def serve():
     key, certificate = "/etc/ssl/private/mail.pem", "/etc/ssl/mail.pem"
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example.com", "-days", "30",
-        "-keyout", key, "-out", certificate)  # fmt: skip
+    run(
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=mail.example.com",
+        "-days",
+        "30",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    )
     # There is no name server that would be slow to be missed.
-    run("postconf", "-e", "inet_interfaces=all", "inet_protocols=all", "smtpd_peername_lookup=no",
-        "smtpd_tls_cert_file=" + certificate, "smtpd_tls_key_file=" + key)  # fmt: skip
+    run(
+        "postconf",
+        "-e",
+        "inet_interfaces=all",
+        "inet_protocols=all",
+        "smtpd_peername_lookup=no",
+        "smtpd_tls_cert_file=" + certificate,
+        "smtpd_tls_key_file=" + key,
+    )
     for port, wrapped in (("587", "no"), ("465", "yes")):
         run("postconf", "-M", "%s/inet=%s inet n - n - - smtpd" % (port, port))
         run("postconf", "-P", "%s/inet/smtpd_tls_wrappermode=%s" % (port, wrapped))

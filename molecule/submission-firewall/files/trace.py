@@ -39,9 +39,12 @@ def ruleset():
 
 
 def write(name):
-    lines = sorted("%s %s" % (path, describe(path)) for path in files()
-                   if not LEFT_OUT.search(path) and (os.path.islink(path) or not os.path.exists(path)
-                                                     or os.path.isdir(path) or os.path.isfile(path)))  # fmt: skip
+    lines = sorted(
+        "%s %s" % (path, describe(path))
+        for path in files()
+        if not LEFT_OUT.search(path)
+        and (os.path.islink(path) or not os.path.exists(path) or os.path.isdir(path) or os.path.isfile(path))
+    )
     with open("/opt/mailops/trace-" + name, "w") as file:
         file.write("\n".join(lines) + "\n" + ruleset())
 

@@ -8,9 +8,16 @@ __all__ = ["canonical", "is_documentation"]
 import ipaddress
 
 # RFC 5737, RFC 3849, RFC 9637: nobody's mail client has such an address.
-_DOCUMENTATION = tuple(ipaddress.ip_network(one) for one in (
-    "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20",
-))  # fmt: skip
+_DOCUMENTATION = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "192.0.2.0/24",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "2001:db8::/32",
+        "3fff::/20",
+    )
+)
 
 
 def canonical(text):

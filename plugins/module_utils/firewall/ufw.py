@@ -155,9 +155,15 @@ class _Family:
 
     def _step(self, action, source, ports, insert=None, delete=False):
         return {
-            "rule": action, "from_ip": source, "from_port": _FROM_PORT, "to_port": ports, "proto": "tcp",
-            "comment": COMMENT, "insert": insert, "delete": delete,
-        }  # fmt: skip
+            "rule": action,
+            "from_ip": source,
+            "from_port": _FROM_PORT,
+            "to_port": ports,
+            "proto": "tcp",
+            "comment": COMMENT,
+            "insert": insert,
+            "delete": delete,
+        }
 
 
 def _read(host, name):

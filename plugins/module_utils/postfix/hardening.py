@@ -18,13 +18,32 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying im
 from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
 
 READ = (
-    "allow_mail_to_files", "default_transport", "defer_transports", "fallback_transport", "fallback_transport_maps",
-    "local_recipient_maps", "local_transport", "luser_relay", "mailbox_transport", "mailbox_transport_maps",
-    "master_service_disable", "mydestination", "myhostname", "mynetworks", "relay_domains", "relay_transport",
-    "smtpd_recipient_restrictions", "smtpd_reject_unlisted_recipient", "smtpd_relay_restrictions",
-    "smtpd_sasl_auth_enable", "smtpd_tls_auth_only", "soft_bounce",
-    "unknown_local_recipient_reject_code", "virtual_alias_domains", "virtual_mailbox_domains",
-) + tls.PARAMETERS  # fmt: skip
+    "allow_mail_to_files",
+    "default_transport",
+    "defer_transports",
+    "fallback_transport",
+    "fallback_transport_maps",
+    "local_recipient_maps",
+    "local_transport",
+    "luser_relay",
+    "mailbox_transport",
+    "mailbox_transport_maps",
+    "master_service_disable",
+    "mydestination",
+    "myhostname",
+    "mynetworks",
+    "relay_domains",
+    "relay_transport",
+    "smtpd_recipient_restrictions",
+    "smtpd_reject_unlisted_recipient",
+    "smtpd_relay_restrictions",
+    "smtpd_sasl_auth_enable",
+    "smtpd_tls_auth_only",
+    "soft_bounce",
+    "unknown_local_recipient_reject_code",
+    "virtual_alias_domains",
+    "virtual_mailbox_domains",
+) + tls.PARAMETERS
 _SAFE = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 _RATE = re.compile(r"(smtpd_client_[a-z0-9_]+|anvil_[a-z_]+)\Z")
 _AMOUNT = re.compile(r"\d{1,9}[smhdw]?\Z")
@@ -83,8 +102,11 @@ class Hardening:
         self.notes.append(
             "Mail to local addresses that do not exist is accepted and discarded: who mistypes an address is not told."
         )
-        others = [name for name in ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
-                  if self._literals(name)]  # fmt: skip
+        others = [
+            name
+            for name in ("virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
+            if self._literals(name)
+        ]
         if others:
             self.notes.append(
                 "Unknown recipients in domains of %s are not discarded: luser_relay is for mydestination alone."
@@ -101,13 +123,19 @@ class Hardening:
         wanted = self._params["domain"]
         if wanted:
             if not self._serves(wanted):
-                elsewhere = [name for name in ("virtual_mailbox_domains", "virtual_alias_domains", "relay_domains")
-                             if wanted.lower() in self._literals(name)]  # fmt: skip
+                elsewhere = [
+                    name
+                    for name in ("virtual_mailbox_domains", "virtual_alias_domains", "relay_domains")
+                    if wanted.lower() in self._literals(name)
+                ]
                 raise RescueError(
                     "domain: expected one in mydestination (%s), got %s%s."
-                    % (", ".join(domains) or "it is empty", wanted,
-                       ", which is in %s" % elsewhere[0] if elsewhere else "")
-                )  # fmt: skip
+                    % (
+                        ", ".join(domains) or "it is empty",
+                        wanted,
+                        ", which is in %s" % elsewhere[0] if elsewhere else "",
+                    )
+                )
             return wanted.lower()
         host = self._now.get("myhostname", "").lower()
         if host in domains:
@@ -220,8 +248,9 @@ class Hardening:
         name = "smtpd_relay_restrictions"
         planned = {name: self.parameters.get(name, self._now.get(name, ""))}
         own = {full: self._expanded.get(full, value) for full, value in self._overrides.items()}
-        return Relaying(self._services, own, lambda names, settings: self._effective(names, dict(planned, **settings)),
-                        self._tables)  # fmt: skip
+        return Relaying(
+            self._services, own, lambda names, settings: self._effective(names, dict(planned, **settings)), self._tables
+        )
 
     def _as_read(self, names, settings):
         return {name: settings.get(name, self._now.get(name, "")) for name in names}
@@ -249,9 +278,10 @@ class Hardening:
 
     def _smtpd_services(self):
         return [
-            name for name, command in self._services.items()
+            name
+            for name, command in self._services.items()
             if command.split(" ")[0] == "smtpd" and name.rpartition("/")[2] in ("inet", "pass")
-        ]  # fmt: skip
+        ]
 
     def _literals(self, name):
         """Return the domains that a list names itself, not by a table, file or pattern."""
@@ -283,14 +313,18 @@ def obstacles(values, services, knows):
     """
     transport = values.get("local_transport", "")
     if services.get("%s/unix" % transport.partition(":")[0], "").split(" ")[0] != "local":
-        yield "local_transport", (
-            "expected local_transport to be local(8), which alone knows luser_relay, got %s." % _shown(transport)
+        yield (
+            "local_transport",
+            ("expected local_transport to be local(8), which alone knows luser_relay, got %s." % _shown(transport)),
         )
     for name in ("mailbox_transport", "fallback_transport"):
         if values.get(name):
-            yield name, (
-                "expected no %s, which takes mail to unknown recipients before luser_relay does, got %s; its users may "
-                "be real, so remove it yourself, or choose reject." % (name, _shown(values[name]))
+            yield (
+                name,
+                (
+                    "expected no %s, which takes mail to unknown recipients before luser_relay does, got %s; its users "
+                    "may be real, so remove it yourself, or choose reject." % (name, _shown(values[name]))
+                ),
             )
     for name in ("mailbox_transport_maps", "fallback_transport_maps"):
         maps = values.get(name, "")
@@ -298,9 +332,12 @@ def obstacles(values, services, knows):
             yield name, "expected %s to name single users, but %s has an entry for everyone." % (name, _shown(maps))
     files = values.get("allow_mail_to_files", "alias")
     if "alias" not in re.split(r"[,\s]+", files.lower()):
-        yield "allow_mail_to_files", (
-            "expected allow_mail_to_files to have alias, as mail to an alias of /dev/null bounces otherwise, got %s."
-            % (_shown(files) or "nothing")
+        yield (
+            "allow_mail_to_files",
+            (
+                "expected allow_mail_to_files to have alias, as mail to an alias of /dev/null bounces otherwise, got "
+                "%s." % (_shown(files) or "nothing")
+            ),
         )
 
 

@@ -4,9 +4,18 @@
 """Where Postfix keeps what (src/global/mail_queue.h of its sources)."""
 
 __all__ = [
-    "FLOW", "HASH_NAME", "LOGS", "QUEUES", "REST", "check", "existing_depth", "hash_names", "is_id", "place",
+    "FLOW",
+    "HASH_NAME",
+    "LOGS",
+    "QUEUES",
+    "REST",
+    "check",
+    "existing_depth",
+    "hash_names",
+    "is_id",
+    "place",
     "skeleton",
-]  # fmt: skip
+]
 
 import os
 import re

@@ -118,9 +118,10 @@ class NamedValues:
     def _find(self, name):
         blocks = self.lines.blocks
         return [
-            index for index, block in enumerate(blocks)
+            index
+            for index, block in enumerate(blocks)
             if not is_loose(block) and self._same(_split(block, self._separator)[0], name)
-        ]  # fmt: skip
+        ]
 
     def _same(self, one, other):
         return one == other if self._separator == "=" else one.strip('"').lower() == other.lower()

@@ -125,9 +125,10 @@ class Networks:
         large = {version: _large(version, _without(ranges, _PRIVATE[version])) for version, ranges in trusted.items()}
         # Keys of a dict, as a set has no order.
         names = {
-            name: None for lets_in, name, ranges in self._steps
+            name: None
+            for lets_in, name, ranges in self._steps
             if lets_in and ranges is not None and any(_overlap(ranges[version], large[version]) for version in large)
-        }  # fmt: skip
+        }
         more = len(names) - _MOST_NAMED
         return list(names)[:_MOST_NAMED] + (["%d more" % more] if more > 0 else [])
 
@@ -219,12 +220,22 @@ def _large(version, ranges):
     kind = _KIND[version]
     return [
         (int(network.network_address), int(network.broadcast_address))
-        for first, last in ranges if last - first + 1 > size
+        for first, last in ranges
+        if last - first + 1 > size
         for network in ipaddress.summarize_address_range(kind(first), kind(last))
         if network.prefixlen < _LARGEST[version]
-    ]  # fmt: skip
+    ]
 
 
-_PRIVATE = _union(_ranges(one) for one in (
-    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "198.18.0.0/15", "fc00::/7", "fe80::/10",
-))  # fmt: skip
+_PRIVATE = _union(
+    _ranges(one)
+    for one in (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "172.16.0.0/12",
+        "198.18.0.0/15",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)

@@ -97,8 +97,17 @@ class PostfixHand:
         records = [record] + [self._examine_log(log) for log, unused in self._logs.find(message.id, path)]
         records = [one for one in records if one is not None]
         self._changed[path] = before.st_ctime_ns
-        return Entry(message.id, message.queue, message.state, message.sender, message.recipients[:RECIPIENTS],
-                     len(message.recipients), message.arrival, message.size, records)  # fmt: skip
+        return Entry(
+            message.id,
+            message.queue,
+            message.state,
+            message.sender,
+            message.recipients[:RECIPIENTS],
+            len(message.recipients),
+            message.arrival,
+            message.size,
+            records,
+        )
 
     def _check_content(self, message, path, record, head):
         """Raise Damaged where this is not the message that was selected, but a later one of the same id."""
@@ -233,8 +242,10 @@ class PostfixHand:
         return reason
 
     def _logs_differ(self, entry):
-        found = {(path, status.st_ino, status.st_size, status.st_mtime_ns)
-                 for path, status in self._logs.find(entry.id, entry.files[0].path)}  # fmt: skip
+        found = {
+            (path, status.st_ino, status.st_size, status.st_mtime_ns)
+            for path, status in self._logs.find(entry.id, entry.files[0].path)
+        }
         return found != {(one.path, one.inode, one.size, one.mtime) for one in entry.files[1:]}
 
     def _delete(self, entry, fd, name, parent):

@@ -90,8 +90,15 @@ class Injector:
         os.lseek(content.fileno(), 0, os.SEEK_SET)
         command = self._command + ["-G", "-i", "-f", sender, "--"] + recipients
         try:
-            done = subprocess.run(command, stdin=content, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-                                  timeout=_TIMEOUT, check=False)  # fmt: skip
+            done = subprocess.run(
+                command,
+                stdin=content,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                timeout=_TIMEOUT,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return "sendmail did not take it within %d s" % _TIMEOUT, True
         except OSError as error:

@@ -65,8 +65,7 @@ class Relaying:
         return Restrictions(self._effective(classes, own) if classes else {}, self._tables, **options)
 
     def _look(self, name):
-        own = {full.rpartition("/")[2]: value for full, value in self._own.items()
-               if full.rpartition("/")[0] == name}  # fmt: skip
+        own = {full.rpartition("/")[2]: value for full, value in self._own.items() if full.rpartition("/")[0] == name}
         values = self._effective(READ, own) if own else self._main
         networks = values.get("mynetworks", "")
         if name.endswith("/inet"):
@@ -89,8 +88,9 @@ class Relaying:
     def _judge(values, restrictions):
         """Return what all of the lists together come to: whom one of them refuses is refused."""
         found = [restrictions.of_recipient(values.get(name, "")) for name in _OF_RECIPIENT]
-        found += [one for one in (restrictions.of_client(values.get(name, "")) for name in _OF_CLIENT)
-                  if one[0] != OPEN]  # fmt: skip
+        found += [
+            one for one in (restrictions.of_client(values.get(name, "")) for name in _OF_CLIENT) if one[0] != OPEN
+        ]
         for verdict in (CLOSED, UNDECIDED):
             for one in found:
                 if one[0] == verdict:

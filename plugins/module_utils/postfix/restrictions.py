@@ -17,18 +17,34 @@ _STOPS = _REFUSES | {"reject_unauth_destination", "defer_unauth_destination", "c
 # What lets in only those who are known, or only mail for this host's own domains; of lists of good names on the
 # Internet, Postfix itself takes no leave to relay.
 _HARMLESS = {
-    "permit_auth_destination", "permit_dnswl_client", "permit_inet_interfaces", "permit_mx_backup",
-    "permit_rhswl_client", "permit_sasl_authenticated", "permit_tls_clientcerts",
-}  # fmt: skip
+    "permit_auth_destination",
+    "permit_dnswl_client",
+    "permit_inet_interfaces",
+    "permit_mx_backup",
+    "permit_rhswl_client",
+    "permit_sasl_authenticated",
+    "permit_tls_clientcerts",
+}
 _ASKS = re.compile(r"check_([a-z_]+_access|policy_service)\Z")
 # Postfix takes no OK of these, or they see only who has logged in.
 _NEVER_OK = re.compile(r"check_([a-z_]+_(a|mx|ns)|etrn|reverse_client_hostname|sasl)_access\Z")
 _LOOKS_UP = re.compile(r"[a-z0-9_]+:", re.IGNORECASE)
 _LEAVE = {"ok", "relay"}
 _NO_LEAVE = {
-    "reject", "defer", "defer_if_reject", "defer_if_permit", "dunno", "hold", "discard", "filter", "redirect", "bcc",
-    "info", "warn", "prepend",
-}  # fmt: skip
+    "reject",
+    "defer",
+    "defer_if_reject",
+    "defer_if_permit",
+    "dunno",
+    "hold",
+    "discard",
+    "filter",
+    "redirect",
+    "bcc",
+    "info",
+    "warn",
+    "prepend",
+}
 _CODE = re.compile(r"[45]\d\d(?!\d)")
 _DEEPEST = 10
 _MOST_NAMED = 3
@@ -96,8 +112,9 @@ class Restrictions:
         try:
             if self._tables is None and not table.lower().startswith("static:"):
                 raise Unreadable("it is not read")
-            kind, entries = ("static", [("", table.partition(":")[2])]) if self._tables is None else (
-                self._tables.entries(table))  # fmt: skip
+            kind, entries = (
+                ("static", [("", table.partition(":")[2])]) if self._tables is None else (self._tables.entries(table))
+            )
         except Unreadable as error:
             doubts.append("%s may say OK (%s)" % (said, error))
             return None
@@ -115,8 +132,10 @@ class Restrictions:
         if name == "check_client_access" and kind == "cidr" and self._are_everyone(entries, found):
             return OPEN
         named = ", ".join(key for key in leave[:_MOST_NAMED] if key)
-        doubts.append("%s says OK%s" % (said, " to " + named + (", ..." if len(leave) > _MOST_NAMED else "")
-                                        if named else " to some"))  # fmt: skip
+        doubts.append(
+            "%s says OK%s"
+            % (said, " to " + named + (", ..." if len(leave) > _MOST_NAMED else "") if named else " to some")
+        )
         return None
 
     def _action(self, action, stops, doubts, depth):

@@ -14,9 +14,16 @@ KEYS = {
     "smtpd_tls_eckey_file": "smtpd_tls_eccert_file",
     "smtpd_tls_dkey_file": "smtpd_tls_dcert_file",
 }
-PARAMETERS = _CERTIFICATES + tuple(KEYS) + (
-    "smtpd_enforce_tls", "smtpd_tls_security_level", "smtpd_tls_wrappermode", "smtpd_use_tls",
-)  # fmt: skip
+PARAMETERS = (
+    _CERTIFICATES
+    + tuple(KEYS)
+    + (
+        "smtpd_enforce_tls",
+        "smtpd_tls_security_level",
+        "smtpd_tls_wrappermode",
+        "smtpd_use_tls",
+    )
+)
 _LEVELS = ("may", "encrypt")
 
 

@@ -38,9 +38,17 @@ _MEANING = (
 
 # What a user or a file server can bring about in one home, which must not keep all others from being changed.
 _OF_ONE_HOME = (
-    errno.EACCES, errno.EPERM, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENOENT, errno.ENOTDIR,
-    errno.EROFS, errno.ESTALE,
-)  # fmt: skip
+    errno.EACCES,
+    errno.EPERM,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EROFS,
+    errno.ESTALE,
+)
 
 # What is to be done to one file. ``action``: put, take_back, hold, resume, tidy or None; put has ``data``, ``mode``,
 # ``owner`` and ``keep``. ``wanted``: what it does afterwards; ``reason``: why nothing is done, where one may ask.
@@ -76,8 +84,11 @@ def manage(params, check_mode, with_diff=False):
         notes += _said_of_all(plans, qmail.users)
     if extensions is not None:
         notes += extensions.notes
-    notes += ["%s: left as it is (%s): %s." % (one.chosen[0].name, one.path or "no file", plan.reason)
-              for one, plan in plans if plan.reason is not None]  # fmt: skip
+    notes += [
+        "%s: left as it is (%s): %s." % (one.chosen[0].name, one.path or "no file", plan.reason)
+        for one, plan in plans
+        if plan.reason is not None
+    ]
     notes += [note for one, unused in plans for note in one.notes]
     result = {
         "changed": any(plan.action for unused, plan in plans) or bool(extensions and extensions.changed_count),
@@ -175,15 +186,23 @@ def _replacing(one, existing, tidy):
     # As where vpopmail's or Plesk's own tools wrote it anew.
     is_kept = _is_as_before(kept)
     if kept.before is not None and not kept.is_half_kept and not is_kept:
-        return _plan(tidy, does, "somebody changed it since; what was there first is kept as %s: move that away"
-                     % kept.kept_name)  # fmt: skip
+        return _plan(
+            tidy, does, "somebody changed it since; what was there first is kept as %s: move that away" % kept.kept_name
+        )
     if dotqmail.runs_vdelivermail(kept.now.data):
         data = dotqmail.deleting(kept.now.data)
         if data is None:
             return _plan(tidy, does, "vdelivermail is called in a way that has to be changed by hand")
         status = kept.now.status
-        return _plan("put", "vdelivermail delete", None, data, status.st_mode & 0o7777, (status.st_uid, status.st_gid),
-                     not is_kept)  # fmt: skip
+        return _plan(
+            "put",
+            "vdelivermail delete",
+            None,
+            data,
+            status.st_mode & 0o7777,
+            (status.st_uid, status.st_gid),
+            not is_kept,
+        )
     return _putting(one, discarding(one.name), keep=not is_kept)
 
 
@@ -268,8 +287,12 @@ def _apply_all(plans):
         except OSError as error:
             failure = RescueError("%s: %s; run it again to finish." % (one.path, disk_failed(error)))
             entries = [_entry(*pair) for pair in done if pair[1].action]
-            failure.result = {"changed": bool(entries), "catchalls": fitting(entries, _SHOWN),
-                              "catchall_count": len(plans), "changed_count": len(entries)}  # fmt: skip
+            failure.result = {
+                "changed": bool(entries),
+                "catchalls": fitting(entries, _SHOWN),
+                "catchall_count": len(plans),
+                "changed_count": len(entries),
+            }
             raise failure from None
     return done
 

@@ -41,15 +41,16 @@ class Domains:
             if colon:
                 self._virtual[_text(name)] = prefix
             else:
-                self.notes.append(
-                    "control/virtualdomains: line %d has no colon, so qmail-send ignores it." % number
-                )
+                self.notes.append("control/virtualdomains: line %d has no colon, so qmail-send ignores it." % number)
 
     def all(self):
         """Return the list of Domain, local ones first; single addresses and exceptions are none."""
         found = [Domain(name, True, b"") for name in self.local]
-        found += [Domain(name or ANY_DOMAIN, False, prefix + b"-") for name, prefix in sorted(self._virtual.items())
-                  if prefix and "@" not in name and name not in self.local]  # fmt: skip
+        found += [
+            Domain(name or ANY_DOMAIN, False, prefix + b"-")
+            for name, prefix in sorted(self._virtual.items())
+            if prefix and "@" not in name and name not in self.local
+        ]
         return found
 
     def serving(self, name):

@@ -4,9 +4,17 @@
 """What a .qmail file does with mail (qmail-local), and making vpopmail's delete what it would bounce."""
 
 __all__ = [
-    "BACKSCATTERS", "BOUNCES", "DEFAULT_DELIVERY", "DEFERS", "DISCARDS", "LARGEST", "Effect", "deleting", "effect_of",
+    "BACKSCATTERS",
+    "BOUNCES",
+    "DEFAULT_DELIVERY",
+    "DEFERS",
+    "DISCARDS",
+    "LARGEST",
+    "Effect",
+    "deleting",
+    "effect_of",
     "runs_vdelivermail",
-]  # fmt: skip
+]
 
 import re
 from collections import namedtuple

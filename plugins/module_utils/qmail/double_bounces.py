@@ -185,8 +185,12 @@ class Step:
 
     def difference(self):
         entry = self.entry()
-        return {"before_header": entry["path"], "after_header": entry["path"],
-                "before": entry["before"] or "", "after": entry["after"] or ""}  # fmt: skip
+        return {
+            "before_header": entry["path"],
+            "after_header": entry["path"],
+            "before": entry["before"] or "",
+            "after": entry["after"] or "",
+        }
 
 
 def _shown(data):

@@ -58,11 +58,18 @@ class ExtensionChanges:
     def result(self):
         """Return the module's ``extensions``."""
         found = self._counts.result(self._extensions)
-        changed = [{"extension": visible(os.fsdecode(one.beginning)), "user": visible(one.controller.user),
-                    "path": visible(one.path), "wanted": plan.wanted} for one, plan in self.first]  # fmt: skip
+        changed = [
+            {
+                "extension": visible(os.fsdecode(one.beginning)),
+                "user": visible(one.controller.user),
+                "path": visible(one.path),
+                "wanted": plan.wanted,
+            }
+            for one, plan in self.first
+        ]
         found.update(changed=fitting(changed, _SHOWN), changed_count=self.changed_count, left_count=self.left_count)
         return found
 
 
 def _address(one):
-    return "%s\u2026@%s" % (os.fsdecode(one.beginning[len(one.chosen[0].prefix):]), one.chosen[0].name)
+    return "%s\u2026@%s" % (os.fsdecode(one.beginning[len(one.chosen[0].prefix) :]), one.chosen[0].name)

@@ -4,9 +4,16 @@
 """Where qmail keeps what (qmail's INTERNALS), and what the bytes in those files mean."""
 
 __all__ = [
-    "PARSE_CHANNEL", "QUEUES", "Envelope",
-    "find_queues", "is_id", "parse_channel", "parse_info", "parse_todo", "splits",
-]  # fmt: skip
+    "PARSE_CHANNEL",
+    "QUEUES",
+    "Envelope",
+    "find_queues",
+    "is_id",
+    "parse_channel",
+    "parse_info",
+    "parse_todo",
+    "splits",
+]
 
 import os
 import re
@@ -80,8 +87,14 @@ def _check(directory):
 def splits(directory, name):
     """Return the sorted numbers of the subdirectories of ``name``; none where it is not split."""
     with os.scandir(os.path.join(directory, name)) as found:
-        return sorted(int(one.name) for one in found if one.name.isdigit() and one.is_dir(follow_symlinks=False)
-                      and str(int(one.name)) == one.name and len(one.name) < 6)  # fmt: skip
+        return sorted(
+            int(one.name)
+            for one in found
+            if one.name.isdigit()
+            and one.is_dir(follow_symlinks=False)
+            and str(int(one.name)) == one.name
+            and len(one.name) < 6
+        )
 
 
 def parse_info(data):

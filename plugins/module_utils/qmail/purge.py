@@ -54,8 +54,17 @@ class QmailHand:
         else:
             names += ["info"] + [name for name in ("local", "remote", "bounce") if name in message.queues]
         records = [examine(paths[name], *self._files.place(paths[name]))[0] for name in names]
-        return Entry(message.id, message.queue, message.state, message.sender, message.recipients[:RECIPIENTS],
-                     len(message.recipients), message.arrival, message.size, records)  # fmt: skip
+        return Entry(
+            message.id,
+            message.queue,
+            message.state,
+            message.sender,
+            message.recipients[:RECIPIENTS],
+            len(message.recipients),
+            message.arrival,
+            message.size,
+            records,
+        )
 
     def take(self, entries, chunk):
         if self.batch is None:

@@ -115,8 +115,13 @@ class QmailReader:
     def _message(self, index, name):
         message = Message(index, name, None)
         listed = self._split.listed
-        if name in listed["remote"] and name in listed["info"] and name not in listed["todo"] \
-                and name not in listed["local"] and name not in listed["bounce"]:  # fmt: skip
+        if (
+            name in listed["remote"]
+            and name in listed["info"]
+            and name not in listed["todo"]
+            and name not in listed["local"]
+            and name not in listed["bounce"]
+        ):
             # The usual case, in short.
             message.state, message.queue, message.queues = "S5", "remote", _REMOTE
             return message

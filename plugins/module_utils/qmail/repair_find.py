@@ -172,16 +172,22 @@ class Finder:
             if found is None:
                 return
             if found.st_atime + _LEFTOVER < self._now and self._is_alone(queue_id):
-                yield Fault("orphan", path, "a message without sender and recipients, left alone for 36 hours",
-                            QUARANTINE, _leaving(message))  # fmt: skip
+                yield Fault(
+                    "orphan",
+                    path,
+                    "a message without sender and recipients, left alone for 36 hours",
+                    QUARANTINE,
+                    _leaving(message),
+                )
                 return
         yield from self._leftovers(message)
         yield from self._files(message)
         if inode != int(queue_id):
             yield Fault("wrong_id", path, "its inode is %d" % inode, "rename", message)
         elif number != int(queue_id) % self._tree.split:
-            yield Fault("wrong_split", path, "it belongs in %s" % self._tree.path("mess", int(queue_id)), "rename",
-                        message)  # fmt: skip
+            yield Fault(
+                "wrong_split", path, "it belongs in %s" % self._tree.path("mess", int(queue_id)), "rename", message
+            )
         else:
             yield from self._misplaced(message)
 
@@ -259,8 +265,13 @@ class Finder:
         for name in sorted(message.files):
             right = self._tree.path(name, int(message.id))
             if message.files[name] != right:
-                yield Fault("wrong_split", message.files[name], "it belongs in %s" % right, "rename_alone",
-                            (message.files[name], right))  # fmt: skip
+                yield Fault(
+                    "wrong_split",
+                    message.files[name],
+                    "it belongs in %s" % right,
+                    "rename_alone",
+                    (message.files[name], right),
+                )
 
     # Files without a message
 

@@ -17,10 +17,14 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_find i
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.repair_tree import WITH_MESS
 
 # While todo is there, the others mean nothing to qmail-send; without it, info makes a message of them.
-_COMING = {True: ("todo", "intd", "local", "remote", "bounce", "info"),
-           False: ("intd", "local", "remote", "bounce", "info")}  # fmt: skip
-_GOING = {True: ("local", "remote", "bounce", "info", "intd", "todo"),
-          False: ("info", "local", "remote", "bounce", "intd")}  # fmt: skip
+_COMING = {
+    True: ("todo", "intd", "local", "remote", "bounce", "info"),
+    False: ("intd", "local", "remote", "bounce", "info"),
+}
+_GOING = {
+    True: ("local", "remote", "bounce", "info", "intd", "todo"),
+    False: ("info", "local", "remote", "bounce", "intd"),
+}
 _CHUNK = 500
 _LATER = "another message has files of the id that it needs"
 _CHANGED = "it was changed while it was being repaired"

@@ -11,10 +11,22 @@ import stat
 
 PASSES_ON, LOCAL, UNKNOWN = "passes on", "local", "unknown"
 # simscan, qmail-scanner, its follower Q-S-ST, and what these and qmail-smtpd run as.
-_NAMES = frozenset((
-    "amavis", "clamav", "qmaild", "qscand", "qscanq", "scanner", "simscan", "smtpd", "spamd", "spamdyke", "vchkpw",
-    "vpopmail",
-))  # fmt: skip
+_NAMES = frozenset(
+    (
+        "amavis",
+        "clamav",
+        "qmaild",
+        "qscand",
+        "qscanq",
+        "scanner",
+        "simscan",
+        "smtpd",
+        "spamd",
+        "spamdyke",
+        "vchkpw",
+        "vpopmail",
+    )
+)
 # Where these programs are, seen from the queue.
 _PROGRAMS = ("../bin", "../../bin")
 # Users that never are: root, and web servers of Debian, SUSE, RHEL and FreeBSD.

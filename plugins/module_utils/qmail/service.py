@@ -26,9 +26,13 @@ _SLOW_POLL = 0.5
 _SETTLED = 0.5
 _KILLING = 30
 _COMMANDS = {
-    "daemontools": "svc -u %s", "runit": "sv up %s", "s6": "s6-svc -u %s", "systemd": "systemctl start %s",
-    "sysv": "%s start", "none": "%s &",
-}  # fmt: skip
+    "daemontools": "svc -u %s",
+    "runit": "sv up %s",
+    "s6": "s6-svc -u %s",
+    "systemd": "systemctl start %s",
+    "sysv": "%s start",
+    "none": "%s &",
+}
 _SIGNALS = {"flushed": signal.SIGALRM, "reloaded": signal.SIGHUP}
 
 
@@ -246,7 +250,11 @@ class Service:
             return "start_timeout: qmail-send was not started within %d s: %s." % (timeout, what)
         why = problem or "see its log"
         return "start_timeout: %s did not bring up qmail-send within %d s: %s. It is down; start it by: %s" % (
-            supervisor.service or supervisor.kind, timeout, why, start_command(supervisor))  # fmt: skip
+            supervisor.service or supervisor.kind,
+            timeout,
+            why,
+            start_command(supervisor),
+        )
 
     def _locked_by_other(self):
         noted = self.note.at_work()

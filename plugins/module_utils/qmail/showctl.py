@@ -20,8 +20,15 @@ def showctl(home):
     if not _is_trusted(program):
         return ""
     try:
-        done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              timeout=_TIMEOUT, env={"PATH": os.defpath, "LC_ALL": "C"}, check=False)  # fmt: skip
+        done = subprocess.run(
+            [program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_TIMEOUT,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     text = done.stdout.decode("utf-8", "replace")

@@ -68,9 +68,16 @@ class StopNote:
         """Note, and sync, what is to be brought back. RescueError where root cannot: nothing was stopped yet."""
         me = self._proc.process(os.getpid())
         noted = Noted(
-            os.fsencode(self._queue).hex(), _boot(), found, wanted, supervisor.kind, supervisor.service,
-            os.getpid(), me.start if me else 0, int(time.time()),
-        )  # fmt: skip
+            os.fsencode(self._queue).hex(),
+            _boot(),
+            found,
+            wanted,
+            supervisor.kind,
+            supervisor.service,
+            os.getpid(),
+            me.start if me else 0,
+            int(time.time()),
+        )
         data = json.dumps(noted._asdict()).encode("ascii") + b"\n"
         try:
             with opened_directory(self._run) as fd:

@@ -19,9 +19,13 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.supervisors i
 
 _ROOTS = ("/service", "/etc/service", "/var/service", "/run/service", "/var/qmail/supervise")
 _UNITS = (
-    "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
-    "/lib/systemd/system", "/run/systemd/generator.late",
-)  # fmt: skip
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
 _SCRIPTS = ("/etc/init.d", "/etc/rc.d/init.d", "/etc/rc.d")
 _LONGEST = 65536
 

@@ -15,8 +15,9 @@ def check_expect(expect, tried):
     """Raise RescueError where a verdict is expected on what is not among the kinds ``tried``."""
     for name in _VERDICTS:
         if (expect or {}).get(name) and name not in tried:
-            raise RescueError("expect: %s is expected and not tried; give the option %s." % (
-                name, _TRIED_BY.get(name, name)))  # fmt: skip
+            raise RescueError(
+                "expect: %s is expected and not tried; give the option %s." % (name, _TRIED_BY.get(name, name))
+            )
 
 
 def differences(expect, result):

@@ -30,8 +30,9 @@ def exposition(rows, now, failed):
         "Whether the last notice did not get out by this channel.",
         [({"channel": channel}, int(value)) for channel, value in sorted(failed.items())],
     )
-    lines += _family("mailops_queue_watch_last_run_timestamp_seconds", "When the queues were last looked at.",
-                     [({}, now)])  # fmt: skip
+    lines += _family(
+        "mailops_queue_watch_last_run_timestamp_seconds", "When the queues were last looked at.", [({}, now)]
+    )
     return "".join(lines)
 
 

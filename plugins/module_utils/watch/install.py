@@ -101,8 +101,13 @@ class _Host:
         if not names:
             return False
         try:
-            said = subprocess.run(["systemctl", "show", "--property=NeedDaemonReload"] + names, check=False,
-                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout  # fmt: skip
+            said = subprocess.run(
+                ["systemctl", "show", "--property=NeedDaemonReload"] + names,
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=30,
+            ).stdout
         except (OSError, subprocess.TimeoutExpired):
             return False
         return b"=yes" in said
@@ -154,9 +159,14 @@ def manage(params, checking, host=None):
         "scheduler": scheduler,
         "queues": settings["queues"] if present else [],
         "channels": channels.names(settings) + ["textfile"] * bool(links and settings["textfile_directory"])
-        if present else [],
-        "user": {"name": units.USER, "comment": units.COMMENT, "found": user is not None,
-                 "ours": user is not None and user.pw_gecos.rstrip(",") == units.COMMENT},
+        if present
+        else [],
+        "user": {
+            "name": units.USER,
+            "comment": units.COMMENT,
+            "found": user is not None,
+            "ours": user is not None and user.pw_gecos.rstrip(",") == units.COMMENT,
+        },
         "state_directory": STATE,
         "test_command": test_command,
         "test_result": "%s/%s" % (STATE, TEST),
@@ -165,7 +175,7 @@ def manage(params, checking, host=None):
         "checking": checking,
         "notes": notes,
         "diff": _diff(changed, before, after, modes),
-    }  # fmt: skip
+    }
     if not checking:
         # What starts the watch comes last and goes first.
         order = [PROGRAM, SETTINGS] + sorted(links) + list(_SYSTEMD) + [units.ENABLED, units.CRON]

@@ -33,8 +33,9 @@ class Look:
             memory["samples"] = judging.remember(samples, counted.total, moment)
             # Until they are measured again, the rest is as it was.
             age, notices = memory.get("slow", (None, None))
-            counted = counted._replace(age=age if settings["age"] else None,
-                                       notices=notices if settings["bounce_share"] else None)  # fmt: skip
+            counted = counted._replace(
+                age=age if settings["age"] else None, notices=notices if settings["bounce_share"] else None
+            )
             memory["slow"] = [counted.age, counted.notices]
         memory["unknown"] = []
         memory["look"] = {"at": list(moment), "total": counted.total, "growth": rate}
@@ -72,9 +73,16 @@ class Look:
 
     def document(self, event):
         return notice.document(
-            event, self._settings, self.queue, self.reading, self.memory["found"], self.about["since"][0],
-            self.about["peak"], self._moment.at, self.memory["look"]["growth"],
-        )  # fmt: skip
+            event,
+            self._settings,
+            self.queue,
+            self.reading,
+            self.memory["found"],
+            self.about["since"][0],
+            self.about["peak"],
+            self._moment.at,
+            self.memory["look"]["growth"],
+        )
 
     def sent(self, target, event, reason):
         """Take note of what became of a notice; return that in words."""

@@ -75,8 +75,11 @@ def line(made):
         return "%s: this is a test; %s messages now" % (head, _number(made["messages"]))
     if made["event"] == "recovery":
         return "%s: %s messages, %d at most, since %s" % (
-            head, _number(made["messages"]), made["peak"], made["since"],
-        )  # fmt: skip
+            head,
+            _number(made["messages"]),
+            made["peak"],
+            made["since"],
+        )
     problems = "; ".join(one["text"] for one in made["conditions"])
     return "%s: %s; since %s" % (head, problems, made["since"])
 

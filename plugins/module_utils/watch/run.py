@@ -121,8 +121,14 @@ def _tell(settings, looks):
 
 def _waiting(memories):
     """Return the channels by which something is yet to be told."""
-    return sorted({target.partition(":")[0] for memory in memories.values() for target, one in memory["told"].items()
-                   if "try" in one})  # fmt: skip
+    return sorted(
+        {
+            target.partition(":")[0]
+            for memory in memories.values()
+            for target, one in memory["told"].items()
+            if "try" in one
+        }
+    )
 
 
 def _save(kept, memories):
@@ -143,18 +149,20 @@ def _metrics(settings, looks, moment):
         for target, known in memory["told"].items():
             if "try" in known or known.get("refused"):
                 failed[target.partition(":")[0]] = True
-        rows.append((
-            {"queue": queue["name"], "mta": queue["mta"]},
-            {
-                "mailops_queue_messages": reading.total,
-                "mailops_queue_threshold_messages": settings["threshold"],
-                "mailops_queue_oldest_seconds": reading.age,
-                "mailops_queue_growth_per_minute": memory["look"]["growth"],
-                "mailops_queue_bounce_percent": reading.notices,
-                "mailops_queue_alert": int(bool(memory["alert"])),
-                "mailops_queue_readable": int(reading.error is None),
-            },
-        ))  # fmt: skip
+        rows.append(
+            (
+                {"queue": queue["name"], "mta": queue["mta"]},
+                {
+                    "mailops_queue_messages": reading.total,
+                    "mailops_queue_threshold_messages": settings["threshold"],
+                    "mailops_queue_oldest_seconds": reading.age,
+                    "mailops_queue_growth_per_minute": memory["look"]["growth"],
+                    "mailops_queue_bounce_percent": reading.notices,
+                    "mailops_queue_alert": int(bool(memory["alert"])),
+                    "mailops_queue_readable": int(reading.error is None),
+                },
+            )
+        )
     return exposition(rows, moment.at, failed)
 
 

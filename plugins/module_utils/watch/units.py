@@ -4,8 +4,18 @@
 """What starts the watch every few minutes: a timer of systemd, or a line for cron."""
 
 __all__ = [
-    "COMMENT", "CRON", "ENABLED", "SERVICE", "TEST_SERVICE", "TIMER", "USER", "cron", "drop_rights", "service", "timer",
-]  # fmt: skip
+    "COMMENT",
+    "CRON",
+    "ENABLED",
+    "SERVICE",
+    "TEST_SERVICE",
+    "TIMER",
+    "USER",
+    "cron",
+    "drop_rights",
+    "service",
+    "timer",
+]
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import HIDDEN, is_below
@@ -122,7 +132,12 @@ def cron(settings, timeout, command):
 def drop_rights(setpriv, command):
     """Return the command that root runs to have ``command`` run with the watch's own rights."""
     return [
-        setpriv, "--reuid=%s" % USER, "--regid=%s" % USER, "--clear-groups", "--no-new-privs",
-        "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
+        setpriv,
+        "--reuid=%s" % USER,
+        "--regid=%s" % USER,
+        "--clear-groups",
+        "--no-new-privs",
+        "--inh-caps=-all,+dac_read_search",
+        "--ambient-caps=-all,+dac_read_search",
         "--bounding-set=-all,+dac_read_search",
-    ] + command  # fmt: skip
+    ] + command

@@ -29,14 +29,27 @@ MAX_BARS = 15
 MAX_SHOWN = 20
 MAX_OPEN = 5
 
-_WORDS = {"pass": "pass", "fail": "fail", "waived": "waived", "error": "unknown", "unknown": "unknown",
-          "unreachable": "unreachable", "not_applicable": "not applicable", None: "new"}  # fmt: skip
+_WORDS = {
+    "pass": "pass",
+    "fail": "fail",
+    "waived": "waived",
+    "error": "unknown",
+    "unknown": "unknown",
+    "unreachable": "unreachable",
+    "not_applicable": "not applicable",
+    None: "new",
+}
 _WORST = {"fail": 0, "unreachable": 1, "unknown": 2, "pass": 3}
 _PROBLEMS = ("fail", "error", "waived")
 _FLAG = re.compile(r"(?<!\S)(--?[a-z][a-z-]{0,30})(?!\S)")
-_TOPS = (("sender", "Top senders"), ("sasl_username", "Top logins"), ("client_address", "Top clients"),
-         ("recipient_domain", "Top recipient domains"), ("subject", "Top subjects"),
-         ("delay_reason", "Why mail is delayed"))  # fmt: skip
+_TOPS = (
+    ("sender", "Top senders"),
+    ("sasl_username", "Top logins"),
+    ("client_address", "Top clients"),
+    ("recipient_domain", "Top recipient domains"),
+    ("subject", "Top subjects"),
+    ("delay_reason", "Why mail is delayed"),
+)
 
 
 def render(document):
@@ -100,8 +113,13 @@ def _controls(document):
 
 def _control_order(control):
     counts = control["counts"]
-    return (not counts["fail"], not counts["error"], not counts["waived"],
-            -SEVERITIES.index(control["severity"]) if counts["fail"] else 0, natural(control["id"]))  # fmt: skip
+    return (
+        not counts["fail"],
+        not counts["error"],
+        not counts["waived"],
+        -SEVERITIES.index(control["severity"]) if counts["fail"] else 0,
+        natural(control["id"]),
+    )
 
 
 def _pages(hosts, shared):
@@ -143,11 +161,13 @@ def _charts(document):
     fleet = document["fleet"]
     made = [
         charts.bars("Largest queues", [(name, total) for name, total, _age in queues], MAX_BARS, wording.number),
-        charts.bars("Oldest messages", [(name, oldest) for name, total, oldest in queues if total], MAX_BARS,
-                    wording.age),
-        charts.columns("Messages by age", [(_span(one), one["count"]) for one in fleet["age_histogram"]],
-                       wording.number),
-    ]  # fmt: skip
+        charts.bars(
+            "Oldest messages", [(name, oldest) for name, total, oldest in queues if total], MAX_BARS, wording.age
+        ),
+        charts.columns(
+            "Messages by age", [(_span(one), one["count"]) for one in fleet["age_histogram"]], wording.number
+        ),
+    ]
     for name, title in _TOPS:
         entries = [(_entry(name, one["value"]), one["count"]) for one in fleet["top"].get(name) or ()]
         made.append(charts.bars(title, entries, MAX_BARS, wording.number))
@@ -163,9 +183,11 @@ def _span(one):
 
 
 def _trends(history):
-    made = [("Messages queued", charts.trend([one["messages"] for one in history])),
-            ("Failing results", charts.trend([one["fail"] for one in history])),
-            ("Unknown results", charts.trend([one["error"] for one in history]))]  # fmt: skip
+    made = [
+        ("Messages queued", charts.trend([one["messages"] for one in history])),
+        ("Failing results", charts.trend([one["fail"] for one in history])),
+        ("Unknown results", charts.trend([one["error"] for one in history])),
+    ]
     return [(title, trend) for title, trend in made if trend and trend.most]
 
 

@@ -87,8 +87,13 @@ def _waiver(control):
 
 
 def _details(control):
-    parts = (("severity", "Severity"), ("expected", "Expected"), ("observed", "Observed"),
-             ("rationale", "Why"), ("remedy", "Remedy"))  # fmt: skip
+    parts = (
+        ("severity", "Severity"),
+        ("expected", "Expected"),
+        ("observed", "Observed"),
+        ("rationale", "Why"),
+        ("remedy", "Remedy"),
+    )
     return "\n".join("%s: %s" % (title, control[name]) for name, title in parts if control[name])
 
 

@@ -54,8 +54,14 @@ def _overview(document):
 
 
 def _counts(counts):
-    return ", ".join("%s %s" % (number(count), name.replace("_", " ").replace("error", "unknown"))
-                     for name, count in counts.items() if name != "total" and count) or "none"  # fmt: skip
+    return (
+        ", ".join(
+            "%s %s" % (number(count), name.replace("_", " ").replace("error", "unknown"))
+            for name, count in counts.items()
+            if name != "total" and count
+        )
+        or "none"
+    )
 
 
 def _changed(document):
@@ -67,8 +73,10 @@ def _changed(document):
         "%s on %s: %s → **%s**" % (_code(one["id"]), _code(one["host"]), one["before"] or "new", one["after"])
         for one in changes["controls"]
     ]
-    lines += ["%s queue: %s → **%s**" % (_code(one["host"]), number(one["before"]), number(one["after"]))
-              for one in changes["queues"]]  # fmt: skip
+    lines += [
+        "%s queue: %s → **%s**" % (_code(one["host"]), number(one["before"]), number(one["after"]))
+        for one in changes["queues"]
+    ]
     for key, word in (("added", "new"), ("missing", "not in this run")):
         if changes[key]:
             lines.append("%s: %s" % (word, _names(changes[key])))
@@ -93,13 +101,19 @@ def _by_control(document, status):
 
 def _failing(document):
     failing = _by_control(document, "fail")
-    worst = sorted((one for one in document["controls"] if one["id"] in failing),
-                   key=lambda one: (-SEVERITIES.index(one["severity"]), one["id"]))  # fmt: skip
+    worst = sorted(
+        (one for one in document["controls"] if one["id"] in failing),
+        key=lambda one: (-SEVERITIES.index(one["severity"]), one["id"]),
+    )
     lines = []
     for one in worst:
         found = failing[one["id"]]
-        line = "**%s** %s (%s) on %s" % (one["severity"], _code(one["title"]), _code(one["id"]),
-                                         _names([name for name, _result in found]))  # fmt: skip
+        line = "**%s** %s (%s) on %s" % (
+            one["severity"],
+            _code(one["title"]),
+            _code(one["id"]),
+            _names([name for name, _result in found]),
+        )
         observed = found[0][1]["observed"]
         if observed:
             line += "; observed %s" % _code(observed)
@@ -123,8 +137,16 @@ def _waived(document):
     lines = []
     for name, found in _by_control(document, "waived").items():
         waiver = found[0][1]["waiver"] or {"owner": "?", "expires": "?", "reason": "?"}
-        lines.append("%s on %s, by %s until %s: %s" % (_code(name), _names([host for host, _result in found]),
-                     _code(waiver["owner"]), _code(waiver["expires"]), _code(waiver["reason"])))  # fmt: skip
+        lines.append(
+            "%s on %s, by %s until %s: %s"
+            % (
+                _code(name),
+                _names([host for host, _result in found]),
+                _code(waiver["owner"]),
+                _code(waiver["expires"]),
+                _code(waiver["reason"]),
+            )
+        )
     return _section("Waived", lines, MAX_CONTROLS)
 
 

@@ -121,8 +121,13 @@ def _plural(count, word):
 def main():
     parser = argparse.ArgumentParser(description="Answer as a monitoring plugin with the last report.")
     parser.add_argument("directory", nargs="?", default="mailops-report", help="directory of the report")
-    parser.add_argument("--max-age", type=float, default=26, metavar="HOURS",
-                        help="hours after which a report is too old (default %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--max-age",
+        type=float,
+        default=26,
+        metavar="HOURS",
+        help="hours after which a report is too old (default %(default)s)",
+    )
     given = parser.parse_args()
     text, status = check(given.directory, given.max_age)
     # Whatever the locale of the monitoring is.

@@ -37,8 +37,17 @@ class Host:
 
     def silent(self):
         """Whether there is nothing to tell of it."""
-        return not (self.controls or self.queues or self.probes or self.purges or self.restores or self.errors
-                    or self.unreachable or self.failed or self.spoilt)  # fmt: skip
+        return not (
+            self.controls
+            or self.queues
+            or self.probes
+            or self.purges
+            or self.restores
+            or self.errors
+            or self.unreachable
+            or self.failed
+            or self.spoilt
+        )
 
 
 class Collector:
@@ -70,8 +79,14 @@ class Collector:
             if self._ours(action) or not handled:
                 reason = records.clean(_reason(result), 300)
                 if len(host.errors) < MAX_ERRORS:
-                    host.errors.append({"task": records.clean(task, 200).strip(), "reason": reason,
-                                        "handled": bool(handled), "unreachable": False})  # fmt: skip
+                    host.errors.append(
+                        {
+                            "task": records.clean(task, 200).strip(),
+                            "reason": reason,
+                            "handled": bool(handled),
+                            "unreachable": False,
+                        }
+                    )
                 if not handled:
                     host.failed = reason
 
@@ -87,8 +102,9 @@ class Collector:
             else:
                 host.unreachable = reason
             if len(host.errors) < MAX_ERRORS:
-                host.errors.append({"task": records.clean(task, 200).strip(), "reason": reason, "handled": False,
-                                    "unreachable": True})  # fmt: skip
+                host.errors.append(
+                    {"task": records.clean(task, 200).strip(), "reason": reason, "handled": False, "unreachable": True}
+                )
 
     def expect(self, names):
         """Hosts that the run is about, whether or not it gets to them."""

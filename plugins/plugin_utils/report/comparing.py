@@ -26,8 +26,9 @@ def usable(document):
         raise UnusablePrevious("its schema_version is %s, and 1 is known here" % document["schema_version"])
     try:
         changes(document, document)
-        known = {one["id"]: (one["title"] + one["severity"], *(one[name] for name in SHARED))
-                 for one in document["controls"]}  # fmt: skip
+        known = {
+            one["id"]: (one["title"] + one["severity"], *(one[name] for name in SHARED)) for one in document["controls"]
+        }
         for host in document["hosts"]:
             for one in host["controls"]:
                 known[one["id"]]

@@ -150,8 +150,12 @@ def _exit_code(summary, failed):
     """As monitoring plugins end: 2 critical, 3 unknown, 1 warning, 0 fine; a fault that weighs little hides nothing."""
     if failed["critical"] or failed["high"]:
         return 2
-    if summary["worst"] == "unknown" or summary["controls"]["error"] or summary["hosts"]["unreachable"] \
-            or summary["hosts"]["unknown"]:  # fmt: skip
+    if (
+        summary["worst"] == "unknown"
+        or summary["controls"]["error"]
+        or summary["hosts"]["unreachable"]
+        or summary["hosts"]["unknown"]
+    ):
         return 3
     return 1 if summary["worst"] == "fail" else 0
 

@@ -47,10 +47,11 @@ class Mask:
         """A copy of `value`, out of a report, with all texts masked; names of hosts stay."""
         if isinstance(value, dict):
             return {
-                key: item if key in ("name", "host", "id") and isinstance(item, str) and "@" not in item
+                key: item
+                if key in ("name", "host", "id") and isinstance(item, str) and "@" not in item
                 else self.document(item, key)
                 for key, item in value.items()
-            }  # fmt: skip
+            }
         if isinstance(value, list):
             if name in _WHOLE + _CLIENTS:
                 whole = self._whole if name in _WHOLE else _network

@@ -16,8 +16,17 @@ __all__ = ["TOPS", "clean", "control", "probe", "purge", "queues", "restore"]
 
 MAX_TEXT = 1000
 MAX_LEFT = 20
-TOPS = ("sender", "sender_domain", "recipient_domain", "subject", "client_address", "sasl_username", "origin_uid",
-        "delay_reason", "bounced_recipient_domain")  # fmt: skip
+TOPS = (
+    "sender",
+    "sender_domain",
+    "recipient_domain",
+    "subject",
+    "client_address",
+    "sasl_username",
+    "origin_uid",
+    "delay_reason",
+    "bounced_recipient_domain",
+)
 _TOP_LENGTH = 10
 # Numbers that all readers of JSON can tell apart.
 _MOST = 2**53

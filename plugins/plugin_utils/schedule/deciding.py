@@ -59,8 +59,11 @@ def turned(document, settings):
     for host in document["hosts"]:
         name, was, now = host["name"], before[host["name"]], host["status"]
         # With a host stands only what is not the same for all.
-        failing = {one["id"]: one.get("severity") or severity.get(one["id"], "low")
-                   for one in host["controls"] if one["status"] == "fail"}  # fmt: skip
+        failing = {
+            one["id"]: one.get("severity") or severity.get(one["id"], "low")
+            for one in host["controls"]
+            if one["status"] == "fail"
+        }
         if was is not None:
             failing = {one: how for one, how in failing.items() if one in fresh.get(name, ())}
         grave = any(how in _GRAVE for how in failing.values())

@@ -103,8 +103,9 @@ def _run(settings, play):
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         # Not where the alert may yet be lost: then the next run is to find the same.
         if done:
-            done = _try("the report is not kept", kept.add, settings["report_directory"], fresh, stamp,
-                        settings["keep_reports"])  # fmt: skip
+            done = _try(
+                "the report is not kept", kept.add, settings["report_directory"], fresh, stamp, settings["keep_reports"]
+            )
     unsent, lost = _send(pending, settings)
     done = _try("alerts are not written down", kept.remember, unsent) and done and not lost
     status = document["summary"]["exit_code"] if document is not None else UNKNOWN
@@ -172,8 +173,12 @@ def _play(settings, previous):
     # What the run uses is what this program is part of.
     path = "%s:%s" % (os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath))
     made = ansible_runner.interface.init_runner(
-        private_data_dir=private, project_dir=settings["project"], playbook=settings["playbook"],
-        inventory=settings["inventory"], limit=settings["limit"] or None, extravars=variables,
+        private_data_dir=private,
+        project_dir=settings["project"],
+        playbook=settings["playbook"],
+        inventory=settings["inventory"],
+        limit=settings["limit"] or None,
+        extravars=variables,
         envvars={
             "ANSIBLE_CALLBACKS_ENABLED": "mailops.rescue.report",
             "ANSIBLE_COLLECTIONS_PATH": ":".join([_ROOT, *_collections(settings["project"], path)]),
@@ -184,10 +189,12 @@ def _play(settings, previous):
             "ANSIBLE_ASK_VAULT_PASS": "false",
             "ANSIBLE_BECOME_ASK_PASS": "false",
         },
-        rotate_artifacts=settings["keep_artifacts"], timeout=settings["timeout"], quiet=True,
+        rotate_artifacts=settings["keep_artifacts"],
+        timeout=settings["timeout"],
+        quiet=True,
         # It would take the files of the first run for all others.
         suppress_env_files=True,
-    )  # fmt: skip
+    )
     # With ansible-runner, keys of hosts are not checked, whatever the project says.
     if "ANSIBLE_HOST_KEY_CHECKING" not in os.environ:
         made.config.env.pop("ANSIBLE_HOST_KEY_CHECKING", None)
@@ -203,9 +210,15 @@ def _collections(project, path):
     """Return where the project has its collections; our own variable takes the place of its configuration."""
     made = subprocess.run(
         ["ansible-config", "dump", "--format", "json"],
-        cwd=project, env=dict(os.environ, PATH=path, ANSIBLE_NOCOLOR="1"), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, errors="replace", timeout=_CONFIGURATION_SECONDS, check=False,
-    )  # fmt: skip
+        cwd=project,
+        env=dict(os.environ, PATH=path, ANSIBLE_NOCOLOR="1"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_CONFIGURATION_SECONDS,
+        check=False,
+    )
     try:
         return next(one["value"] for one in json.loads(made.stdout) if one.get("name") == "COLLECTIONS_PATHS")
     except (ValueError, StopIteration):

@@ -19,9 +19,22 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import 
 __all__ = ["check", "check_channels", "check_timer", "load"]
 
 _TEXTS = (
-    "name", "project", "inventory", "playbook", "limit", "directory", "report_directory", "report_formats", "timeout",
-    "webhook_url", "webhook_token_file", "webhook_ca_file", "smtp_host", "smtp_tls", "smtp_from",
-)  # fmt: skip
+    "name",
+    "project",
+    "inventory",
+    "playbook",
+    "limit",
+    "directory",
+    "report_directory",
+    "report_formats",
+    "timeout",
+    "webhook_url",
+    "webhook_token_file",
+    "webhook_ca_file",
+    "smtp_host",
+    "smtp_tls",
+    "smtp_from",
+)
 _NUMBERS = {"keep_artifacts": (1, 10000), "keep_reports": (1, 10000), "smtp_port": (1, 65535)}
 # Homes can be seen, as keys for ssh are there.
 _HIDDEN = ("/run/user",)

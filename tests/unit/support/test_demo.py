@@ -31,18 +31,28 @@ def test_qmail_queue_is_the_classic_incident(demo):
 
 def test_flood_started_forty_minutes_ago(demo):
     queue = demo[0] / "qmail" / "queue"
-    times = [path.stat().st_mtime for path in (queue / "info").rglob("*") if path.is_file()
-             and path.read_bytes() == b"F\0"]
+    times = [
+        path.stat().st_mtime for path in (queue / "info").rglob("*") if path.is_file() and path.read_bytes() == b"F\0"
+    ]
     assert NOW - min(times) == pytest.approx(2400, abs=1)
     assert max(times) < NOW
 
 
 def test_postfix_queues(demo):
     postfix = demo[0] / "postfix"
-    counts = {name: len(contents(postfix / name))
-              for name in ("deferred", "defer", "active", "hold", "incoming", "maildrop", "corrupt")}
-    assert counts == {"deferred": 1680, "defer": 1680, "active": 6, "hold": 4, "incoming": 3, "maildrop": 2,
-                      "corrupt": 1}
+    counts = {
+        name: len(contents(postfix / name))
+        for name in ("deferred", "defer", "active", "hold", "incoming", "maildrop", "corrupt")
+    }
+    assert counts == {
+        "deferred": 1680,
+        "defer": 1680,
+        "active": 6,
+        "hold": 4,
+        "incoming": 3,
+        "maildrop": 2,
+        "corrupt": 1,
+    }
     assert demo[1][1] == sum(counts.values()) - counts["defer"]
     stolen = [data for data in contents(postfix / "deferred") if b"sasl_username=info@example.com" in data]
     assert len(stolen) == 1500
@@ -66,5 +76,8 @@ def test_a_second_build_replaces_the_first_and_equals_it(tmp_path):
 
 def _mail(path):
     build(path, NOW)
-    return sorted(contents(path / "qmail" / "queue" / "remote") + contents(path / "qmail" / "queue" / "info")
-                  + contents(path / "postfix" / "defer"))
+    return sorted(
+        contents(path / "qmail" / "queue" / "remote")
+        + contents(path / "qmail" / "queue" / "info")
+        + contents(path / "postfix" / "defer")
+    )

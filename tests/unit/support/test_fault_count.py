@@ -13,9 +13,13 @@ FILE = "tests/unit/support/test_faults.py"
 
 def run(*arguments, **environment):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], cwd=ROOT, capture_output=True,
-        text=True, check=False, env=dict(os.environ, **environment),
-    )  # fmt: skip
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ, **environment),
+    )
     return done.returncode, done.stdout
 
 

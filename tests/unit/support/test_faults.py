@@ -64,8 +64,9 @@ def _tolerant(path):
 
 def test_every_call_fails_in_every_way(tmp_path):
     points = []
-    count = faults.fail_points(lambda: _directory(tmp_path), _tolerant, lambda *found: points.append(found[::-1]),
-                               ("EIO", "SHORT"), (False,))
+    count = faults.fail_points(
+        lambda: _directory(tmp_path), _tolerant, lambda *found: points.append(found[::-1]), ("EIO", "SHORT"), (False,)
+    )
     assert count == len(points) == 6
     assert [(point.number, point.fault) for point, path in points] == [(n, "EIO") for n in range(5)] + [(2, "SHORT")]
     assert [point.call.partition("(")[0] for point, path in points[:5]] == ["mkdir", "open", "write", "fchmod", "fsync"]
@@ -76,8 +77,9 @@ def test_every_call_fails_in_every_way(tmp_path):
 
 def test_a_disk_that_stays_full(tmp_path):
     states = []
-    faults.fail_points(lambda: _directory(tmp_path), _tolerant, lambda path, point: states.append(path),
-                       ("SHORT",), (True,))
+    faults.fail_points(
+        lambda: _directory(tmp_path), _tolerant, lambda path, point: states.append(path), ("SHORT",), (True,)
+    )
     assert [sorted(os.listdir(path)) for path in states] == [["error", "one", "two"]]
     assert (states[0] / "two").read_bytes() == b"da"
 

@@ -20,14 +20,24 @@ def read(*parts):
 def test_layout_of_a_preprocessed_message(tmp_path):
     queue = QmailQueue(tmp_path / "queue", split=7)
     number = queue.add(
-        b"Subject: x\n\ny\n", "a@example.com", ["l@example.com"], ["r@example.net", "s@example.net"],
-        done=["r@example.net"], origin="network", arrival=1795289067, bounce_text="<z>:\ngone\n\n",
-        retry=1795290000)
+        b"Subject: x\n\ny\n",
+        "a@example.com",
+        ["l@example.com"],
+        ["r@example.net", "s@example.net"],
+        done=["r@example.net"],
+        origin="network",
+        arrival=1795289067,
+        bounce_text="<z>:\ngone\n\n",
+        retry=1795290000,
+    )
     place = "%d/%d" % (number % 7, number)
     mess = Path(queue.path, "mess", place)
     assert mess.stat().st_ino == number
-    assert re.fullmatch(rb"Received: \(qmail \d+ invoked from network\); 21 Nov 2026 19:24:27 -0000\n"
-                        rb"Subject: x\n\ny\n", mess.read_bytes())
+    assert re.fullmatch(
+        rb"Received: \(qmail \d+ invoked from network\); 21 Nov 2026 19:24:27 -0000\n"
+        rb"Subject: x\n\ny\n",
+        mess.read_bytes(),
+    )
     assert read(queue.path, "info", place) == b"Fa@example.com\0"
     assert os.stat(os.path.join(queue.path, "info", place)).st_mtime == 1795289067
     assert os.stat(os.path.join(queue.path, "remote", place)).st_mtime == 1795290000
@@ -37,9 +47,14 @@ def test_layout_of_a_preprocessed_message(tmp_path):
     assert [os.listdir(os.path.join(queue.path, d)) for d in ("todo", "intd", "pid")] == [[], [], []]
 
 
-@pytest.mark.parametrize(("state", "files"), [
-    ("S2", ["mess"]), ("S3", ["intd", "mess"]), ("S4", ["intd", "mess", "todo"]),
-])
+@pytest.mark.parametrize(
+    ("state", "files"),
+    [
+        ("S2", ["mess"]),
+        ("S3", ["intd", "mess"]),
+        ("S4", ["intd", "mess", "todo"]),
+    ],
+)
 @pytest.mark.parametrize("big_todo", [False, True])
 def test_states(tmp_path, state, files, big_todo):
     queue = QmailQueue(tmp_path / "queue", big_todo=big_todo)

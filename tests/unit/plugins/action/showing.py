@@ -28,15 +28,29 @@ def shower(monkeypatch, module):
     name = module.__name__.rpartition(".")[2]
 
     def run(variables, wave=None, check_mode=False, more=None, **options):
-        task = SimpleNamespace(check_mode=check_mode, diff=False, async_val=False, args=options, collections=(),
-                               action="mailops.rescue." + name)  # fmt: skip
+        task = SimpleNamespace(
+            check_mode=check_mode,
+            diff=False,
+            async_val=False,
+            args=options,
+            collections=(),
+            action="mailops.rescue." + name,
+        )
         plugin = module.ActionModule(
-            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
-            loader=None, templar=None, shared_loader_obj=None,
-        )  # fmt: skip
-        task_vars = {"hostvars": HostVars(variables), "ansible_play_hosts_all": list(variables),
-                     "ansible_play_batch": wave or list(variables), "playbook_dir": "/elsewhere",
-                     **(more or {})}  # fmt: skip
+            task=task,
+            connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")),
+            play_context=None,
+            loader=None,
+            templar=None,
+            shared_loader_obj=None,
+        )
+        task_vars = {
+            "hostvars": HostVars(variables),
+            "ansible_play_hosts_all": list(variables),
+            "ansible_play_batch": wave or list(variables),
+            "playbook_dir": "/elsewhere",
+            **(more or {}),
+        }
         made = plugin.run(task_vars=task_vars)
         json.dumps(made)
         return made, "\n".join(shown)

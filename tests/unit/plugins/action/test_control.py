@@ -53,13 +53,23 @@ def run(monkeypatch, tmp_path):
         else:
             arguments = {name: finalize(name, value, engine, None) for name, value in arguments.items()}
         task = SimpleNamespace(
-            check_mode=False, diff=False, async_val=False, args=arguments, collections=(), untemplated_args=given,
-            action="mailops.rescue.control", get_search_path=lambda: [str(tmp_path)],
-        )  # fmt: skip
+            check_mode=False,
+            diff=False,
+            async_val=False,
+            args=arguments,
+            collections=(),
+            untemplated_args=given,
+            action="mailops.rescue.control",
+            get_search_path=lambda: [str(tmp_path)],
+        )
         plugin = control.ActionModule(
-            task=task, connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")), play_context=None,
-            loader=loader, templar=templar, shared_loader_obj=None,
-        )  # fmt: skip
+            task=task,
+            connection=SimpleNamespace(_shell=SimpleNamespace(tmpdir="/unused")),
+            play_context=None,
+            loader=loader,
+            templar=templar,
+            shared_loader_obj=None,
+        )
         made = plugin.run(task_vars=variables)
         assert made["changed"] is False and not made.get("failed")
         json.dumps(made)
@@ -75,29 +85,39 @@ def one(records):
     return records[0]
 
 
-@pytest.mark.parametrize(("given", "status", "reason"), [
-    ({"that": "x == 1"}, "pass", None),
-    ({"that": True}, "pass", None),
-    ({"that": ["x == 1", "x < 2"]}, "pass", None),
-    ({"that": "x == 2"}, "fail", None),
-    ({"that": ["x == 1", "x == 2"]}, "fail", "condition 2 of 2: x == 2"),
-    ({"that": "x == 2", "applicable": "x == 2"}, "not_applicable", "it does not apply to this host"),
-    ({"that": "x == 2", "applicable": ["x == 1", "x == 3"], "not_applicable_reason": "no qmail"}, "not_applicable",
-     "no qmail"),
-    ({"that": "nosuch", "applicable": False}, "not_applicable", "it does not apply to this host"),
-    ({"that": "x == 1", "unknown": "x == 1"}, "error", "it could not be checked"),
-    ({"that": "x == 1", "unknown": ["x == 2", "x == 1"], "unknown_reason": "no answer"}, "error", "no answer"),
-    ({"that": "x == 1", "unknown": ["x == 2"]}, "pass", None),
-    ({"that": "nosuch == 1"}, "error", "that: cannot be evaluated: "),
-    ({"that": "x =="}, "error", "that: cannot be evaluated: "),
-    ({"that": "x == 1", "applicable": "nosuch"}, "error", "applicable: cannot be evaluated: "),
-    ({"that": "x == 1", "unknown": "nosuch"}, "error", "unknown: cannot be evaluated: "),
-    ({"that": "x == 2", "unknown": ["x == 1", "nosuch"]}, "error", "unknown: cannot be evaluated: "),
-    ({"that": [""]}, "error", "that: cannot be evaluated: expected a condition, got nothing"),
-    ({}, "error", "that: expected a condition or a list of them, got nothing."),
-    ({"that": True, "sevrity": "low"}, "error", "sevrity: there is no such option"),
-    ({"that": True, "severity": "worst"}, "error", "severity: expected one of low, medium, high, critical, got worst."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "status", "reason"),
+    [
+        ({"that": "x == 1"}, "pass", None),
+        ({"that": True}, "pass", None),
+        ({"that": ["x == 1", "x < 2"]}, "pass", None),
+        ({"that": "x == 2"}, "fail", None),
+        ({"that": ["x == 1", "x == 2"]}, "fail", "condition 2 of 2: x == 2"),
+        ({"that": "x == 2", "applicable": "x == 2"}, "not_applicable", "it does not apply to this host"),
+        (
+            {"that": "x == 2", "applicable": ["x == 1", "x == 3"], "not_applicable_reason": "no qmail"},
+            "not_applicable",
+            "no qmail",
+        ),
+        ({"that": "nosuch", "applicable": False}, "not_applicable", "it does not apply to this host"),
+        ({"that": "x == 1", "unknown": "x == 1"}, "error", "it could not be checked"),
+        ({"that": "x == 1", "unknown": ["x == 2", "x == 1"], "unknown_reason": "no answer"}, "error", "no answer"),
+        ({"that": "x == 1", "unknown": ["x == 2"]}, "pass", None),
+        ({"that": "nosuch == 1"}, "error", "that: cannot be evaluated: "),
+        ({"that": "x =="}, "error", "that: cannot be evaluated: "),
+        ({"that": "x == 1", "applicable": "nosuch"}, "error", "applicable: cannot be evaluated: "),
+        ({"that": "x == 1", "unknown": "nosuch"}, "error", "unknown: cannot be evaluated: "),
+        ({"that": "x == 2", "unknown": ["x == 1", "nosuch"]}, "error", "unknown: cannot be evaluated: "),
+        ({"that": [""]}, "error", "that: cannot be evaluated: expected a condition, got nothing"),
+        ({}, "error", "that: expected a condition or a list of them, got nothing."),
+        ({"that": True, "sevrity": "low"}, "error", "sevrity: there is no such option"),
+        (
+            {"that": True, "severity": "worst"},
+            "error",
+            "severity: expected one of low, medium, high, critical, got worst.",
+        ),
+    ],
+)
 @pytest.mark.parametrize("inline", [True, False])
 def test_statuses(run, given, status, reason, inline):
     definition = {"id": "c", **given}
@@ -113,8 +133,9 @@ def test_statuses(run, given, status, reason, inline):
 @pytest.mark.parametrize("name", ["observed", "expected", "title", "references", "remedy"])
 def test_a_text_that_cannot_be_evaluated_is_an_error_of_its_control_only(run, name):
     broken = {"id": "b", "that": True, name: "{{ nosuch.thing }}"}
-    made = run({"x": 1}, {"c.yml": [{"id": "a", "that": "x == 1"}, broken, {"id": "c", "that": "x == 1"}]},
-               directory=".")  # fmt: skip
+    made = run(
+        {"x": 1}, {"c.yml": [{"id": "a", "that": "x == 1"}, broken, {"id": "c", "that": "x == 1"}]}, directory="."
+    )
     assert [record["status"] for record in made] == ["pass", "error", "pass"]
     assert made[1]["reason"].startswith(name + ": cannot be evaluated: ")
     # What would be observed does not exist where the control does not apply, or could not be checked.
@@ -140,7 +161,11 @@ def test_values_are_shown_as_text(run):
     values = {"observed": {"b": [1, True, None]}, "expected": 7, "title": "T {{ x }}", "references": "one"}
     record = one(run({"x": 1}, {"c.yml": [{"id": "c", "that": True, **values}]}, directory="."))
     assert (record["observed"], record["expected"], record["title"], record["references"]) == (
-        '{"b": [1, true, null]}', "7", "T 1", ["one"])  # fmt: skip
+        '{"b": [1, true, null]}',
+        "7",
+        "T 1",
+        ["one"],
+    )
 
 
 def test_strangers_text_is_bounded_and_harmless(run):
@@ -151,11 +176,22 @@ def test_strangers_text_is_bounded_and_harmless(run):
 
 
 def test_files_that_cannot_be_read_touch_no_other(run):
-    files = {"a.yml": [{"id": "a", "that": True}, 7, {"that": True}], "b.yml": "- id: [", "c.yaml": {"id": "no list"},
-             "d.yml": [{"id": "d", "that": True}], "ignored.txt": "x"}  # fmt: skip
+    files = {
+        "a.yml": [{"id": "a", "that": True}, 7, {"that": True}],
+        "b.yml": "- id: [",
+        "c.yaml": {"id": "no list"},
+        "d.yml": [{"id": "d", "that": True}],
+        "ignored.txt": "x",
+    }
     made = {record["id"]: record for record in run({}, files, directory=".")}
     assert {name: record["status"] for name, record in made.items()} == {
-        "a": "pass", "a-2": "error", "a-3": "error", "b": "error", "c": "error", "d": "pass"}  # fmt: skip
+        "a": "pass",
+        "a-2": "error",
+        "a-3": "error",
+        "b": "error",
+        "c": "error",
+        "d": "pass",
+    }
     assert made["a-2"]["reason"] == "expected a dictionary with a control in it, got a number."
     assert made["a-3"]["reason"] == "id: expected a name, got nothing."
     assert made["b"]["reason"].startswith("b.yml: ")
@@ -174,37 +210,66 @@ def test_a_missing_file_or_directory_is_an_error(run):
         assert one(run({}, **arguments))["status"] == "error"
 
 
-@pytest.mark.parametrize(("waiver", "status", "reason"), [
-    ({"control": "c-1"}, "waived", None),
-    ({"control": "c-*"}, "waived", None),
-    ({"control": "d-*"}, "fail", None),
-    ({"control": "c-1", "hosts": ["mx*.example.com"]}, "waived", None),
-    ({"control": "c-1", "hosts": "mx2*"}, "fail", None),
-    ({"control": "c-1", "hosts": []}, "fail", None),
-    ({"control": "c-1", "expires": "2026-11-22"}, "waived", None),
-    ({"control": "c-1", "expires": datetime.date(2027, 1, 1)}, "waived", None),
-    ({"control": "c-1", "expires": "2026-11-21"}, "fail", "The waiver by alice expired on 2026-11-21."),
-    ({"control": "c-1", "expires": "soon"}, "error",
-     "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got soon."),
-    ({"control": "c-1", "expires": "2026-02-30"}, "error",
-     "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got 2026-02-30."),
-    ({"control": "c-1", "expires": None}, "error",
-     "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got nothing."),
-    ({"control": "c-1", "owner": " "}, "error",
-     "waiver 1 in mailops_waivers (for c-1): owner: expected a text, got nothing."),
-    ({"control": "c-1", "reason": None}, "error",
-     "waiver 1 in mailops_waivers (for c-1): reason: expected a text, got nothing."),
-    ({"control": "c-1", "host": "x"}, "error",
-     "waiver 1 in mailops_waivers (for c-1): host: there is no such key; there are control, reason, owner, expires,"
-     " hosts."),
-    ({"control": "c-1", "hosts": {"a": 1}}, "error",
-     "waiver 1 in mailops_waivers (for c-1): hosts: expected a list of host names or patterns, got a dictionary."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("waiver", "status", "reason"),
+    [
+        ({"control": "c-1"}, "waived", None),
+        ({"control": "c-*"}, "waived", None),
+        ({"control": "d-*"}, "fail", None),
+        ({"control": "c-1", "hosts": ["mx*.example.com"]}, "waived", None),
+        ({"control": "c-1", "hosts": "mx2*"}, "fail", None),
+        ({"control": "c-1", "hosts": []}, "fail", None),
+        ({"control": "c-1", "expires": "2026-11-22"}, "waived", None),
+        ({"control": "c-1", "expires": datetime.date(2027, 1, 1)}, "waived", None),
+        ({"control": "c-1", "expires": "2026-11-21"}, "fail", "The waiver by alice expired on 2026-11-21."),
+        (
+            {"control": "c-1", "expires": "soon"},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got soon.",
+        ),
+        (
+            {"control": "c-1", "expires": "2026-02-30"},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got 2026-02-30.",
+        ),
+        (
+            {"control": "c-1", "expires": None},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): expires: expected a date as in 2027-01-31, got nothing.",
+        ),
+        (
+            {"control": "c-1", "owner": " "},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): owner: expected a text, got nothing.",
+        ),
+        (
+            {"control": "c-1", "reason": None},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): reason: expected a text, got nothing.",
+        ),
+        (
+            {"control": "c-1", "host": "x"},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): host: there is no such key; there are control, reason, owner, "
+            "expires, hosts.",
+        ),
+        (
+            {"control": "c-1", "hosts": {"a": 1}},
+            "error",
+            "waiver 1 in mailops_waivers (for c-1): hosts: expected a list of host names or patterns, got a "
+            "dictionary.",
+        ),
+    ],
+)
 @pytest.mark.parametrize("where", ["option", "variable"])
 def test_waivers(run, waiver, status, reason, where):
     given = [dict(HELD, **waiver)]
-    made = run({"mailops_waivers": given} if where == "variable" else {}, id="c-1", that=False,
-               **({"waivers": given} if where == "option" else {}))  # fmt: skip
+    made = run(
+        {"mailops_waivers": given} if where == "variable" else {},
+        id="c-1",
+        that=False,
+        **({"waivers": given} if where == "option" else {}),
+    )
     record = one(made)
     assert (record["status"], record["reason"]) == (status, reason)
     assert (record["waiver"] is not None) is (status == "waived" or "expired" in (reason or ""))
@@ -224,11 +289,14 @@ def test_only_what_fails_is_waived(run):
         assert (record["status"], record["waiver"]) == (status, None)
 
 
-@pytest.mark.parametrize(("given", "reason"), [
-    ({"control": "c"}, "mailops_waivers: expected a list of waivers, got a dictionary."),
-    (["c"], "waiver 1 in mailops_waivers: expected a dictionary, got a text."),
-    ([HELD], "waiver 1 in mailops_waivers: control: expected a control's id or a pattern, got nothing."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"control": "c"}, "mailops_waivers: expected a list of waivers, got a dictionary."),
+        (["c"], "waiver 1 in mailops_waivers: expected a dictionary, got a text."),
+        ([HELD], "waiver 1 in mailops_waivers: control: expected a control's id or a pattern, got nothing."),
+    ],
+)
 def test_waivers_for_nobody_knows_what_are_told_once_and_waive_nothing(run, given, reason):
     told, record = run({"mailops_waivers": given}, id="c", that=False)
     assert (told["id"], told["status"], told["reason"]) == ("mailops_waivers", "error", reason)

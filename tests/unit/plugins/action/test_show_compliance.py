@@ -30,19 +30,27 @@ def checked(*records):
 
 
 def test_all_is_well(run):
-    made, text = run({"a": checked((COUNT, "pass"), (AUTH, "waived")), "b": checked((COUNT, "not_applicable"))},
-                     view="verdict")  # fmt: skip
-    assert made == {"changed": False, "hosts_failed": [], "hosts_not_checked": {},
-                    "counts": {"pass": 1, "waived": 1, "not_applicable": 1}}  # fmt: skip
+    made, text = run(
+        {"a": checked((COUNT, "pass"), (AUTH, "waived")), "b": checked((COUNT, "not_applicable"))}, view="verdict"
+    )
+    assert made == {
+        "changed": False,
+        "hosts_failed": [],
+        "hosts_not_checked": {},
+        "counts": {"pass": 1, "waived": 1, "not_applicable": 1},
+    }
     assert text == "2 hosts: 1 not applicable, 1 pass, 1 waived."
 
 
 def test_what_failed_is_named_with_its_remedy_and_what_is_unknown_with_its_reason(run):
     hosts = {
-        "b": checked((VERSION, "fail"), (UNKNOWN, "fail", {"observed": "accepted"}),
-                     (COUNT, "error", {"reason": "The queue\ncould not be read."})),
+        "b": checked(
+            (VERSION, "fail"),
+            (UNKNOWN, "fail", {"observed": "accepted"}),
+            (COUNT, "error", {"reason": "The queue\ncould not be read."}),
+        ),
         "a": checked((COUNT, "fail", {"observed": "", "reason": "The waiver expired."}), (AUTH, "pass")),
-    }  # fmt: skip
+    }
     made, text = run(hosts, view="verdict", width=200)
     assert made["failed"] is True and made["msg"] == "2 of 2 hosts not as required; see above"
     assert (made["hosts_failed"], made["counts"]) == (["a", "b"], {"fail": 3, "error": 1, "pass": 1})
@@ -73,14 +81,17 @@ def test_one_command_for_several_stands_once(run):
     assert "    - for %s, %s:\n    ansible-playbook" % (first, second) in text
 
 
-@pytest.mark.parametrize(("host", "why"), [
-    ({"__compliance_facts": GONE}, "unreachable: no route"),
-    ({"__compliance_facts": GONE, "compliance_result": {"skipped": True}}, "unreachable: no route"),
-    ({"__compliance_facts": {"failed": True, "msg": "x"}}, "it did not get to the end"),
-    ({"__compliance_facts": 7, "compliance_result": 7}, "it did not get to the end"),
-    ({"compliance_result": {"failed": True, "msg": "x", "mailops_controls": []}}, "it did not get to the end"),
-    ({}, "it did not get to the end"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ({"__compliance_facts": GONE}, "unreachable: no route"),
+        ({"__compliance_facts": GONE, "compliance_result": {"skipped": True}}, "unreachable: no route"),
+        ({"__compliance_facts": {"failed": True, "msg": "x"}}, "it did not get to the end"),
+        ({"__compliance_facts": 7, "compliance_result": 7}, "it did not get to the end"),
+        ({"compliance_result": {"failed": True, "msg": "x", "mailops_controls": []}}, "it did not get to the end"),
+        ({}, "it did not get to the end"),
+    ],
+)
 def test_a_host_that_was_not_checked_fails(run, host, why):
     hosts = {"good": checked((COUNT, "pass")), "lost": host}
     made, text = run(hosts, view="verdict", fail_on="critical")
@@ -92,9 +103,16 @@ def test_a_host_that_was_not_checked_fails(run, host, why):
 
 
 @pytest.mark.parametrize("status", ["fail", "error"])
-@pytest.mark.parametrize(("fail_on", "bad"), [
-    ("low", ["count", "version"]), ("medium", ["count"]), ("high", ["count"]), ("critical", []), ("never", []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("fail_on", "bad"),
+    [
+        ("low", ["count", "version"]),
+        ("medium", ["count"]),
+        ("high", ["count"]),
+        ("critical", []),
+        ("never", []),
+    ],
+)
 def test_what_weighs_less_than_is_asked_for_fails_nothing(run, status, fail_on, bad):
     hosts = {"count": checked((COUNT, status)), "version": checked((VERSION, status)), "good": checked((AUTH, "pass"))}
     made, text = run(hosts, view="verdict", fail_on=fail_on)
@@ -116,10 +134,12 @@ def test_where_there_is_no_host_it_fails(run, fail_on):
 
 def test_hostile_text_is_shown_harmless_and_never_evaluated(run):
     hosts = {
-        "mx%d" % number: checked((COUNT, "fail", dict.fromkeys(("id", "title", "observed", "remedy"), text)),
-                                 (UNKNOWN, "error", {"reason": text}))
+        "mx%d" % number: checked(
+            (COUNT, "fail", dict.fromkeys(("id", "title", "observed", "remedy"), text)),
+            (UNKNOWN, "error", {"reason": text}),
+        )
         for number, text in enumerate(HOSTILE)
-    }  # fmt: skip
+    }
     hosts["gone"] = {"__compliance_facts": dict(GONE, msg="".join(HOSTILE))}
     _made, text = run(hosts, view="verdict")
     assert not {unicodedata.category(char) for char in text.replace("\n", "")} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -146,8 +166,11 @@ def test_how_large_queues_were_before(run, tmp_path, monkeypatch, name):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "report.json").write_text(json.dumps(before()))
     made, text = run({}, view="before", previous=name.format(tmp_path))
-    assert made == {"changed": False, "error": None, "totals": {
-        "mx1.example.com": 45, "mx2.example.com": 100, "mx3.example.com": 100, "mx4.example.com": 100}}  # fmt: skip
+    assert made == {
+        "changed": False,
+        "error": None,
+        "totals": {"mx1.example.com": 45, "mx2.example.com": 100, "mx3.example.com": 100, "mx4.example.com": 100},
+    }
     assert text == ""
 
 
@@ -162,8 +185,20 @@ def test_without_a_report_before_nothing_is_known_and_nothing_is_wrong(run, opti
     assert run({}, view="before", **options)[0] == {"changed": False, "totals": {}, "error": None}
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "\xff", "[]", "{}", '{"hosts": 7}', '{"hosts": [{"name": "a"}]}',
-                                  '{"hosts": [{"name": "a", "queues": [{"total": null}]}]}', "[" * 100000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no JSON",
+        "\xff",
+        "[]",
+        "{}",
+        '{"hosts": 7}',
+        '{"hosts": [{"name": "a"}]}',
+        '{"hosts": [{"name": "a", "queues": [{"total": null}]}]}',
+        "[" * 100000,
+    ],
+)
 def test_a_report_before_that_is_none_is_told(run, tmp_path, text):
     path = tmp_path / "report.json"
     path.write_text(text, encoding="latin-1")
@@ -176,12 +211,15 @@ def test_a_directory_is_no_report(run, tmp_path):
     assert "is no report: IsADirectoryError" in run({}, view="before", previous=str(tmp_path))[0]["error"]
 
 
-@pytest.mark.parametrize(("given", "path"), [
-    ({"report_directory": "/r", "report_formats": "html"}, "/r/report.json"),
-    ({"report_directory": "~/r"}, "{}/r/report.json"),
-    ({"report_directory": "/r", "report_previous": "~/old.json", "report_mask_addresses": "?"}, "{}/old.json"),
-    ({}, "{}/mailops-report/report.json"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ({"report_directory": "/r", "report_formats": "html"}, "/r/report.json"),
+        ({"report_directory": "~/r"}, "{}/r/report.json"),
+        ({"report_directory": "/r", "report_previous": "~/old.json", "report_mask_addresses": "?"}, "{}/old.json"),
+        ({}, "{}/mailops-report/report.json"),
+    ],
+)
 def test_the_report_that_the_callback_compares_with(run, tmp_path, monkeypatch, given, path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

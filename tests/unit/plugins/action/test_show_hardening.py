@@ -29,8 +29,15 @@ def test_a_wave_shows_its_own_hosts(run):
 
 def test_a_firewall_that_failed_is_not_said_to_hold(run):
     idle = {"add": [], "remove": []}
-    plan = {"backend": "nftables", "in_force": False, "allowed_networks": ["192.0.2.0/24"], "ports": [587],
-            "firewalld": idle, "ufw": idle, "nftables": {"table": "table", "load": True, "found": False}}  # fmt: skip
+    plan = {
+        "backend": "nftables",
+        "in_force": False,
+        "allowed_networks": ["192.0.2.0/24"],
+        "ports": [587],
+        "firewalld": idle,
+        "ufw": idle,
+        "nftables": {"table": "table", "load": True, "found": False},
+    }
     host = {"mailops_probes": {"results": [probe()]}, "__submission_firewall_plan": plan}
     assert "NOT ALL OF THAT IS IN FORCE" in run({"a": host}, view="holding")[1]
     host["__submission_firewall_now"] = {"skipped": True}
@@ -43,16 +50,22 @@ def test_a_firewall_that_failed_is_not_said_to_hold(run):
 
 
 def test_results_that_failed_or_were_skipped_say_nothing(run):
-    hosts = {"a": {"mailops_probes": {"failed": True, "msg": "x"}}, "b": {"mailops_probes": {"results": "x"}},
-             "c": {"mailops_probes": {"results": [{"failed": True}, {"skipped": True}, 7]}}, "d": {}}  # fmt: skip
+    hosts = {
+        "a": {"mailops_probes": {"failed": True, "msg": "x"}},
+        "b": {"mailops_probes": {"results": "x"}},
+        "c": {"mailops_probes": {"results": [{"failed": True}, {"skipped": True}, 7]}},
+        "d": {},
+    }
     assert run(hosts, view="holding") == ({"changed": False, "hosts": []}, "")
 
 
 def test_a_failure_is_kept_as_it_is(run):
     more = {"ansible_failed_task": {"name": "Change main.cf"}, "ansible_failed_result": {"msg": "{{ 6 * 7 }}\nno"}}
     assert run({}, view="failure", more=more)[0] == {
-        "changed": False, "task": "Change main.cf", "reason": "{{ 6 * 7 }} no",
-    }  # fmt: skip
+        "changed": False,
+        "task": "Change main.cf",
+        "reason": "{{ 6 * 7 }} no",
+    }
     assert run({}, view="failure")[0]["reason"] == "failed without a message"
     looped = {"msg": "One or more items failed", "results": [{"changed": False}, {"failed": True, "msg": "port: no"}]}
     assert run({}, view="failure", more={"ansible_failed_result": looped})[0]["reason"] == "port: no"

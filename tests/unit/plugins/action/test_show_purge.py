@@ -22,8 +22,12 @@ def run(monkeypatch):
 
 
 def test_a_plan_names_where_something_would_change(run):
-    hosts = {"a": {"mailops_plan": PLAN, "mailops_queue": result(7)}, "b": {"mailops_plan": QUIET},
-             "c": {"mailops_plan": BROKEN}, "d": {"mailops_queue": BROKEN}}  # fmt: skip
+    hosts = {
+        "a": {"mailops_plan": PLAN, "mailops_queue": result(7)},
+        "b": {"mailops_plan": QUIET},
+        "c": {"mailops_plan": BROKEN},
+        "d": {"mailops_queue": BROKEN},
+    }
     made, text = run(hosts, view="plan")
     assert not made.get("failed") and made["changed"] is False
     assert (made["hosts"], made["messages"], made["bytes"]) == (["a"], 7, 7000)
@@ -46,17 +50,22 @@ def test_what_was_done_is_asked_only_where_something_was_to_be_done(run):
     assert '  ansible-playbook mailops.rescue.restore -l a -e \'{"quarantine": "/q", "batch": "%s"}\'' % BATCH in text
 
 
-@pytest.mark.parametrize(("host", "failed"), [
-    ({"mailops_plan": PLAN, "mailops_done": change(7)}, None),
-    ({"mailops_plan": QUIET}, None),
-    ({"mailops_plan": PLAN}, "no result: the host took no part in this run"),
-    ({"mailops_plan": PLAN, "mailops_done": BROKEN}, "no such queue"),
-    ({"mailops_plan": PLAN, "mailops_done": {"unreachable": True, "msg": "gone"}},
-     "no answer came; a purge that had begun goes on there: messages may be in quarantine; run again, which puts that "
-     "in order (unreachable: gone)"),
-    ({"mailops_plan": BROKEN}, "no such queue"),
-    ({}, "no result: the host took no part in this run"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "failed"),
+    [
+        ({"mailops_plan": PLAN, "mailops_done": change(7)}, None),
+        ({"mailops_plan": QUIET}, None),
+        ({"mailops_plan": PLAN}, "no result: the host took no part in this run"),
+        ({"mailops_plan": PLAN, "mailops_done": BROKEN}, "no such queue"),
+        (
+            {"mailops_plan": PLAN, "mailops_done": {"unreachable": True, "msg": "gone"}},
+            "no answer came; a purge that had begun goes on there: messages may be in quarantine; run again, which "
+            "puts that in order (unreachable: gone)",
+        ),
+        ({"mailops_plan": BROKEN}, "no such queue"),
+        ({}, "no result: the host took no part in this run"),
+    ],
+)
 def test_the_verdict(run, host, failed):
     made, text = run({"a": host}, view="verdict")
     assert made["hosts_failed"] == ({"a": failed} if failed else {})
@@ -69,9 +78,14 @@ def test_in_check_mode_the_verdict_is_on_the_plan(run):
     assert run({"a": {"mailops_plan": BROKEN}}, view="verdict", check_mode=True)[0]["failed"] is True
 
 
-@pytest.mark.parametrize(("members", "failed"), [
-    ({}, False), ({"corrupt_count": 1}, True), ({"unreadable_count": 1}, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("members", "failed"),
+    [
+        ({}, False),
+        ({"corrupt_count": 1}, True),
+        ({"unreadable_count": 1}, True),
+    ],
+)
 def test_a_quarantine_that_is_not_as_it_was_fails(run, members, failed):
     made, text = run({"a": {"mailops_queue": listing(batch(), **members)}}, view="quarantine")
     assert made.get("failed", False) is failed

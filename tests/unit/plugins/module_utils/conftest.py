@@ -32,12 +32,30 @@ def _qmail(path):
         sample.ids[name] = str(queue.add(*args, **options))
 
     smtp = "Received: from %s (HELO x) (%s)\n  by mail.example.com with %s; x\n"
-    add("web", "Subject: hello\n\nbody\n", b"web@example.com", remote=[b"b@example.net"], origin="uid 33",
-        arrival=now - 10)
-    add("stolen", smtp % ("unknown", "info@Example.com@192.0.2.7", "ESMTPA") + "Subject: spam spam\n\n",
-        b"info@example.com", remote=[b"c@example.org"], origin="network", arrival=now - 7200)
-    add("six", smtp % ("six.example.net", "2001:db8::7", "SMTP") + "Subject: six\n\n", b"six@example.net",
-        [b"l@mail.example.com"], origin="network", arrival=now - 86400 * 8)
+    add(
+        "web",
+        "Subject: hello\n\nbody\n",
+        b"web@example.com",
+        remote=[b"b@example.net"],
+        origin="uid 33",
+        arrival=now - 10,
+    )
+    add(
+        "stolen",
+        smtp % ("unknown", "info@Example.com@192.0.2.7", "ESMTPA") + "Subject: spam spam\n\n",
+        b"info@example.com",
+        remote=[b"c@example.org"],
+        origin="network",
+        arrival=now - 7200,
+    )
+    add(
+        "six",
+        smtp % ("six.example.net", "2001:db8::7", "SMTP") + "Subject: six\n\n",
+        b"six@example.net",
+        [b"l@mail.example.com"],
+        origin="network",
+        arrival=now - 86400 * 8,
+    )
     add("notice", NOTICE, b"", remote=[b"spammer@example.net"], origin="bounce", arrival=now - 500)
     add("big", BIG, b"Big@example.com", remote=[b"b@example.net"], origin="uid 0", arrival=now - 500)
     add("waiting", "\n", b"wait@example.com", remote=[b"w@example.net"], origin="uid 0", state="S4", arrival=now - 500)
@@ -51,12 +69,31 @@ def _postfix(path):
         sample.ids[name] = queue.add(*args, **options)
 
     late = "host mx[192.0.2.1] said: 421 busy"
-    add("web", "Subject: hello\n\nbody\n", "web@example.com", [Recipient("b@example.net", reason=late)], uid=33,
-        arrival=now - 10)
-    add("stolen", "Subject: spam spam\n\n", "info@example.com", ["c@example.org"], arrival=now - 7200,
-        client=Client("192.0.2.7", sasl_username="info@Example.com"))
-    add("six", "Subject: six\n\n", "six@example.net", ["l@mail.example.com"], "hold", arrival=now - 86400 * 8,
-        client=Client("2001:db8::7", "six.example.net"))
+    add(
+        "web",
+        "Subject: hello\n\nbody\n",
+        "web@example.com",
+        [Recipient("b@example.net", reason=late)],
+        uid=33,
+        arrival=now - 10,
+    )
+    add(
+        "stolen",
+        "Subject: spam spam\n\n",
+        "info@example.com",
+        ["c@example.org"],
+        arrival=now - 7200,
+        client=Client("192.0.2.7", sasl_username="info@Example.com"),
+    )
+    add(
+        "six",
+        "Subject: six\n\n",
+        "six@example.net",
+        ["l@mail.example.com"],
+        "hold",
+        arrival=now - 86400 * 8,
+        client=Client("2001:db8::7", "six.example.net"),
+    )
     add("notice", NOTICE, "", ["spammer@example.net"], arrival=now - 500, client=Client("192.0.2.99"))
     add("big", BIG, "Big@example.com", ["b@example.net"], arrival=now - 500)
     add("waiting", "\n", "wait@example.com", ["w@example.net"], "maildrop", arrival=now - 500)

@@ -48,18 +48,44 @@ def asked(ports, network, *more):
 
 def test_each_smtpd_of_postfix(tmp_path):
     master = ["/usr/lib/postfix/sbin/master"]
-    network = kernel(tmp_path, *((number, master, address, port) for number, (address, port) in enumerate(
-        [("0.0.0.0", 25), ("0.0.0.0", 2525), (THERE, 2526), ("127.0.0.1", 10025), ("0.0.0.0", 4650), ("0.0.0.0", 80)], 1
-    )))  # fmt: skip
+    network = kernel(
+        tmp_path,
+        *(
+            (number, master, address, port)
+            for number, (address, port) in enumerate(
+                [
+                    ("0.0.0.0", 25),
+                    ("0.0.0.0", 2525),
+                    (THERE, 2526),
+                    ("127.0.0.1", 10025),
+                    ("0.0.0.0", 4650),
+                    ("0.0.0.0", 80),
+                ],
+                1,
+            )
+        ),
+    )
     services = {
-        "smtp/inet": "postscreen", "smtpd/pass": "smtpd", "2525/inet": "smtpd", THERE + ":2526/inet": "smtpd",
-        "127.0.0.1:10025/inet": "smtpd", "4650/inet": "smtpd", "9999/inet": "smtpd", "smtp/unix": "smtp",
-    }  # fmt: skip
-    own = {"2525/inet/mynetworks": "192.0.2.0/24", "4650/inet/smtpd_tls_wrappermode": "yes",
-           THERE + ":2526/inet/mynetworks": "mysql:/nets"}  # fmt: skip
+        "smtp/inet": "postscreen",
+        "smtpd/pass": "smtpd",
+        "2525/inet": "smtpd",
+        THERE + ":2526/inet": "smtpd",
+        "127.0.0.1:10025/inet": "smtpd",
+        "4650/inet": "smtpd",
+        "9999/inet": "smtpd",
+        "smtp/unix": "smtp",
+    }
+    own = {
+        "2525/inet/mynetworks": "192.0.2.0/24",
+        "4650/inet/smtpd_tls_wrappermode": "yes",
+        THERE + ":2526/inet/mynetworks": "mysql:/nets",
+    }
     assert asked([25], network, relaying(services, own)) == [
-        (HERE, 25, False, False), (HERE, 2525, True, False), (THERE, 2526, None, False), (HERE, 4650, False, True),
-    ]  # fmt: skip
+        (HERE, 25, False, False),
+        (HERE, 2525, True, False),
+        (THERE, 2526, None, False),
+        (HERE, 4650, False, True),
+    ]
 
 
 def test_one_port_with_services_of_several_addresses(tmp_path):
@@ -78,11 +104,17 @@ def test_hundreds_of_services_are_not_all_asked(tmp_path):
 @pytest.mark.parametrize("program", ["/var/qmail/bin/qmail-smtpd", "qmail-smtpd"])
 def test_each_qmail_smtpd(tmp_path, program):
     server = ["/usr/local/bin/tcpserver", "-x", "/etc/tcp.smtp.cdb", "0", "2525", "/usr/local/bin/rblsmtpd", program]
-    network = kernel(tmp_path, (1, ["tcpserver", "0", "smtp", program], "0.0.0.0", 25), (2, server, "0.0.0.0", 2525),
-                     (3, ["sh", "-c", "exec tcpserver 0 2526 %s 2>&1" % program], "0.0.0.0", 2526),
-                     (4, ["tcpserver", "127.0.0.1", "2527", program], "127.0.0.1", 2527),
-                     (5, ["tcpserver", "0", "110", "qmail-popup"], "0.0.0.0", 110))  # fmt: skip
+    network = kernel(
+        tmp_path,
+        (1, ["tcpserver", "0", "smtp", program], "0.0.0.0", 25),
+        (2, server, "0.0.0.0", 2525),
+        (3, ["sh", "-c", "exec tcpserver 0 2526 %s 2>&1" % program], "0.0.0.0", 2526),
+        (4, ["tcpserver", "127.0.0.1", "2527", program], "127.0.0.1", 2527),
+        (5, ["tcpserver", "0", "110", "qmail-popup"], "0.0.0.0", 110),
+    )
     assert network.ports_of("qmail-smtpd") == [25, 2525, 2526, 2527]
     assert asked([25], network, None, network.ports_of("qmail-smtpd")) == [
-        (HERE, 25, None, False), (HERE, 2525, None, False), (HERE, 2526, None, False)
-    ]  # fmt: skip
+        (HERE, 25, None, False),
+        (HERE, 2525, None, False),
+        (HERE, 2526, None, False),
+    ]

@@ -69,8 +69,11 @@ def test_equal_times_in_two_queues():
     messages = [message(number, place=place) for number in (2, 1) for place in (1, 0)]
     shown = collected(messages, 4).messages()
     assert [(one["queue_directory"], one["id"]) for one in shown] == [
-        ("/queue1", "1"), ("/queue1", "2"), ("/queue2", "1"), ("/queue2", "2"),
-    ]  # fmt: skip
+        ("/queue1", "1"),
+        ("/queue1", "2"),
+        ("/queue2", "1"),
+        ("/queue2", "2"),
+    ]
 
 
 def test_unknown_arrival_comes_first():

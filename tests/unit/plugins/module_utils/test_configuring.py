@@ -60,12 +60,14 @@ def test_a_change_and_back(make):
     assert (result["changed"], result["reloaded"], result["left"]) == (True, True, [])
     assert result["previous"] == {
         "parameters": {
-            "luser_relay": None, "local_recipient_maps": "hash:/etc/users", "mydestination": "a.example, b.example"
+            "luser_relay": None,
+            "local_recipient_maps": "hash:/etc/users",
+            "mydestination": "a.example, b.example",
         },
         "service_parameters": {"submission/inet/smtpd_sasl_auth_enable": None},
         "services": {"smtps/inet": None},
         "aliases": {"discard": "somebody, else"},
-    }  # fmt: skip
+    }
     assert stat.S_IMODE(os.stat(os.path.join(one.path, "main.cf")).st_mode) == 0o640
     again = one.configure(**WANTED)
     assert (again["changed"], again["changes"], again["diff"], again["reloaded"]) == (False, [], [], False)
@@ -302,9 +304,7 @@ def test_a_disk_that_fails(make):
         one.configure(**ABSENT)
         assert one.texts() == one.in_effect() == original, point
 
-    assert fail_points(make, run, verify, errors=("ENOSPC", "EROFS", "SHORT"), step=STEP) > (
-        60 if ALL_POINTS else 12
-    )
+    assert fail_points(make, run, verify, errors=("ENOSPC", "EROFS", "SHORT"), step=STEP) > (60 if ALL_POINTS else 12)
 
 
 def test_the_note_is_readable(make):

@@ -7,11 +7,44 @@ import pytest
 
 ENGINE = Path(__file__).resolve().parents[4] / "plugins" / "module_utils"
 CHANGING = {
-    "chflags", "chmod", "chown", "copy_file_range", "fallocate", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate",
-    "lchmod", "lchown", "link", "makedirs", "mkdir", "mkfifo", "mknod", "posix_fallocate", "pwrite", "pwritev",
-    "remove", "removedirs", "removexattr", "rename", "renames", "replace", "rmdir", "sendfile", "setxattr", "splice",
-    "symlink", "sync", "truncate", "unlink", "utime", "write", "writev",
-}  # fmt: skip
+    "chflags",
+    "chmod",
+    "chown",
+    "copy_file_range",
+    "fallocate",
+    "fchmod",
+    "fchown",
+    "fdatasync",
+    "fsync",
+    "ftruncate",
+    "lchmod",
+    "lchown",
+    "link",
+    "makedirs",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "posix_fallocate",
+    "pwrite",
+    "pwritev",
+    "remove",
+    "removedirs",
+    "removexattr",
+    "rename",
+    "renames",
+    "replace",
+    "rmdir",
+    "sendfile",
+    "setxattr",
+    "splice",
+    "symlink",
+    "sync",
+    "truncate",
+    "unlink",
+    "utime",
+    "write",
+    "writev",
+}
 WRITING = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"}
 HARMLESS = {"shutil.which"}
 # Of these modules, anything that is not harmless by name changes a disk, or may.
@@ -141,8 +174,14 @@ def test_what_would_be_found(source):
 
 @pytest.mark.parametrize(
     "source",
-    ["open('x', 'rb')", "open('x')", "import os\nos.open('x', os.O_RDONLY)\n'a'.replace('a', 'b')",
-     "import os\nos.fdopen(3, 'wb')", "import shutil\nshutil.which('x')", "import os\nos.path.join('a')"],
-)  # fmt: skip
+    [
+        "open('x', 'rb')",
+        "open('x')",
+        "import os\nos.open('x', os.O_RDONLY)\n'a'.replace('a', 'b')",
+        "import os\nos.fdopen(3, 'wb')",
+        "import shutil\nshutil.which('x')",
+        "import os\nos.path.join('a')",
+    ],
+)
 def test_what_is_harmless(source):
     assert found_in(source) == set()

@@ -59,9 +59,9 @@ def test_select_and_exclude(sample):
 
 
 @pytest.mark.parametrize(
-    ("queue", "names"), [({"qmail": "todo", "postfix": "maildrop"}, ["waiting"]),
-                         ({"qmail": "local", "postfix": "hold"}, ["six"])]
-)  # fmt: skip
+    ("queue", "names"),
+    [({"qmail": "todo", "postfix": "maildrop"}, ["waiting"]), ({"qmail": "local", "postfix": "hold"}, ["six"])],
+)
 def test_queue(sample, queue, names):
     result = queue_info(sample.path, select={"queue": queue[sample.mta]})
     assert sample.names(result) == names
@@ -118,7 +118,7 @@ def test_content(sample, content, size, shown):
     (found,) = result["messages"]
     assert ("content" in found) is (shown is not None)
     if shown:
-        assert found["content"].rstrip("\n").split("\n")[-len(shown):] == shown
+        assert found["content"].rstrip("\n").split("\n")[-len(shown) :] == shown
 
 
 @pytest.mark.parametrize("size", [1, 50, 16384])

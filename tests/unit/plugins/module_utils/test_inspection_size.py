@@ -84,8 +84,12 @@ print(json.dumps([result["counts"]["matched"], result["undecided_count"], result
 
 def run_apart(path, select):
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path), json.dumps(select)], cwd=ROOT, check=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=subprocess.PIPE, timeout=120,
+        [sys.executable, "-c", PROGRAM, str(path), json.dumps(select)],
+        cwd=ROOT,
+        check=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        stdout=subprocess.PIPE,
+        timeout=120,
     )
     return json.loads(done.stdout)
 

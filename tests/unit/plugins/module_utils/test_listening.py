@@ -42,8 +42,11 @@ def test_addresses_without_loopback_and_links(root):
 def test_who_listens(root):
     network = root(tcp=HEAD + TCP, tcp6=HEAD + TCP6)
     assert [(str(address), port) for address, port in network.listening] == [
-        ("0.0.0.0", 25), ("::", 465), ("192.0.2.25", 587), ("127.0.0.1", 10025),
-    ]  # fmt: skip
+        ("0.0.0.0", 25),
+        ("::", 465),
+        ("192.0.2.25", 587),
+        ("127.0.0.1", 10025),
+    ]
     assert network.listens(25) and network.is_open(25)
     assert network.listens(10025) and not network.is_open(10025)
     assert not network.listens(26)
@@ -52,8 +55,12 @@ def test_who_listens(root):
 def test_where_a_stranger_would_ask(root):
     network = root(tcp=HEAD + TCP, tcp6=HEAD + TCP6, fib_trie=TRIE, if_inet6=IF6)
     assert {port: str(network.where_to_ask(port)) for port in (25, 465, 587, 10025, 26)} == {
-        25: "192.0.2.25", 465: "192.0.2.25", 587: "192.0.2.25", 10025: "127.0.0.1", 26: "127.0.0.1",
-    }  # fmt: skip
+        25: "192.0.2.25",
+        465: "192.0.2.25",
+        587: "192.0.2.25",
+        10025: "127.0.0.1",
+        26: "127.0.0.1",
+    }
 
 
 def test_a_host_without_anything(root):

@@ -40,8 +40,11 @@ class Machine:
             queue.add("x\n", "a@example.com", ["b@example.net"])
             lines += "%-15s %-15s %-9s %s\n" % (name, "-", "y", self.path / ("etc" + name))
             cases += "  *%s) directory=%s;;\n" % (self.path / ("etc" + name), queue.path)
-        self.program("postconf", 'directory=%s\ncase "$2" in\n%sesac\necho "queue_directory = $directory"\n'
-                     'echo "mail_version = 3.7.11"\n' % (self.path / "spool-", cases))
+        self.program(
+            "postconf",
+            'directory=%s\ncase "$2" in\n%sesac\necho "queue_directory = $directory"\n'
+            'echo "mail_version = 3.7.11"\n' % (self.path / "spool-", cases),
+        )
         self.program("postmulti", "cat <<'EOF'\n%sEOF\n" % lines)
 
 

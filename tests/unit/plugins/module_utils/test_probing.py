@@ -11,9 +11,20 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from tests.support.smtp_server import Script, certificate, serving
 
 DEFAULTS = {
-    "host": None, "port": 25, "family": "auto", "timeout": 30.0, "tls": None, "verify_name": None, "helo": None,
-    "sender": "", "unknown_domain": None, "postmaster": False, "relay": False, "recipients": [], "expect": None,
-}  # fmt: skip
+    "host": None,
+    "port": 25,
+    "family": "auto",
+    "timeout": 30.0,
+    "tls": None,
+    "verify_name": None,
+    "helo": None,
+    "sender": "",
+    "unknown_domain": None,
+    "postmaster": False,
+    "relay": False,
+    "recipients": [],
+    "expect": None,
+}
 # Where the end of the time is what is tested; what is measured is far more, or a slow machine would fail it.
 SHORT, LONG = 1.0, 25
 
@@ -49,8 +60,11 @@ def test_what_a_server_accepts_is_told_apart():
     assert found["unknown_recipient"]["verdict"] == "refused"
     assert found["unknown_recipient"]["text"] == "5.1.1 User unknown"
     assert found["postmaster"] == {
-        "address": "postmaster@example.com", "verdict": "accepted", "code": 250, "text": "2.1.5 Ok",
-    }  # fmt: skip
+        "address": "postmaster@example.com",
+        "verdict": "accepted",
+        "code": 250,
+        "text": "2.1.5 Ok",
+    }
     assert (found["relay"]["verdict"], found["relay"]["code"]) == ("refused", 554)
     assert [one["verdict"] for one in found["recipients"]] == ["accepted", "refused"]
     assert (found["starttls"]["offered"], found["starttls"]["ok"]) == (False, False)
@@ -95,8 +109,14 @@ def test_over_tls(tls):
     assert found["auth"] == {"before_tls": [], "after_tls": ["LOGIN", "PLAIN"]}
     assert found["unknown_recipient"]["verdict"] == "refused"
     assert [line.partition(" ")[0] for line in server.commands] == [
-        "EHLO", "STARTTLS", "EHLO", "MAIL", "RCPT", "RSET", "QUIT",
-    ]  # fmt: skip
+        "EHLO",
+        "STARTTLS",
+        "EHLO",
+        "MAIL",
+        "RCPT",
+        "RSET",
+        "QUIT",
+    ]
 
 
 def test_tls_from_the_start(tls):
@@ -198,8 +218,11 @@ def test_tls_required_and_not_offered():
     found = ask(Script(), tls="required", postmaster=True)
     assert found["error"] == "TLS is required, and STARTTLS is not offered"
     assert found["postmaster"] == {
-        "address": "postmaster", "verdict": "untried", "code": None, "text": found["error"],
-    }  # fmt: skip
+        "address": "postmaster",
+        "verdict": "untried",
+        "code": None,
+        "text": found["error"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -519,16 +542,28 @@ def test_postmaster_where(value, address):
 def test_what_is_expected(tls):
     tried = {"unknown_domain": "example.com", "postmaster": True, "relay": True, "recipients": ["info@example.com"]}
     good = {
-        "connected": True, "unknown_recipient": ["refused"], "postmaster": ["accepted"],
-        "relay": ["refused", "deferred"], "recipients": ["accepted"], "starttls": True, "auth_before_tls": False,
-        "auth_after_tls": True, "days_left": 9,
-    }  # fmt: skip
+        "connected": True,
+        "unknown_recipient": ["refused"],
+        "postmaster": ["accepted"],
+        "relay": ["refused", "deferred"],
+        "recipients": ["accepted"],
+        "starttls": True,
+        "auth_before_tls": False,
+        "auth_after_tls": True,
+        "days_left": 9,
+    }
     assert ask(Script(context=tls), expect=good, **tried)["error"] is None
     bad = {
-        "connected": False, "unknown_recipient": ["accepted"], "postmaster": ["refused"], "relay": ["accepted"],
-        "recipients": ["refused", "deferred"], "starttls": False, "auth_before_tls": True, "auth_after_tls": False,
+        "connected": False,
+        "unknown_recipient": ["accepted"],
+        "postmaster": ["refused"],
+        "relay": ["accepted"],
+        "recipients": ["refused", "deferred"],
+        "starttls": False,
+        "auth_before_tls": True,
+        "auth_after_tls": False,
         "days_left": 11,
-    }  # fmt: skip
+    }
     with pytest.raises(RescueError) as failed:
         ask(Script(context=tls), expect=bad, **tried)
     text = str(failed.value)

@@ -13,8 +13,15 @@ from ansible_collections.mailops.rescue.plugins.module_utils.pruning import prun
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine
 from tests.support.quarantined import make_batch
 
-OPTIONS = {"mta": "auto", "queue_directory": None, "config_directory": None, "quarantine": None, "batch": None,
-           "label": None, "older_than": None}
+OPTIONS = {
+    "mta": "auto",
+    "queue_directory": None,
+    "config_directory": None,
+    "quarantine": None,
+    "batch": None,
+    "label": None,
+    "older_than": None,
+}
 OLD, MIDDLE, NEW = "20261101T101500Z-0001", "20261120T101500Z-0002", "20261121T202427Z-3fa9"
 
 
@@ -36,17 +43,20 @@ def there(options):
     return sorted(os.listdir(options["queue_directory"] + ".quarantine"))
 
 
-@pytest.mark.parametrize(("meant", "stay"), [
-    ({"older_than": "1d"}, [NEW]),
-    ({"older_than": "3d"}, [MIDDLE, NEW]),
-    ({"older_than": "60d"}, [OLD, MIDDLE, NEW]),
-    ({"label": ["spam"]}, [MIDDLE]),
-    ({"label": ["spam", "other"]}, []),
-    ({"label": ["spa"]}, [OLD, MIDDLE, NEW]),
-    ({"label": ["spam"], "older_than": "1d"}, [MIDDLE, NEW]),
-    ({"batch": [NEW]}, [OLD, MIDDLE]),
-    ({"batch": [NEW, OLD], "label": ["spam"], "older_than": "1d"}, [MIDDLE, NEW]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("meant", "stay"),
+    [
+        ({"older_than": "1d"}, [NEW]),
+        ({"older_than": "3d"}, [MIDDLE, NEW]),
+        ({"older_than": "60d"}, [OLD, MIDDLE, NEW]),
+        ({"label": ["spam"]}, [MIDDLE]),
+        ({"label": ["spam", "other"]}, []),
+        ({"label": ["spa"]}, [OLD, MIDDLE, NEW]),
+        ({"label": ["spam"], "older_than": "1d"}, [MIDDLE, NEW]),
+        ({"batch": [NEW]}, [OLD, MIDDLE]),
+        ({"batch": [NEW, OLD], "label": ["spam"], "older_than": "1d"}, [MIDDLE, NEW]),
+    ],
+)
 def test_all_that_is_given_must_hold(three, meant, stay):
     foreseen = quarantine_prune(True, **three, **meant)
     assert there(three) == sorted([OLD, MIDDLE, NEW])
@@ -73,10 +83,17 @@ def test_nothing_is_removed_by_default(three):
     assert there(three) == sorted([OLD, MIDDLE, NEW])
 
 
-@pytest.mark.parametrize(("meant", "option"), [
-    ({"batch": []}, "batch"), ({"label": []}, "label"), ({"older_than": "soon"}, "older_than"),
-    ({"older_than": ""}, "older_than"), ({"batch": ["latest"]}, "batch"), ({"batch": ["../x"]}, "batch"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("meant", "option"),
+    [
+        ({"batch": []}, "batch"),
+        ({"label": []}, "label"),
+        ({"older_than": "soon"}, "older_than"),
+        ({"older_than": ""}, "older_than"),
+        ({"batch": ["latest"]}, "batch"),
+        ({"batch": ["../x"]}, "batch"),
+    ],
+)
 def test_mistakes_are_refused(three, meant, option):
     with pytest.raises(RescueError, match="^" + option + ": "):
         quarantine_prune(**three, **meant)
@@ -104,7 +121,9 @@ def test_batches_at_work_stay(sample):
     result = quarantine_prune(queue_directory=str(sample.path), batch=[OLD, NEW])
     assert result["changed"] is False
     assert [(one["path"], "at work" in one["reason"] or "on their way" in one["reason"]) for one in result["left"]] == [
-        (cut_off, True), (returning, True)]
+        (cut_off, True),
+        (returning, True),
+    ]
     assert result["missing"] == []
 
 

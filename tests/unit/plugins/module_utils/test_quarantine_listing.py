@@ -11,9 +11,20 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing 
 from tests.support.quarantined import make_batch
 
 OPTIONS = {
-    "mta": "auto", "queue_directory": None, "config_directory": None, "quarantine": None, "batch": None, "select": None,
-    "exclude": None, "timeout_per_message": 1.0, "limit": 100, "content": "none", "content_bytes": 2048, "top": 10,
-    "verify": False, "workers": 1,
+    "mta": "auto",
+    "queue_directory": None,
+    "config_directory": None,
+    "quarantine": None,
+    "batch": None,
+    "select": None,
+    "exclude": None,
+    "timeout_per_message": 1.0,
+    "limit": 100,
+    "content": "none",
+    "content_bytes": 2048,
+    "top": 10,
+    "verify": False,
+    "workers": 1,
 }
 OLD, NEW = "20261120T101500Z-0001", "20261121T202427Z-3fa9"
 
@@ -34,8 +45,17 @@ def tree(path):
 def test_batches_are_listed_newest_first(sample):
     ids = list(sample.ids.values())
     now = time.time()
-    old = make_batch(sample.path, ids[:2], name=OLD, created=now - 86400, label="spam", user="eve", host="mx1",
-                     select={"bounce": True}, exclude={"ids": "1"})
+    old = make_batch(
+        sample.path,
+        ids[:2],
+        name=OLD,
+        created=now - 86400,
+        label="spam",
+        user="eve",
+        host="mx1",
+        select={"bounce": True},
+        exclude={"ids": "1"},
+    )
     new = make_batch(sample.path, ids[2:3], name=NEW, created=now - 60, all=True)
     before = tree(old), tree(new)
     result = quarantine_info(queue_directory=str(sample.path))
@@ -45,8 +65,15 @@ def test_batches_are_listed_newest_first(sample):
     told = result["batches"][1]
     assert 86400 <= told["age"] < 86500
     assert {name: told[name] for name in ("label", "user", "host", "select", "exclude", "all", "state", "mta")} == {
-        "label": "spam", "user": "eve", "host": "mx1", "select": {"bounce": True}, "exclude": {"ids": "1"},
-        "all": False, "state": "complete", "mta": sample.mta}
+        "label": "spam",
+        "user": "eve",
+        "host": "mx1",
+        "select": {"bounce": True},
+        "exclude": {"ids": "1"},
+        "all": False,
+        "state": "complete",
+        "mta": sample.mta,
+    }
     assert told["queue_directory"] == os.path.realpath(sample.path)
     assert told["bytes"] > 0 and result["counts"]["bytes"] == sum(one["bytes"] for one in result["batches"])
     assert result["counts"]["total"] == result["counts"]["matched"] == 3
@@ -90,10 +117,13 @@ def test_one_batch_by_name(sample, name):
     assert sum(one["count"] for one in result["top"]["sender"]) == 2
 
 
-@pytest.mark.parametrize(("name", "reason"), [
-    ("20261121T202427Z-ffff", "batch: there is no batch 20261121T202427Z-ffff in .*; the newest is " + NEW),
-    ("../../etc", "batch: expected a batch such as 20261121T192427Z-3fa9, got ../../etc"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("20261121T202427Z-ffff", "batch: there is no batch 20261121T202427Z-ffff in .*; the newest is " + NEW),
+        ("../../etc", "batch: expected a batch such as 20261121T192427Z-3fa9, got ../../etc"),
+    ],
+)
 def test_a_batch_that_is_none(sample, name, reason):
     make_batch(sample.path, list(sample.ids.values())[:1], name=NEW)
     with pytest.raises(RescueError, match=reason):
@@ -206,20 +236,22 @@ def _copy(path):
     os.unlink(path + ".old")
 
 
-@pytest.mark.parametrize(("spoil", "reason"), [
-    (_change, "sha256"),
-    (lambda path: os.chmod(path, 0o640 if os.stat(path).st_mode & 0o777 != 0o640 else 0o600), "mode"),
-    (lambda path: os.utime(path, (1, 1)), "mtime"),
-    (lambda path: os.truncate(path, os.path.getsize(path) - 1), "size, sha256, mtime"),
-    (_copy, "inode"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_change, "sha256"),
+        (lambda path: os.chmod(path, 0o640 if os.stat(path).st_mode & 0o777 != 0o640 else 0o600), "mode"),
+        (lambda path: os.utime(path, (1, 1)), "mtime"),
+        (lambda path: os.truncate(path, os.path.getsize(path) - 1), "size, sha256, mtime"),
+        (_copy, "inode"),
+    ],
+)
 def test_verify_names_what_is_different(sample, spoil, reason):
     batch = make_batch(sample.path)
     path = message_file(batch, sample["web"])
     spoil(os.path.join(batch, "files", path))
     result = quarantine_info(queue_directory=str(sample.path), verify=True)
-    assert result["corrupt"] == [
-        {"batch_path": batch, "path": path, "reason": "differs from the ledger in " + reason}]
+    assert result["corrupt"] == [{"batch_path": batch, "path": path, "reason": "differs from the ledger in " + reason}]
     assert result["corrupt_count"] == 1 and result["verified"] == len(sample.ids) - 1
 
 
@@ -252,13 +284,20 @@ def test_a_ledger_without_a_message_that_is_there(sample):
         file.writelines(lines[1:] + ['{"files": 7}\n', "torn"])
     result = quarantine_info(queue_directory=str(sample.path), verify=True)
     assert [one["reason"] for one in result["corrupt"]] == [
-        "holds a line that is none", "does not know 1 of the messages"]
+        "holds a line that is none",
+        "does not know 1 of the messages",
+    ]
 
 
 def test_the_result_stays_small(sample, tmp_path):
     place = tmp_path / "many"
-    template = make_batch(sample.path, quarantine=place, name=NEW, label="x" * 5000,
-                          select={"ids": [str(number) for number in range(2000)]})
+    template = make_batch(
+        sample.path,
+        quarantine=place,
+        name=NEW,
+        label="x" * 5000,
+        select={"ids": [str(number) for number in range(2000)]},
+    )
     manifest = json.loads(open(template + "/manifest.json").read())
     for number in range(400):
         name = "20261119T101500Z-%04x" % number

@@ -35,7 +35,8 @@ def build_postfix(path):
 def accesses(path):
     return {
         os.path.join(folder, name): os.stat(os.path.join(folder, name)).st_atime
-        for folder, _, names in os.walk(path) for name in names
+        for folder, _, names in os.walk(path)
+        for name in names
     }
 
 
@@ -129,8 +130,11 @@ def test_entries_by_kind(directory, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     os.symlink("file", tmp_path / "link")
     assert dict(queuefiles.entries(directory)) == {
-        "file": None, "directory": "directory", "fifo": "FIFO", "link": "symbolic link",
-    }  # fmt: skip
+        "file": None,
+        "directory": "directory",
+        "fifo": "FIFO",
+        "link": "symbolic link",
+    }
 
 
 def test_entries_without_scandir_on_descriptors(directory, tmp_path, monkeypatch):

@@ -10,17 +10,31 @@ from ansible_collections.mailops.rescue.plugins.module_utils.records import Mess
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, None), (0, "1970-01-01T00:00:00Z"), (1795292616.7, "2026-11-21T20:23:36Z"), (-1, "1969-12-31T23:59:59Z"),
-     (1 << 62, None), (float("inf"), None), (float("nan"), None)],
-)  # fmt: skip
+    [
+        (None, None),
+        (0, "1970-01-01T00:00:00Z"),
+        (1795292616.7, "2026-11-21T20:23:36Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+        (1 << 62, None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
 def test_iso_time(seconds, text):
     assert iso_time(seconds) == text
 
 
 def test_message_of_which_nothing_is_known():
     shown = Message(0, "1", "incomplete").to_dict(0, "/q")
-    known = {"id": "1", "queue": "incomplete", "queue_directory": "/q", "recipients": [], "recipient_count": 0,
-             "is_bounce": False, "bounced_recipients": []}  # fmt: skip
+    known = {
+        "id": "1",
+        "queue": "incomplete",
+        "queue_directory": "/q",
+        "recipients": [],
+        "recipient_count": 0,
+        "is_bounce": False,
+        "bounced_recipients": [],
+    }
     assert {name: value for name, value in shown.items() if value is not None} == known
     assert len(shown) == 22
 
@@ -41,8 +55,12 @@ def test_hostile_message():
     assert (shown["age"], shown["arrival_time"]) == (0, "1970-01-01T00:01:40Z")
     assert shown["is_bounce"] is True
     assert "\\u001b" not in json.dumps(shown)
-    for text in (shown["subject"], shown["client_name"], shown["bounced_recipients"][0],
-                 shown["recipients"][0]["delay_reason"]):  # fmt: skip
+    for text in (
+        shown["subject"],
+        shown["client_name"],
+        shown["bounced_recipients"][0],
+        shown["recipients"][0]["delay_reason"],
+    ):
         assert text.isprintable()
     assert shown["header_from"] == "<script>"
 

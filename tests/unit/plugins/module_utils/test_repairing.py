@@ -50,7 +50,10 @@ def test_stopped_only_where_there_is_something_to_repair(fake):
     result = queue_repair(fake.queue)
     (service,) = result["service"]
     assert (service["supervisor"], service["state_before"], service["state_after"]) == (
-        "daemontools", "running", "running")  # fmt: skip
+        "daemontools",
+        "running",
+        "running",
+    )
     assert (service["pid"], fake.letters(), result["left"]) == (fake.pid(), "du", [])
     assert fake.pid() != first
     assert (queue_repair(fake.queue)["changed"], fake.letters()) == (False, "du")

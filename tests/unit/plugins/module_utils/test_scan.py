@@ -48,10 +48,17 @@ def split(data, size):
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [
-        ("^needle$", True), ("line 0{5}1\n.*line 000002", True), (r"\Aline 000000", True), (r"end\Z", True),
-        ("^eedle", False), (r"needle\Z", False), ("ne$", False), ("日本語テキスト", True), ("line 020000", False),
+        ("^needle$", True),
+        ("line 0{5}1\n.*line 000002", True),
+        (r"\Aline 000000", True),
+        (r"end\Z", True),
+        ("^eedle", False),
+        (r"needle\Z", False),
+        ("ne$", False),
+        ("日本語テキスト", True),
+        ("line 020000", False),
     ],
-)  # fmt: skip
+)
 def test_body_in_pieces_is_one_text(short_hold, size, pattern, found):
     text = "".join("line %06d\n" % number for number in range(20000)).replace("line 013333", "needle")
     data = text.replace("line 009999", "日本語テキスト").encode() + b"end"

@@ -42,23 +42,44 @@ def message(name, queues, headers=None, **fields):
 def messages():
     return [
         message(
-            "spam", ("remote", "local"), b"Subject: Buy\n cheap pills now\x1b[0m\nX-Mailer: evil 2\n\n",
-            sender=b"info@example.com", arrival=NOW - 7200.0, size=20480, client_address=b"192.0.2.7",
-            sasl_username=b"Info@Example.com", reasons={b"a@example.net": b"connection timed out"},
-            recipients=[Recipient(b"a@example.net", False, "remote"), Recipient(b"second@example.org", False, "local"),
-                        Recipient(b"done@example.org", True, "remote")],
+            "spam",
+            ("remote", "local"),
+            b"Subject: Buy\n cheap pills now\x1b[0m\nX-Mailer: evil 2\n\n",
+            sender=b"info@example.com",
+            arrival=NOW - 7200.0,
+            size=20480,
+            client_address=b"192.0.2.7",
+            sasl_username=b"Info@Example.com",
+            reasons={b"a@example.net": b"connection timed out"},
+            recipients=[
+                Recipient(b"a@example.net", False, "remote"),
+                Recipient(b"second@example.org", False, "local"),
+                Recipient(b"done@example.org", True, "remote"),
+            ],
         ),
         message(
-            "notice", ("remote",), b"Subject: failure notice\nFrom: MAILER-DAEMON\n\n", sender=b"", arrival=NOW - 60.0,
-            size=2000, bounced=[b"x@example.org"], client_address=b"::ffff:203.0.113.5",
+            "notice",
+            ("remote",),
+            b"Subject: failure notice\nFrom: MAILER-DAEMON\n\n",
+            sender=b"",
+            arrival=NOW - 60.0,
+            size=2000,
+            bounced=[b"x@example.org"],
+            client_address=b"::ffff:203.0.113.5",
             reasons={b"b@example.org": b"refused"},
         ),
         message(
-            "local", ("local",), b"Subject: =?utf-8?B?6KuL5rGC?=\n\n", sender="user@müller.example".encode(),
-            arrival=NOW - 600.0, size=1000, client_address=b"2001:db8::1", origin_uid=33,
+            "local",
+            ("local",),
+            b"Subject: =?utf-8?B?6KuL5rGC?=\n\n",
+            sender="user@müller.example".encode(),
+            arrival=NOW - 600.0,
+            size=1000,
+            client_address=b"2001:db8::1",
+            origin_uid=33,
         ),
         message("bare", ("deferred",), origin_uid=0),
-    ]  # fmt: skip
+    ]
 
 
 def selected(selection, load=lambda message, fields: None):
@@ -109,10 +130,16 @@ def test_error_names_one_option_of_both():
         Selection({"body": "fine"}, {"body": "("})
 
 
-@pytest.mark.parametrize("select, exclude, is_all", [
-    (None, None, True), ({}, {}, True), ({"ignore_case": True}, None, True), ({"ids": "1"}, None, False),
-    (None, {"ids": "1"}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "select, exclude, is_all",
+    [
+        (None, None, True),
+        ({}, {}, True),
+        ({"ignore_case": True}, None, True),
+        ({"ids": "1"}, None, False),
+        (None, {"ids": "1"}, False),
+    ],
+)
 def test_is_all(select, exclude, is_all):
     assert Selection(select, exclude).is_all is is_all
 
@@ -130,16 +157,22 @@ NEEDS = {
     NAME: {"ids": "spam", "queue": "remote"},
     STAT: {"older_than": "1s", "newer_than": "1w", "larger_than": 1, "smaller_than": "1G"},
     ENVELOPE: {"sender": ".", "recipient": "."},
-    SUBJECT: {"subject": ".", "bounce": False, "sasl_username": "info@example.com", "client_address": "0.0.0.0/0",
-              "origin_uid": 1},
+    SUBJECT: {
+        "subject": ".",
+        "bounce": False,
+        "sasl_username": "info@example.com",
+        "client_address": "0.0.0.0/0",
+        "origin_uid": 1,
+    },
     HEADER: {"header": "."},
     REASON: {"delay_reason": "."},
     BODY: {"body": "."},
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize("fields, key, value",
-                         [(fields, key, value) for fields, keys in NEEDS.items() for key, value in keys.items()])
+@pytest.mark.parametrize(
+    "fields, key, value", [(fields, key, value) for fields, keys in NEEDS.items() for key, value in keys.items()]
+)
 def test_each_key_needs_its_own_fields_only(fields, key, value):
     asked = set()
     selection = Selection({key: value})
@@ -163,13 +196,16 @@ def test_cheap_fields_come_first():
     assert asked_of("spam", select) == [STAT, ENVELOPE, SUBJECT, REASON, BODY]
 
 
-@pytest.mark.parametrize("select, asked", [
-    ({"ids": "other", "sender": ".", "body": "."}, []),
-    ({"older_than": "1w", "sender": ".", "body": "."}, [STAT]),
-    ({"sender": "nobody", "subject": ".", "body": "."}, [ENVELOPE]),
-    ({"older_than": "1s", "subject": "nothing", "delay_reason": ".", "body": "."}, [STAT, SUBJECT]),
-    ({"subject": ".", "delay_reason": "nothing", "body": "."}, [SUBJECT, REASON]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "select, asked",
+    [
+        ({"ids": "other", "sender": ".", "body": "."}, []),
+        ({"older_than": "1w", "sender": ".", "body": "."}, [STAT]),
+        ({"sender": "nobody", "subject": ".", "body": "."}, [ENVELOPE]),
+        ({"older_than": "1s", "subject": "nothing", "delay_reason": ".", "body": "."}, [STAT, SUBJECT]),
+        ({"subject": ".", "delay_reason": "nothing", "body": "."}, [SUBJECT, REASON]),
+    ],
+)
 def test_nothing_is_read_once_a_test_fails(select, asked):
     assert asked_of("spam", select) == asked
 

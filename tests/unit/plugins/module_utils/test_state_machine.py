@@ -26,9 +26,14 @@ from tests.support.repairing import queue_repair, with_owners
 
 THOROUGH = os.environ.get("RESCUE_FAULTS") == "all"
 SETTINGS = settings(
-    max_examples=400 if THOROUGH else 60, stateful_step_count=40 if THOROUGH else 25, deadline=None, derandomize=True,
-    database=None, suppress_health_check=list(HealthCheck), print_blob=False,
-)  # fmt: skip
+    max_examples=400 if THOROUGH else 60,
+    stateful_step_count=40 if THOROUGH else 25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
 # On a disk, ids are used again; in memory it is quick.
 MEMORY = None if THOROUGH or not os.path.isdir("/dev/shm") else "/dev/shm"
 NOBODY = {"subject": "^nobody$"}
@@ -264,20 +269,27 @@ class Qmail(Machine):
     def staying(name, release):
         return set()
 
-    @rule(kind=KINDS, state=st.sampled_from(["S5", "S5", "S5", "S4", "S3", "S2"]), bounce=st.booleans(),
-          local=st.booleans(), remote=st.booleans())  # fmt: skip
+    @rule(
+        kind=KINDS,
+        state=st.sampled_from(["S5", "S5", "S5", "S4", "S3", "S2"]),
+        bounce=st.booleans(),
+        local=st.booleans(),
+        remote=st.booleans(),
+    )
     def enqueue(self, **options):
         self.arrives(**options)
 
     def arrives(self, kind, state="S4", bounce=False, local=False, remote=True):
         self.serial += 1
         number = self.queue.add(
-            b"Subject: %s\n\n%d\n" % (kind.encode(), self.serial), b"" if bounce else b"a@example.net",
+            b"Subject: %s\n\n%d\n" % (kind.encode(), self.serial),
+            b"" if bounce else b"a@example.net",
             local=[b"l@example.com"] if local else [],
             remote=[b"r@example.org", b"s@example.org"] if remote or not local else [],
-            done=[b"s@example.org"] if bounce else [], state=state,
+            done=[b"s@example.org"] if bounce else [],
+            state=state,
             bounce_text=b"<x@example.org>:\nno\n\n" if bounce and state == "S5" else None,
-        )  # fmt: skip
+        )
         self.remember(number, kind)
 
     def file(self, kind, one):
@@ -352,8 +364,12 @@ class Qmail(Machine):
 
 
 class Postfix(Machine):
-    FOLDERS = dict(dict.fromkeys(("maildrop", "incoming", "active", "deferred", "hold", "corrupt"), "message"),
-                   defer="defer", bounce="bounce", trace="trace")  # fmt: skip
+    FOLDERS = dict(
+        dict.fromkeys(("maildrop", "incoming", "active", "deferred", "hold", "corrupt"), "message"),
+        defer="defer",
+        bounce="bounce",
+        trace="trace",
+    )
     TEXT = "message"
     CALLS_TO_BEGIN, CALLS_EACH = 30, 6
 
@@ -375,24 +391,39 @@ class Postfix(Machine):
             return set()
         return set(os.listdir(self.batches()[name] + "/maildrop"))
 
-    @rule(kind=KINDS, place=st.sampled_from(["deferred", "deferred", "hold", "active", "incoming", "maildrop"]),
-          complete=st.sampled_from([True, True, True, False]), late=st.booleans(), logs=st.booleans())  # fmt: skip
+    @rule(
+        kind=KINDS,
+        place=st.sampled_from(["deferred", "deferred", "hold", "active", "incoming", "maildrop"]),
+        complete=st.sampled_from([True, True, True, False]),
+        late=st.booleans(),
+        logs=st.booleans(),
+    )
     def enqueue(self, **options):
         self.arrives(**options)
 
     def arrives(self, kind, place="deferred", complete=True, late=True, logs=True):
         self.serial += 1
         recipients = [Recipient("r@example.org", reason="timed out" if late and place != "maildrop" else None)]
-        number = self.queue.add("Subject: %s\n\n%d\n" % (kind, self.serial), "a@example.net", recipients, place,
-                                arrival=1790000000 + self.serial * 1.000037, complete=complete)  # fmt: skip
+        number = self.queue.add(
+            "Subject: %s\n\n%d\n" % (kind, self.serial),
+            "a@example.net",
+            recipients,
+            place,
+            arrival=1790000000 + self.serial * 1.000037,
+            complete=complete,
+        )
         for log in ("bounce", "trace") if logs else ():
             add_log(self.queue, log, number)
         self.remember(number, kind)
 
     def paths(self, one):
         """Return the files of a message, its logs first."""
-        return [os.path.join(directory, one) for folder in reversed(list(self.FOLDERS))
-                for directory, _, names in os.walk(os.path.join(self.path, folder)) if one in names]  # fmt: skip
+        return [
+            os.path.join(directory, one)
+            for folder in reversed(list(self.FOLDERS))
+            for directory, _, names in os.walk(os.path.join(self.path, folder))
+            if one in names
+        ]
 
     @rule(which=st.integers(0, 99))
     def deliver(self, which):

@@ -36,8 +36,21 @@ def top(messages, name, length=10):
 
 
 def facts(made):
-    names = ("total", "matched", "bytes", "bounces", "by_queue", "matched_by_queue", "by_directory", "oldest", "newest",
-             "ages", "vanished", "damaged_count", "undecided_count")  # fmt: skip
+    names = (
+        "total",
+        "matched",
+        "bytes",
+        "bounces",
+        "by_queue",
+        "matched_by_queue",
+        "by_directory",
+        "oldest",
+        "newest",
+        "ages",
+        "vanished",
+        "damaged_count",
+        "undecided_count",
+    )
     return {name: getattr(made, name) for name in names}, made.top(20)
 
 
@@ -137,22 +150,33 @@ def test_arrival_in_the_future_has_no_negative_age():
     assert made.edge(made.newest)["age"] == 0
 
 
-@pytest.mark.parametrize("messages, name, expected", [
-    ([message(sender=b"a@x"), message(sender=b"a@x"), message(sender=b"")], "sender", [("a@x", 2), ("", 1)]),
-    ([message(sender=b"a@X.example"), message(sender=b"b@x.Example")], "sender_domain", [("x.example", 2)]),
-    ([message(sender=b"")], "sender_domain", []),
-    ([message(recipients=[b"a@x", b"b@x", b"a@y"])], "recipient_domain", [("x", 1), ("y", 1)]),
-    ([message(subject=b"=?utf-8?q?one?="), message(subject=b"one")], "subject", [("one", 2)]),
-    ([message(subject=b"a\x1b[0m")], "subject", [("a\\x1b[0m", 1)]),
-    ([message(subject=b"=?utf-8?b?%s?=" % (b"6KuL" * 60))], "subject", [("請" * 60, 1)]),
-    ([message(subject=b"=?utf-8?b?%s?= =?utf-8?b?%s?=" % (b"6KuL" * 60, b"6KuL" * 60))], "subject", [("請" * 120, 1)]),
-    ([message(client_address=b"192.0.2.1")], "client_address", [("192.0.2.1", 1)]),
-    ([message(sasl_username=b"u\xe2\x80\xae")], "sasl_username", [("u\\u202e", 1)]),
-    ([message(origin_uid=0), message(origin_uid=33), message(origin_uid=33)], "origin_uid", [(33, 2), (0, 1)]),
-    ([message(reasons={b"a": b"late", b"b": b"late"})], "delay_reason", [("late", 1)]),
-    ([message(bounced=[b"a@x", b"b@X", b"c"]), message(bounced=[])], "bounced_recipient_domain", [("c", 1), ("x", 1)]),
-    ([message(sender="ü".encode() * 150)], "sender", [("ü" * 98 + "\ufffd…", 1)]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "messages, name, expected",
+    [
+        ([message(sender=b"a@x"), message(sender=b"a@x"), message(sender=b"")], "sender", [("a@x", 2), ("", 1)]),
+        ([message(sender=b"a@X.example"), message(sender=b"b@x.Example")], "sender_domain", [("x.example", 2)]),
+        ([message(sender=b"")], "sender_domain", []),
+        ([message(recipients=[b"a@x", b"b@x", b"a@y"])], "recipient_domain", [("x", 1), ("y", 1)]),
+        ([message(subject=b"=?utf-8?q?one?="), message(subject=b"one")], "subject", [("one", 2)]),
+        ([message(subject=b"a\x1b[0m")], "subject", [("a\\x1b[0m", 1)]),
+        ([message(subject=b"=?utf-8?b?%s?=" % (b"6KuL" * 60))], "subject", [("請" * 60, 1)]),
+        (
+            [message(subject=b"=?utf-8?b?%s?= =?utf-8?b?%s?=" % (b"6KuL" * 60, b"6KuL" * 60))],
+            "subject",
+            [("請" * 120, 1)],
+        ),
+        ([message(client_address=b"192.0.2.1")], "client_address", [("192.0.2.1", 1)]),
+        ([message(sasl_username=b"u\xe2\x80\xae")], "sasl_username", [("u\\u202e", 1)]),
+        ([message(origin_uid=0), message(origin_uid=33), message(origin_uid=33)], "origin_uid", [(33, 2), (0, 1)]),
+        ([message(reasons={b"a": b"late", b"b": b"late"})], "delay_reason", [("late", 1)]),
+        (
+            [message(bounced=[b"a@x", b"b@X", b"c"]), message(bounced=[])],
+            "bounced_recipient_domain",
+            [("c", 1), ("x", 1)],
+        ),
+        ([message(sender="ü".encode() * 150)], "sender", [("ü" * 98 + "\ufffd…", 1)]),
+    ],
+)
 def test_top_list(messages, name, expected):
     assert top(messages, name) == expected
 

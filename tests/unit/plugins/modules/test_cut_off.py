@@ -50,8 +50,11 @@ def killed(name, calls, **options):
     """Run a module that is killed at its change number `calls` of the disk; return whether it was."""
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(ROOT / "plugins" / "modules" / (name + ".py")), str(calls)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/", env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd="/",
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+    )
     process.communicate(json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(), timeout=60)
     return process.returncode == -signal.SIGKILL
 

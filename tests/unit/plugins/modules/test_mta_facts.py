@@ -114,9 +114,15 @@ def test_a_network_that_is_none_is_named_in_its_part():
         def is_open(port):
             return port == 587
 
-    params = {"ports": [587], "allowed_networks": ["192.0.2.1/24"], "allow_nobody": False,
-              "allow_documentation_networks": True, "firewall_action": "drop",
-              "firewall_rate_limit": "", "firewall_backend": "nftables"}  # fmt: skip
+    params = {
+        "ports": [587],
+        "allowed_networks": ["192.0.2.1/24"],
+        "allow_nobody": False,
+        "allow_documentation_networks": True,
+        "firewall_action": "drop",
+        "firewall_rate_limit": "",
+        "firewall_backend": "nftables",
+    }
     found = facting._firewall(params, None, Open)
     assert "allowed_networks: expected a network" in found["error"]
     assert found["loaded"] is None
@@ -157,8 +163,14 @@ class Postfix:
     ],
 )
 def test_luser_relay(luser, aliases, more, effective, discards):
-    values = {"luser_relay": luser, "mydestination": "a.example", "alias_maps": "hash:/etc/aliases",
-              "local_transport": "local:x", "allow_mail_to_files": "alias, forward", **more}  # fmt: skip
+    values = {
+        "luser_relay": luser,
+        "mydestination": "a.example",
+        "alias_maps": "hash:/etc/aliases",
+        "local_transport": "local:x",
+        "allow_mail_to_files": "alias, forward",
+        **more,
+    }
     found = postfix_facts._luser(values, Postfix(luser, aliases), {"local/unix": "local", "lmtp/unix": "lmtp"})
     assert (found["effective"], found["discards"]) == (effective, discards)
 
@@ -195,12 +207,18 @@ def test_networks_of_everyone(networks, everyone):
 
 
 def test_domains_that_take_mail_to_anybody():
-    values = {"mydestination": "a.example", "relay_domains": "a.example b.example hash:/d", "relay_recipient_maps": "",
-              "virtual_mailbox_domains": "c.example", "virtual_mailbox_maps": ""}  # fmt: skip
+    values = {
+        "mydestination": "a.example",
+        "relay_domains": "a.example b.example hash:/d",
+        "relay_recipient_maps": "",
+        "virtual_mailbox_domains": "c.example",
+        "virtual_mailbox_maps": "",
+    }
     found = postfix_facts._bouncing(values)
     assert [(one["domain"], one["path"]) for one in found["bouncing"]] == [
-        ("b.example", "relay_domains"), ("c.example", "virtual_mailbox_domains")
-    ]  # fmt: skip
+        ("b.example", "relay_domains"),
+        ("c.example", "virtual_mailbox_domains"),
+    ]
     assert found["bouncing_count"] == 2
     named = dict(values, relay_recipient_maps="hash:/r", virtual_mailbox_maps="hash:/v")
     assert postfix_facts._bouncing(named)["bouncing"] == []
@@ -216,8 +234,9 @@ def test_limits_that_are_off():
     values = {"smtpd_client_message_rate_limit": "0", "smtpd_client_auth_rate_limit": "20", "myhostname": "0"}
     own = {"submission/inet/smtpd_client_auth_rate_limit": "0"}
     assert postfix_facts._limits(values, own) == {
-        "smtpd_client_message_rate_limit": ["main.cf"], "smtpd_client_auth_rate_limit": ["submission/inet"],
-    }  # fmt: skip
+        "smtpd_client_message_rate_limit": ["main.cf"],
+        "smtpd_client_auth_rate_limit": ["submission/inet"],
+    }
 
 
 def test_whom_no_limit_holds_for():

@@ -22,9 +22,13 @@ def run(name, **options):
     done = subprocess.run(
         [sys.executable, str(MODULES / (name + ".py"))],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", timeout=120, check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        timeout=120,
+        check=False,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
+    )
     assert done.stdout, done.stderr.decode()
     return done.returncode, json.loads(done.stdout)
 
@@ -54,8 +58,9 @@ def keys(documented):
 
 def test_info_returns_what_is_documented(batch, tmp_path):
     os.truncate(next((tmp_path / "queue.quarantine").glob("*/files/mess/*/*")), 0)
-    status, result = run("quarantine_info", queue_directory=str(tmp_path / "queue"), batch="latest", content="message",
-                         verify=True)  # fmt: skip
+    status, result = run(
+        "quarantine_info", queue_directory=str(tmp_path / "queue"), batch="latest", content="message", verify=True
+    )
     assert status == 0
     returned = documents("quarantine_info")["RETURN"]
     assert set(result) - {"invocation", "changed"} == set(returned)

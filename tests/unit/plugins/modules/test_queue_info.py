@@ -23,7 +23,11 @@ def run(**options):
     done = subprocess.run(
         [sys.executable, str(MODULE)],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", timeout=120, check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        timeout=120,
+        check=False,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
     )
     assert done.stdout, done.stderr.decode()
@@ -73,8 +77,15 @@ def test_defaults_are_those_of_the_tests(queue):
 
 def test_options_reach_the_engine(queue, tmp_path):
     status, result = run(
-        queue_directory=queue.path, select={"subject": ["s1", "s2"]}, exclude={"subject": "s2"}, limit=1, top=1,
-        listing=str(tmp_path / "list"), workers=2, timeout_per_message=2, mta="qmail",
+        queue_directory=queue.path,
+        select={"subject": ["s1", "s2"]},
+        exclude={"subject": "s2"},
+        limit=1,
+        top=1,
+        listing=str(tmp_path / "list"),
+        workers=2,
+        timeout_per_message=2,
+        mta="qmail",
     )
     assert status == 0
     assert [one["subject"] for one in result["messages"]] == ["s1"]

@@ -24,9 +24,13 @@ def run(**options):
     done = subprocess.run(
         [sys.executable, str(MODULE)],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", timeout=120, check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        timeout=120,
+        check=False,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
+    )
     assert done.stdout, done.stderr.decode()
     return done.returncode, json.loads(done.stdout)
 

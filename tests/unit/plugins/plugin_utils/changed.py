@@ -42,11 +42,28 @@ def change(amount, before=None, after=None, kind="purge", mta="qmail", **members
 
 def batch(messages=1996, **members):
     made = {
-        "batch": BATCH, "path": "/queue.quarantine/" + BATCH, "queue_directory": "/queue", "instance": None,
-        "created": "2026-11-21T20:24:27Z", "age": 300, "label": None, "host": "mx1", "user": "root", "mta": "qmail",
-        "version": None, "mode": "offline", "kind": "purge", "select": {"bounce": True}, "exclude": None, "all": False,
-        "state": "complete", "messages": messages, "matched": messages, "bytes": 1000 * messages, "damaged": 0,
-    }  # fmt: skip
+        "batch": BATCH,
+        "path": "/queue.quarantine/" + BATCH,
+        "queue_directory": "/queue",
+        "instance": None,
+        "created": "2026-11-21T20:24:27Z",
+        "age": 300,
+        "label": None,
+        "host": "mx1",
+        "user": "root",
+        "mta": "qmail",
+        "version": None,
+        "mode": "offline",
+        "kind": "purge",
+        "select": {"bounce": True},
+        "exclude": None,
+        "all": False,
+        "state": "complete",
+        "messages": messages,
+        "matched": messages,
+        "bytes": 1000 * messages,
+        "damaged": 0,
+    }
     made.update(members)
     return made
 
@@ -57,7 +74,15 @@ def listing(*batches, **members):
     made = result(total, queues={"remote": total})
     for name in ("queues", "queue_directory", "version", "listing", "vanished"):
         del made[name]
-    made.update(quarantines=["/queue.quarantine"], batches=list(batches), batch_count=len(batches), unreadable=[],
-                unreadable_count=0, verified=None, corrupt=[], corrupt_count=0)  # fmt: skip
+    made.update(
+        quarantines=["/queue.quarantine"],
+        batches=list(batches),
+        batch_count=len(batches),
+        unreadable=[],
+        unreadable_count=0,
+        verified=None,
+        corrupt=[],
+        corrupt_count=0,
+    )
     made.update(members)
     return made

@@ -18,11 +18,28 @@ PLANNED = change(1996, FULL, CLEAN, batch=None)
 DONE = change(1996, FULL, CLEAN)
 HOSTILE = "{{ x }}\x1b[31m\u202e" + "A" * 300
 MESSAGE = {
-    "id": "4711", "queue_directory": "/queue", "queue": "remote", "state": "S5", "sender": "", "recipients": [],
-    "recipient_count": 1, "arrival_time": "2026-01-02T03:04:05Z", "age": 3600, "size": 1, "subject": "failure notice",
-    "header_from": None, "header_to": None, "message_id": None, "date": None, "client_address": None,
-    "client_name": None, "sasl_username": None, "origin_uid": None, "is_bounce": True, "bounced_recipients": [],
-}  # fmt: skip
+    "id": "4711",
+    "queue_directory": "/queue",
+    "queue": "remote",
+    "state": "S5",
+    "sender": "",
+    "recipients": [],
+    "recipient_count": 1,
+    "arrival_time": "2026-01-02T03:04:05Z",
+    "age": 3600,
+    "size": 1,
+    "subject": "failure notice",
+    "header_from": None,
+    "header_to": None,
+    "message_id": None,
+    "date": None,
+    "client_address": None,
+    "client_name": None,
+    "sasl_username": None,
+    "origin_uid": None,
+    "is_bounce": True,
+    "bounced_recipients": [],
+}
 
 
 def golden(name, text):
@@ -42,14 +59,18 @@ def fits(text, width=72):
 def test_a_plan():
     why = "it is still being injected"
     left = [{"id": str(number), "queue_directory": "/queue", "reason": why} for number in range(3)]
-    plan = Changes("purge", {
-        "mx1": dict(PLANNED, left=left, left_count=3),
-        "mx2": change(7, counts(remote=8), counts(remote=1), recovered=[{"batch": BATCH, "messages": None}]),
-        "quiet": change(0, counts(remote=5), counts(remote=5)),
-        "full": {"failed": True, "msg": "max_messages: 9 messages are selected, and no more than 5 may be"},
-        "off": {"unreachable": True, "msg": "timed out"},
-        "bad": {"skipped": True, "skip_reason": "Conditional result was False"},
-    }, {"bad": {"failed": True, "msg": "queue_directory: /x is not a queue."}})  # fmt: skip
+    plan = Changes(
+        "purge",
+        {
+            "mx1": dict(PLANNED, left=left, left_count=3),
+            "mx2": change(7, counts(remote=8), counts(remote=1), recovered=[{"batch": BATCH, "messages": None}]),
+            "quiet": change(0, counts(remote=5), counts(remote=5)),
+            "full": {"failed": True, "msg": "max_messages: 9 messages are selected, and no more than 5 may be"},
+            "off": {"unreachable": True, "msg": "timed out"},
+            "bad": {"skipped": True, "skip_reason": "Conditional result was False"},
+        },
+        {"bad": {"failed": True, "msg": "queue_directory: /x is not a queue."}},
+    )
     top = {"sender": {"": 1996}, "subject": {"failure notice": 1996}}
     read = result(1996, bounces=1996, top=top, messages=[MESSAGE])
     golden("plan", show_plan(plan, {"mx1": read}, False))
@@ -60,36 +81,59 @@ def test_a_plan():
 
 def test_what_was_done():
     stopped = {"queue_directory": "/queue", "state_before": "running", "state_after": "running"}
-    done = Changes("purge", {
-        "mx1": dict(DONE, service=[stopped]),
-        "mx2": change(500, counts(remote=900), None, counts_after=None, failed=True, msg="quarantine: the disk failed.",
-                      service=[dict(stopped, state_after="down")]),
-    })  # fmt: skip
+    done = Changes(
+        "purge",
+        {
+            "mx1": dict(DONE, service=[stopped]),
+            "mx2": change(
+                500,
+                counts(remote=900),
+                None,
+                counts_after=None,
+                failed=True,
+                msg="quarantine: the disk failed.",
+                service=[dict(stopped, state_after="down")],
+            ),
+        },
+    )
     golden("done", show_done(done, Invocation(options=("-i", "inventory/example"))))
 
 
 def test_what_was_restored():
-    done = Changes("restore", {
-        "mx1": change(1996, CLEAN, FULL, "restore"),
-        "out1": change(5, counts("postfix"), counts("postfix", hold=5), "restore", "postfix", remaining=2),
-    })  # fmt: skip
+    done = Changes(
+        "restore",
+        {
+            "mx1": change(1996, CLEAN, FULL, "restore"),
+            "out1": change(5, counts("postfix"), counts("postfix", hold=5), "restore", "postfix", remaining=2),
+        },
+    )
     golden("restored", show_done(done, Invocation()))
     assert question(done) == "Put 2,001 messages back into the queues of 2 hosts? Type yes to go on"
 
 
 def test_batches():
-    listings = Listings({
-        "mx2": listing(batch(batch="20261121T202427Z-0002", kind="repair"), batch(label="back from a partner"),
-                       batch(3, state="unfinished", batch="20261120T101500Z-0001"),
-                       batch(0, batch="20261119T101500Z-0001"), batch(0, batch="20261118T101500Z-0001"),
-                       batch(0, state="unfinished", batch="20261117T101500Z-0001")),
-        "mx1": listing(),
-        "mx10": listing(batch(), verified=1995, corrupt_count=1,
-                        corrupt=[{"path": "mess/1/23", "batch_path": "/q", "reason": "is missing"}],
-                        unreadable=[{"path": "/q/x", "reason": "has no manifest.json"}],
-                        unreadable_count=1),
-        "off": {"unreachable": True, "msg": "timed out"},
-    })  # fmt: skip
+    listings = Listings(
+        {
+            "mx2": listing(
+                batch(batch="20261121T202427Z-0002", kind="repair"),
+                batch(label="back from a partner"),
+                batch(3, state="unfinished", batch="20261120T101500Z-0001"),
+                batch(0, batch="20261119T101500Z-0001"),
+                batch(0, batch="20261118T101500Z-0001"),
+                batch(0, state="unfinished", batch="20261117T101500Z-0001"),
+            ),
+            "mx1": listing(),
+            "mx10": listing(
+                batch(),
+                verified=1995,
+                corrupt_count=1,
+                corrupt=[{"path": "mess/1/23", "batch_path": "/q", "reason": "is missing"}],
+                unreadable=[{"path": "/q/x", "reason": "has no manifest.json"}],
+                unreadable_count=1,
+            ),
+            "off": {"unreachable": True, "msg": "timed out"},
+        }
+    )
     golden("batches", show_listings(listings, Invocation()))
     assert listings.corrupt() == ["mx10"]
 
@@ -113,25 +157,50 @@ def test_a_batch_that_is_no_name_gets_into_no_command(name):
 def test_hostile_text_is_harmless_and_fits():
     left = [{"id": "1", "queue_directory": "/q", "reason": HOSTILE}]
     service = [{"queue_directory": HOSTILE, "state_before": HOSTILE, "state_after": HOSTILE}]
-    one = dict(PLANNED, left=left, left_count=1, recovered=[{"batch": HOSTILE}], service=service,
-               counts_before=counts(**{HOSTILE: 3}))  # fmt: skip
+    one = dict(
+        PLANNED,
+        left=left,
+        left_count=1,
+        recovered=[{"batch": HOSTILE}],
+        service=service,
+        counts_before=counts(**{HOSTILE: 3}),
+    )
     message = dict(MESSAGE, sender=HOSTILE, subject=HOSTILE, id=HOSTILE)
     read = result(10, top={"subject": {HOSTILE: 10}}, messages=[message])
     plan = Changes("purge", {HOSTILE: one, "b": {"failed": True, "msg": HOSTILE}})
     for text in (
         show_plan(plan, {HOSTILE: read}, False),
         show_done(Changes("purge", {"a": one}), Invocation()),
-        show_listings(Listings({"a": listing(batch(label=HOSTILE, select={"subject": HOSTILE}, user=HOSTILE),
-                                             unreadable=[{"path": HOSTILE, "reason": HOSTILE}])}), Invocation()),
-    ):  # fmt: skip
+        show_listings(
+            Listings(
+                {
+                    "a": listing(
+                        batch(label=HOSTILE, select={"subject": HOSTILE}, user=HOSTILE),
+                        unreadable=[{"path": HOSTILE, "reason": HOSTILE}],
+                    )
+                }
+            ),
+            Invocation(),
+        ),
+    ):
         assert "\\x1b" in text
         fits(text)
 
 
-@pytest.mark.parametrize("spoilt", [
-    {"counts_before": {"total": "9", "by_queue": {}}}, {"purged": "many"}, {"left": [3]}, {"left": None},
-    {"counts_after": []}, {"recovered": [{"batch": 3}]}, {"service": ["x"]}, {"bytes": {}}, {"batch": []},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"counts_before": {"total": "9", "by_queue": {}}},
+        {"purged": "many"},
+        {"left": [3]},
+        {"left": None},
+        {"counts_after": []},
+        {"recovered": [{"batch": 3}]},
+        {"service": ["x"]},
+        {"bytes": {}},
+        {"batch": []},
+    ],
+)
 def test_an_answer_of_another_shape_is_a_failure(spoilt):
     plan = Changes("purge", {"mx1": dict(PLANNED, **spoilt)})
     assert plan.results == {}
@@ -139,10 +208,18 @@ def test_an_answer_of_another_shape_is_a_failure(spoilt):
     assert "its answer is not what queue_purge returns" in " ".join(show_plan(plan, {}, False).split())
 
 
-@pytest.mark.parametrize("spoilt", [
-    {"batches": [{}]}, {"batches": [dict(batch(), age="x")]}, {"corrupt": [1]}, {"batch_count": None},
-    {"counts": {}}, {"verified": "x"}, {"batches": [dict(batch(), select="x")]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"batches": [{}]},
+        {"batches": [dict(batch(), age="x")]},
+        {"corrupt": [1]},
+        {"batch_count": None},
+        {"counts": {}},
+        {"verified": "x"},
+        {"batches": [dict(batch(), select="x")]},
+    ],
+)
 def test_a_listing_of_another_shape_is_a_failure(spoilt):
     listings = Listings({"mx1": listing(batch(), **spoilt)})
     assert set(listings.failed) == {"mx1"}
@@ -163,25 +240,42 @@ def test_many_hosts():
 
 
 def test_what_a_plan_says_of_time_and_of_the_service():
-    service = [{"queue_directory": "/q", "supervisor": "runit", "service": "/s", "state_before": "running",
-                "state_after": "running", "pid": None, "killed": []}]  # fmt: skip
+    service = [
+        {
+            "queue_directory": "/q",
+            "supervisor": "runit",
+            "service": "/s",
+            "state_before": "running",
+            "state_after": "running",
+            "pid": None,
+            "killed": [],
+        }
+    ]
     text = show_plan(Changes("purge", {"mx1": dict(PLANNED, undecided_count=2, service=service)}), {}, False)
     assert "2 messages left, as matching took too long" in " ".join(text.split())
     assert "qmail-send would be stopped meanwhile" in text
 
 
-KILLED = {"failed": True, "rc": -9, "module_stdout": "", "module_stderr": "",
-          "msg": "Module result deserialization failed: No start of json char found"}  # fmt: skip
+KILLED = {
+    "failed": True,
+    "rc": -9,
+    "module_stdout": "",
+    "module_stderr": "",
+    "msg": "Module result deserialization failed: No start of json char found",
+}
 
 LOST = "no answer came; a purge that had begun goes on there: "
 
 
-@pytest.mark.parametrize(("result", "how"), [
-    (KILLED, "ended without an answer: "),
-    ({"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "Killed"}, "ended without an answer: "),
-    ({"unreachable": True, "msg": "Connection lost"}, LOST),
-    ({"failed": True, "timedout": {"period": 1}, "msg": "Timed out"}, LOST),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("result", "how"),
+    [
+        (KILLED, "ended without an answer: "),
+        ({"failed": True, "msg": "MODULE FAILURE\nSee stdout", "module_stderr": "Killed"}, "ended without an answer: "),
+        ({"unreachable": True, "msg": "Connection lost"}, LOST),
+        ({"failed": True, "timedout": {"period": 1}, "msg": "Timed out"}, LOST),
+    ],
+)
 def test_a_host_without_an_answer(result, how):
     """What it did is not known, and no number is shown for it."""
     plans = {"mx1": dict(PLANNED, service=[STOPPED])}
@@ -200,12 +294,15 @@ def test_a_host_without_an_answer(result, how):
 STOPPED = {"queue_directory": "/queue", "state_before": "running", "state_after": "running", "cut_off": False}
 
 
-@pytest.mark.parametrize(("kind", "foreseen", "what"), [
-    ("purge", {"mta": "postfix", "service": []}, ": messages may be in quarantine; run again"),
-    ("purge", {"mta": "postfix", "discarded": True}, ": messages may be gone for good; run again"),
-    ("restore", {"mta": "qmail"}, ": qmail-send may be stopped, and messages may be back in the queue; run again"),
-    ("restore", {"mta": "postfix"}, ": messages may be back in the queue; run again"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "foreseen", "what"),
+    [
+        ("purge", {"mta": "postfix", "service": []}, ": messages may be in quarantine; run again"),
+        ("purge", {"mta": "postfix", "discarded": True}, ": messages may be gone for good; run again"),
+        ("restore", {"mta": "qmail"}, ": qmail-send may be stopped, and messages may be back in the queue; run again"),
+        ("restore", {"mta": "postfix"}, ": messages may be back in the queue; run again"),
+    ],
+)
 def test_what_may_be_on_a_host_without_an_answer(kind, foreseen, what):
     assert what in Changes(kind, {"mx1": KILLED}, foreseen={"mx1": foreseen}).failed["mx1"]
 

@@ -93,10 +93,16 @@ def test_a_selection_that_is_already_made_is_not_proposed_again():
         ({"recipient": "info"}, {"recipient": "@example\\.com$"}, None),
         ({"sender": "{{ x }}"}, {"bounce": True}, None),
         # What the operator gave is matched as before.
-        ({"sender": "info"}, {"subject": "^Invoice$", "ignore_case": False},
-         {"sender": "info", "subject": "^(?-i:Invoice)$"}),
-        ({"bounce": True}, {"subject": "^Invoice$", "ignore_case": False},
-         {"bounce": True, "subject": "^Invoice$", "ignore_case": False}),
+        (
+            {"sender": "info"},
+            {"subject": "^Invoice$", "ignore_case": False},
+            {"sender": "info", "subject": "^(?-i:Invoice)$"},
+        ),
+        (
+            {"bounce": True},
+            {"subject": "^Invoice$", "ignore_case": False},
+            {"bounce": True, "subject": "^Invoice$", "ignore_case": False},
+        ),
     ],
 )
 def test_narrowed(given, found, both):

@@ -12,23 +12,26 @@ def logins(*counts):
     return {"sasl_username": {"u%02d@example.com" % number: count for number, count in enumerate(counts)}}
 
 
-@pytest.mark.parametrize(("matched", "top", "phrases"), [
-    (100, logins(100), []),
-    (100, logins(88, 6, 4, 2), ["3 other logins (12 messages)"]),
-    (100, logins(99, 1), ["1 other login (1 message)"]),
-    (100, logins(90), ["10 messages without a login"]),
-    (100, logins(80, 5), ["1 other login (5 messages)", "15 messages without a login"]),
-    # The list ends there: nobody knows what more there is.
-    (1000, logins(900, *[2] * 9), ["at least 9 other logins (18 messages or more)"]),
-    (918, logins(900, *[2] * 9), ["9 other logins (18 messages)"]),
-    # A client or a subject that a few logins share, none of which stands out.
-    (90, logins(30, 30, 30), ["2 other logins (60 messages)"]),
-    (100, {"origin_uid": {33: 97, 1001: 3}}, ["1 other local uid (3 messages)"]),
-    (100, {"sender": {"": 90, "shop@example.com": 10}}, ["1 other sender (10 messages)"]),
-    # Made-up senders of a flood.
-    (100, {"sender": {"a@example.com": 2, "b@example.com": 1}}, []),
-    (100, {}, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("matched", "top", "phrases"),
+    [
+        (100, logins(100), []),
+        (100, logins(88, 6, 4, 2), ["3 other logins (12 messages)"]),
+        (100, logins(99, 1), ["1 other login (1 message)"]),
+        (100, logins(90), ["10 messages without a login"]),
+        (100, logins(80, 5), ["1 other login (5 messages)", "15 messages without a login"]),
+        # The list ends there: nobody knows what more there is.
+        (1000, logins(900, *[2] * 9), ["at least 9 other logins (18 messages or more)"]),
+        (918, logins(900, *[2] * 9), ["9 other logins (18 messages)"]),
+        # A client or a subject that a few logins share, none of which stands out.
+        (90, logins(30, 30, 30), ["2 other logins (60 messages)"]),
+        (100, {"origin_uid": {33: 97, 1001: 3}}, ["1 other local uid (3 messages)"]),
+        (100, {"sender": {"": 90, "shop@example.com": 10}}, ["1 other sender (10 messages)"]),
+        # Made-up senders of a flood.
+        (100, {"sender": {"a@example.com": 2, "b@example.com": 1}}, []),
+        (100, {}, []),
+    ],
+)
 def test_what_else_is_in_a_selection(matched, top, phrases):
     assert others_selected(result(matched, top=top)) == phrases
 

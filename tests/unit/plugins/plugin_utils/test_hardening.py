@@ -5,9 +5,15 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening import Evidence, discards, statements
 from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening_text import show_holding
 
-OPEN = {"count": 9, "open_count": 1, "unknown_count": 0, "unknown": [], "incomplete": None,
-        "recipients": ["somebody@example.com"],
-        "open": [{"extension": "joe-", "does": "bounces", "reason": None}]}  # fmt: skip
+OPEN = {
+    "count": 9,
+    "open_count": 1,
+    "unknown_count": 0,
+    "unknown": [],
+    "incomplete": None,
+    "recipients": ["somebody@example.com"],
+    "open": [{"extension": "joe-", "does": "bounces", "reason": None}],
+}
 DISCARDING = {"luser_relay": "mailops-discard", "local_recipient_maps": "", "mydestination": "example.com"}
 
 
@@ -15,25 +21,44 @@ def verdict(word, code=250, text="Ok"):
     return {"address": "somebody@example.com", "verdict": word, "code": code, "text": text}
 
 
-def probe(port=25, address="127.0.0.1", unknown=None, postmaster="accepted", relay="refused", before=(), after=None,
-          days=None, **more):  # fmt: skip
+def probe(
+    port=25,
+    address="127.0.0.1",
+    unknown=None,
+    postmaster="accepted",
+    relay="refused",
+    before=(),
+    after=None,
+    days=None,
+    **more,
+):
     certificate = None
     if days is not None:
         certificate = {"days_left": days, "subject": "CN=mail.example.com", "error": None}
     found = {
-        "connected": True, "address": address, "port": port, "helo_code": 250,
+        "connected": True,
+        "address": address,
+        "port": port,
+        "helo_code": 250,
         "unknown_recipient": verdict(unknown) if unknown else None,
         "postmaster": verdict(postmaster) if postmaster else None,
         "relay": verdict(relay) if relay else None,
         "auth": {"before_tls": list(before), "after_tls": after},
         "starttls": {"offered": certificate is not None, "certificate": certificate, "error": None},
-    }  # fmt: skip
+    }
     return dict(found, **more)
 
 
 def evidence(*probes, **more):
-    given = {"outside": [], "settings": None, "aliases": [], "catchalls": None, "firewall": None, "checking": False,
-             "port": 25}  # fmt: skip
+    given = {
+        "outside": [],
+        "settings": None,
+        "aliases": [],
+        "catchalls": None,
+        "firewall": None,
+        "checking": False,
+        "port": 25,
+    }
     return Evidence(probes=list(probes), **dict(given, **more))
 
 
@@ -51,31 +76,43 @@ def said(label, *probes, **more):
         (DISCARDING, [], "sent to mailops-discard (read: luser_relay, an alias to nothing)", True),
         (dict(DISCARDING, luser_relay=""), [], "BOUNCED to the sender (read: luser_relay is empty)", True),
         (
-            dict(DISCARDING, local_recipient_maps="$alias_maps"), ["/dev/null"],
-            "not sent to luser_relay = mailops-discard (read: local_recipient_maps is not empty)", True,
+            dict(DISCARDING, local_recipient_maps="$alias_maps"),
+            ["/dev/null"],
+            "not sent to luser_relay = mailops-discard (read: local_recipient_maps is not empty)",
+            True,
         ),
         (
-            dict(DISCARDING, fallback_transport="lmtp:x"), ["/dev/null"],
-            "given to lmtp:x (read: fallback_transport comes before luser_relay)", True,
+            dict(DISCARDING, fallback_transport="lmtp:x"),
+            ["/dev/null"],
+            "given to lmtp:x (read: fallback_transport comes before luser_relay)",
+            True,
         ),
         (
-            dict(DISCARDING, mailbox_transport="lmtp:x"), ["/dev/null"],
-            "given to lmtp:x (read: mailbox_transport comes before luser_relay)", True,
+            dict(DISCARDING, mailbox_transport="lmtp:x"),
+            ["/dev/null"],
+            "given to lmtp:x (read: mailbox_transport comes before luser_relay)",
+            True,
         ),
         (
-            dict(DISCARDING, local_transport="lmtp:x"), ["/dev/null"],
-            "given to lmtp:x (read: local_transport, which luser_relay is not for)", True,
+            dict(DISCARDING, local_transport="lmtp:x"),
+            ["/dev/null"],
+            "given to lmtp:x (read: local_transport, which luser_relay is not for)",
+            True,
         ),
         (
-            dict(DISCARDING, local_transport="local:mail.example.com", luser_relay="boss@else.example"), ["/dev/null"],
-            "sent to boss@else.example (read: luser_relay, whose domain is not in mydestination)", True,
+            dict(DISCARDING, local_transport="local:mail.example.com", luser_relay="boss@else.example"),
+            ["/dev/null"],
+            "sent to boss@else.example (read: luser_relay, whose domain is not in mydestination)",
+            True,
         ),
         (
-            dict(DISCARDING, allow_mail_to_files="forward"), ["/dev/null"],
-            "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)", True,
+            dict(DISCARDING, allow_mail_to_files="forward"),
+            ["/dev/null"],
+            "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)",
+            True,
         ),
     ],
-)  # fmt: skip
+)
 def test_what_postfix_does_with_what_it_accepted(settings, aliases, fate, bad):
     found = said("unknown", probe(unknown="accepted"), settings=settings, aliases=aliases)
     assert found == ("accepted (measured), then " + fate, bad)
@@ -108,8 +145,9 @@ def test_what_the_session_itself_says():
     assert said("unknown", probe(unknown="refused"), catchalls=catchalls)[1] is False
     catchalls.append({"domain": "c.example", "domains": ["c.example", "d.example"], "does": "bounces"})
     assert said("unknown", probe(unknown="refused"), catchalls=catchalls) == (
-        "refused in the session for example.com (measured); NOT ASKED for c.example", True,
-    )  # fmt: skip
+        "refused in the session for example.com (measured); NOT ASKED for c.example",
+        True,
+    )
     assert said("unknown") == ("not asked: nobody answers on port 25", False)
     assert said("unknown", probe())[0].endswith("set mailops_probe_domain")
     assert said("unknown", probe(unknown="untried")) == ("not asked: Ok", True)
@@ -131,14 +169,16 @@ def test_relaying():
     assert bad is False
     assert said("relaying", *both, outside=[probe(relay="refused")])[0].endswith("; refused from here (measured)")
     assert said("relaying", *both, outside=[probe(relay="accepted")]) == (
-        "refused to 192.0.2.25, itself on 25, 587; allowed to itself on 25; ALLOWED from here (measured)", True,
-    )  # fmt: skip
+        "refused to 192.0.2.25, itself on 25, 587; allowed to itself on 25; ALLOWED from here (measured)",
+        True,
+    )
 
 
 def test_auth():
     assert said("AUTH", probe(), probe(587, after=["PLAIN"])) == (
-        "25: not offered; 587: over TLS only (measured)", False,
-    )  # fmt: skip
+        "25: not offered; 587: over TLS only (measured)",
+        False,
+    )
     failing = {"offered": True, "certificate": None, "error": "wrong version number"}
     assert said("AUTH", probe(starttls=failing))[0] == "25: not offered before TLS, which failed (measured)"
     assert said("AUTH", probe(), probe(before=["LOGIN"])) == ("25: BEFORE TLS (measured)", True)
@@ -146,8 +186,9 @@ def test_auth():
 
 def test_certificates():
     assert said("certificate", probe(days=14), probe(587, days=14)) == (
-        "25, 587: 14 days left, CN=mail.example.com (measured)", False,
-    )  # fmt: skip
+        "25, 587: 14 days left, CN=mail.example.com (measured)",
+        False,
+    )
     assert said("certificate", probe(days=13))[1] is True
     assert said("certificate", probe(days=-1)) == ("25: EXPIRED 1 day ago, CN=mail.example.com (measured)", True)
     assert said("TLS", probe()) == ("25: STARTTLS is not offered (measured)", False)
@@ -157,18 +198,23 @@ def test_certificates():
 
 def plan(**more):
     given = {
-        "backend": "nftables", "in_force": True, "ports": [465, 587], "allowed_networks": ["192.0.2.0/24"],
+        "backend": "nftables",
+        "in_force": True,
+        "ports": [465, 587],
+        "allowed_networks": ["192.0.2.0/24"],
         "nftables": {"table": "x", "load": False, "found": True},
-        "firewalld": {"add": [], "remove": []}, "ufw": {"add": [], "remove": []},
-    }  # fmt: skip
+        "firewalld": {"add": [], "remove": []},
+        "ufw": {"add": [], "remove": []},
+    }
     return dict(given, **more)
 
 
 def test_the_firewall():
     listening = probe(587)
     assert said("firewall", listening, firewall=plan()) == (
-        "submission listens on 587 (measured); 1 network allowed on 465, 587 by nftables (read)", False,
-    )  # fmt: skip
+        "submission listens on 587 (measured); 1 network allowed on 465, 587 by nftables (read)",
+        False,
+    )
     assert said("firewall") == ("no submission (measured); who may reach it was not looked at", False)
     pending = plan(in_force=False, nftables={"table": "x", "load": True, "found": False})
     assert "1 network would be allowed on" in said("firewall", firewall=pending, checking=True)[0]
@@ -230,27 +276,38 @@ UNLISTED = dict(CLOSED, count=0, incomplete="sss does not list its users")
         (["accepted"], "accepted", {}, "accepted (measured), then " + BOUNCED % JOE, True),
         (["refused"], "accepted", {}, "refused in the session for %s (measured)" % JOE, False),
         (
-            ["refused"], "refused", {},
-            "refused like postmaster, so that this proves nothing (measured); if accepted, then " + BOUNCED % JOE, True,
+            ["refused"],
+            "refused",
+            {},
+            "refused like postmaster, so that this proves nothing (measured); if accepted, then " + BOUNCED % JOE,
+            True,
         ),
         (
-            ["refused", "accepted"], "accepted", {"open_count": 300000},
-            "accepted or refused (measured), then " + BOUNCED % "300,000 users: joe-\u2026 and 299,999 more", True,
+            ["refused", "accepted"],
+            "accepted",
+            {"open_count": 300000},
+            "accepted or refused (measured), then " + BOUNCED % "300,000 users: joe-\u2026 and 299,999 more",
+            True,
         ),
         ([], "accepted", {}, "not asked; if accepted, then " + BOUNCED % JOE, True),
         (
-            ["accepted"], "accepted", GONE,
+            ["accepted"],
+            "accepted",
+            GONE,
             "accepted (measured), then PUT OFF, and bounced in the end for %s (read); /home/joe is not there" % JOE,
             True,
         ),
         (["accepted"], "accepted", CLOSED, "not bounced for any of 9 users (read)", False),
         (
-            [], "accepted", LINKED,
-            "not bounced for any of 9 users (read); 2 users could not be looked at (ann-: a link)", True,
+            [],
+            "accepted",
+            LINKED,
+            "not bounced for any of 9 users (read); 2 users could not be looked at (ann-: a link)",
+            True,
         ),
         ([], "accepted", UNLISTED, "not bounced for any of 0 users (read); sss does not list its users", True),
     ],
-)  # fmt: skip
+)
 def test_extensions_of_users(verdicts, postmaster, changes, text, bad):
     """All domains discard, and yet what is open is said."""
     probes = [probe(unknown="accepted", postmaster=postmaster, recipients=[verdict(one) for one in verdicts])]

@@ -23,11 +23,24 @@ SHELLS = {
     "fish": ["fish", "--no-config", "-i"],
 }
 TEXTS = (
-    "Win $(touch X) now", "`touch X`", "$HOME ${HOME} ~ * ?", "it's 50% off!", "!! !x !touch",
-    "a \\ b \\\\ c \\n \\u0041", "# no comment", "; touch X", "| touch X & touch X",
-    "\n touch X\n", "\r\x1b[2J\x00\x7f\x9b", "{a,b} [x] <x >X", "\"'\"'",
-    "Gr\u00fc\u00dfe \u65e5\u672c \U0001f4b8 \u202e\u2028", "^Invoice \\$5$", "%s %1 =ls", "",
-)  # fmt: skip
+    "Win $(touch X) now",
+    "`touch X`",
+    "$HOME ${HOME} ~ * ?",
+    "it's 50% off!",
+    "!! !x !touch",
+    "a \\ b \\\\ c \\n \\u0041",
+    "# no comment",
+    "; touch X",
+    "| touch X & touch X",
+    "\n touch X\n",
+    "\r\x1b[2J\x00\x7f\x9b",
+    "{a,b} [x] <x >X",
+    "\"'\"'",
+    "Gr\u00fc\u00dfe \u65e5\u672c \U0001f4b8 \u202e\u2028",
+    "^Invoice \\$5$",
+    "%s %1 =ls",
+    "",
+)
 PLACE = "dumped.json"
 # Stands where ansible-playbook would; a shell finds it by PATH.
 PROGRAM = """#!%s
@@ -53,9 +66,12 @@ def terminal(tmp_path):
         if shutil.which(shell) is None:
             pytest.skip("NOT TESTED IN %s: it is not installed (scripts/viewers)" % shell)
         environment = {
-            "PATH": "%s:/usr/bin:/bin" % program.parent, "DUMP": str(dump), "HOME": str(tmp_path), "TERM": "dumb",
+            "PATH": "%s:/usr/bin:/bin" % program.parent,
+            "DUMP": str(dump),
+            "HOME": str(tmp_path),
+            "TERM": "dumb",
             "LANG": "C.UTF-8",
-        }  # fmt: skip
+        }
         pid, fd = pty.fork()
         if pid == 0:
             os.chdir(work)
@@ -109,9 +125,14 @@ def test_every_shell_gets_the_selection(terminal, shell):
 @pytest.mark.parametrize("shell", sorted(SHELLS))
 @pytest.mark.parametrize(
     "subject",
-    ["Win $(touch X) now", "`touch X` ; touch X | touch X & touch X", "x" * 60 + " touch X",
-     "!touch > X 'touch X' \"touch X\" *", "\ntouch X"],
-)  # fmt: skip
+    [
+        "Win $(touch X) now",
+        "`touch X` ; touch X | touch X & touch X",
+        "x" * 60 + " touch X",
+        "!touch > X 'touch X' \"touch X\" *",
+        "\ntouch X",
+    ],
+)
 def test_nothing_runs_where_the_whole_block_is_pasted(terminal, shell, subject):
     found = result(22, mta="postfix", top={"subject": {subject: 22}})
     page = show_summary(summarise({"mx1": found}), width=72)
@@ -121,7 +142,7 @@ def test_nothing_runs_where_the_whole_block_is_pasted(terminal, shell, subject):
 
 def test_text_is_written_in_few_characters():
     said = json_text({"subject": "".join(map(chr, range(0x300))) + "\U0001f4b8"})
-    assert set(said) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _@+=:,./-\\\"{}")
+    assert set(said) <= set('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 _@+=:,./-\\"{}')
     assert json.loads(said) == {"subject": "".join(map(chr, range(0x300))) + "\U0001f4b8"}
 
 

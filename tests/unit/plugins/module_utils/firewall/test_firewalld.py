@@ -96,8 +96,9 @@ def test_what_is_no_longer_wanted_goes():
     plan = Firewalld(found).plan(wanted("198.51.100.0/24"))
     assert len(plan["add"]) == 1
     assert {(name, frozenset(rule.split())) for name, rule in pairs(plan["remove"])} == {
-        ("public", frozenset(ALLOW.split())), ("work", frozenset(DENY.split())),
-    }  # fmt: skip
+        ("public", frozenset(ALLOW.split())),
+        ("work", frozenset(DENY.split())),
+    }
     absent = pairs(Firewalld(found).plan(None)["remove"])
     assert ["-25464" in rule for name, rule in absent] == [True, True, False]
 

@@ -67,8 +67,11 @@ def test_the_table():
 
 def test_no_two_have_one_mark():
     networks = [(), ("192.0.2.0/24",), ("2001:db8::/48",)]
-    variants = list(itertools.product(networks, [(587,), (465, 587)], ["drop", "reject"],
-                                      [None, Rate(20, "minute"), Rate(20, "hour")]))  # fmt: skip
+    variants = list(
+        itertools.product(
+            networks, [(587,), (465, 587)], ["drop", "reject"], [None, Rate(20, "minute"), Rate(20, "hour")]
+        )
+    )
     texts = [nftables.render(wanted(*one, ports=two, action=three, rate=four)) for one, two, three, four in variants]
     assert len({mark for text, mark in texts}) == len({text for text, mark in texts})
 

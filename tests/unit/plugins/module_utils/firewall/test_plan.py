@@ -10,9 +10,17 @@ ZONES = "firewall-cmd --list-all-zones"
 
 
 def plan(host, **options):
-    given = {"state": "present", "ports": [587], "allowed_networks": ["192.0.2.0/24"], "allow_nobody": False,
-             "allow_documentation_networks": True,
-             "action": "drop", "rate_limit": "", "backend": "auto", "ssh_port": None}  # fmt: skip
+    given = {
+        "state": "present",
+        "ports": [587],
+        "allowed_networks": ["192.0.2.0/24"],
+        "allow_nobody": False,
+        "allow_documentation_networks": True,
+        "action": "drop",
+        "rate_limit": "",
+        "backend": "auto",
+        "ssh_port": None,
+    }
     given.update(options)
     return make_plan(given, host)
 

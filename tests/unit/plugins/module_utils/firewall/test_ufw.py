@@ -94,9 +94,14 @@ def test_other_ports(ufw):
 
 @pytest.mark.parametrize(
     "foreign",
-    [{"ports": "587"}, {"ports": "500:600"}, {"ports": "any"}, {"ports": "587", "protocol": "any"},
-     {"ports": "any", "application": "Mail"}],
-)  # fmt: skip
+    [
+        {"ports": "587"},
+        {"ports": "500:600"},
+        {"ports": "any"},
+        {"ports": "587", "protocol": "any"},
+        {"ports": "any", "application": "Mail"},
+    ],
+)
 def test_somebody_lets_in_everyone_above(ufw, foreign):
     carry_out(ufw, wanted(OFFICE))
     ufw.add("allow", at=0, **foreign)
@@ -121,9 +126,20 @@ def test_what_keeps_out_above_stays(ufw):
 
 @pytest.mark.parametrize(
     "network",
-    ["198.51.100.7", "198.51.100.7/32", "2001:db8:1::7", "2001:DB8:1:0:0::7/128", "::192.0.2.0/120", "::c000:200/120",
-     "::c000:207/128", "0.0.0.0/1", "8000::/1", "2001:db8:0:1:1:1:1:1/128", "2001:db8:587::a:0/112"],
-)  # fmt: skip
+    [
+        "198.51.100.7",
+        "198.51.100.7/32",
+        "2001:db8:1::7",
+        "2001:DB8:1:0:0::7/128",
+        "::192.0.2.0/120",
+        "::c000:200/120",
+        "::c000:207/128",
+        "0.0.0.0/1",
+        "8000::/1",
+        "2001:db8:0:1:1:1:1:1/128",
+        "2001:db8:587::a:0/112",
+    ],
+)
 @pytest.mark.parametrize("rate", [None, RATE])
 def test_who_is_let_in_stays_in(ufw, network, rate):
     """However ufw writes the network: the second and third run change nothing."""
@@ -141,8 +157,17 @@ def test_who_is_let_in_stays_in(ufw, network, rate):
 def test_any_state_is_finished_and_undone(ufw):
     """Foreign rules of all kinds, and plans of which some steps were carried out."""
     chance = random.Random(25465)
-    networks = [OFFICE, HOME, ELSEWHERE, OFFICE6, "2001:db8:1::/48", "2001:db8::7/128", "::c000:200/120", "0.0.0.0/0",
-                "::/0"]  # fmt: skip
+    networks = [
+        OFFICE,
+        HOME,
+        ELSEWHERE,
+        OFFICE6,
+        "2001:db8:1::/48",
+        "2001:db8::7/128",
+        "::c000:200/120",
+        "0.0.0.0/0",
+        "::/0",
+    ]
     for _round in range(300):
         ufw = FakeUfw(FakeHost())
         for _rule in range(chance.randrange(6)):

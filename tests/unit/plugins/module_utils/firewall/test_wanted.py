@@ -7,25 +7,44 @@ from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted imp
 
 
 def read(**options):
-    given = {"ports": [587, 465], "allowed_networks": ["192.0.2.0/24"], "allow_nobody": False,
-             "allow_documentation_networks": True, "action": "drop", "rate_limit": ""}  # fmt: skip
+    given = {
+        "ports": [587, 465],
+        "allowed_networks": ["192.0.2.0/24"],
+        "allow_nobody": False,
+        "allow_documentation_networks": True,
+        "action": "drop",
+        "rate_limit": "",
+    }
     given.update(options)
     return read_wanted(given)
 
 
 def test_networks_are_sorted_and_spelt_alike():
     wanted = read(allowed_networks=["2001:DB8:0::/48", "192.0.2.7", "0.0.0.0/0", "::1", "10.0.0.0/8"])
-    assert [str(one) for one in wanted.networks] == ["0.0.0.0/0", "10.0.0.0/8", "192.0.2.7/32", "::1/128",
-                                                     "2001:db8::/48"]  # fmt: skip
+    assert [str(one) for one in wanted.networks] == [
+        "0.0.0.0/0",
+        "10.0.0.0/8",
+        "192.0.2.7/32",
+        "::1/128",
+        "2001:db8::/48",
+    ]
     assert wanted.ports == [465, 587]
     assert wanted.rate is None
 
 
 @pytest.mark.parametrize(
     "text",
-    ["192.0.2.0/24", "192.0.2.7", "198.51.100.0/25", "203.0.113.255/32", "2001:DB8::/32", "2001:db8:1::7", "3fff::/20",
-     "3fff:fff::1"],
-)  # fmt: skip
+    [
+        "192.0.2.0/24",
+        "192.0.2.7",
+        "198.51.100.0/25",
+        "203.0.113.255/32",
+        "2001:DB8::/32",
+        "2001:db8:1::7",
+        "3fff::/20",
+        "3fff:fff::1",
+    ],
+)
 def test_networks_of_examples_are_refused_unless_they_are_meant(text):
     with pytest.raises(RescueError, match=r"\Aallowed_networks: expected .* allow_documentation_networks\.\Z"):
         read(allowed_networks=["10.0.0.0/8", text], allow_documentation_networks=False)
@@ -46,12 +65,31 @@ def test_nobody_must_be_said():
 @pytest.mark.parametrize(
     "text",
     [
-        "", "/", "192.0.2.0/", "192.0.2.0/33", "2001:db8::/129", "192.0.2.0/-1", "192.0.2.0/2 4", "192.0.2/24",
-        "192.0.2.0/255.255.255.0", "192.0.2.0/0.0.0.255", "192.0.2.010", "192.0.2.0/64x", "mail.example.com", "any",
-        "fe80::1%eth0", "fe80::1%eth0/64", " 192.0.2.0/24", "192.0.2.0/24 accept", "192.0.2.0/24\n", "3221225984",
-        "192.0.2.0/\u0662\u0664", "192.0.2.0-192.0.2.9", "x" * 5000,
+        "",
+        "/",
+        "192.0.2.0/",
+        "192.0.2.0/33",
+        "2001:db8::/129",
+        "192.0.2.0/-1",
+        "192.0.2.0/2 4",
+        "192.0.2/24",
+        "192.0.2.0/255.255.255.0",
+        "192.0.2.0/0.0.0.255",
+        "192.0.2.010",
+        "192.0.2.0/64x",
+        "mail.example.com",
+        "any",
+        "fe80::1%eth0",
+        "fe80::1%eth0/64",
+        " 192.0.2.0/24",
+        "192.0.2.0/24 accept",
+        "192.0.2.0/24\n",
+        "3221225984",
+        "192.0.2.0/\u0662\u0664",
+        "192.0.2.0-192.0.2.9",
+        "x" * 5000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_network(text):
     with pytest.raises(RescueError, match=r"\Aallowed_networks: expected an IPv4 or IPv6 network [^\n]*\.\Z") as raised:
         read(allowed_networks=["192.0.2.0/24", text])

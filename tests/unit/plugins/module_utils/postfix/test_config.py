@@ -29,8 +29,13 @@ def postfix(tmp_path, monkeypatch):
             cases += "%s)\n%s;;\n" % (directory, lines)
         write("postconf", '[ "$1" = -c ] || set -- -c %s\ncase $2 in\n%sesac\n' % (instances[0][0], cases))
         if len(instances) > 1:
-            write("postmulti", "".join("echo 'name%d  -  y  %s'\n" % (number, directory)
-                                       for number, (directory, unused) in enumerate(instances)))
+            write(
+                "postmulti",
+                "".join(
+                    "echo 'name%d  -  y  %s'\n" % (number, directory)
+                    for number, (directory, unused) in enumerate(instances)
+                ),
+            )
 
     install.write = write
     return install
@@ -51,7 +56,10 @@ def test_the_configuration_of_the_instance_that_has_the_queue(postfix, tmp_path)
     assert config.find_configuration(str(tmp_path)) is None
     found = config.find_hashing(two, True)
     assert [found.place(queue, "AB123") for queue in ("hold", "deferred", "bounce")] == [
-        "hold/A/B/AB123", "deferred/A/B/AB123", "bounce/AB123"]
+        "hold/A/B/AB123",
+        "deferred/A/B/AB123",
+        "bounce/AB123",
+    ]
     assert config.find_hashing(one, True).place("hold", "AB123") == "hold/AB123"
 
 
@@ -62,8 +70,9 @@ def test_one_instance_without_postmulti(postfix, tmp_path):
 
 def test_long_ids_are_hashed_by_their_microseconds(postfix, tmp_path):
     postfix([("/etc/postfix", _values(str(tmp_path)))])
-    queue_id = PostfixQueue(tmp_path / "q", long_ids=True).add("x\n", "a@example.com", ["b@example.com"],
-                                                               arrival=1790000000.5)
+    queue_id = PostfixQueue(tmp_path / "q", long_ids=True).add(
+        "x\n", "a@example.com", ["b@example.com"], arrival=1790000000.5
+    )
     assert config.find_hashing(str(tmp_path), True).place("deferred", queue_id) == "deferred/7/" + queue_id
     assert os.path.exists(str(tmp_path / "q" / "deferred" / "7" / queue_id))
 

@@ -16,14 +16,16 @@ MANY = ["r%05d@example.net" % number for number in range(20000)]
 
 def test_recipients_done_and_cancelled(queue):
     name = queue.add(
-        "x\n", "a@example.com",
+        "x\n",
+        "a@example.com",
         [Recipient("d@example.net", "done"), Recipient("c@example.net", "cancelled"), Recipient("p@example.net")],
     )
     result = queue_info(queue.path)
     found = message(result, name)
     assert [(one["address"], one["status"]) for one in found["recipients"]] == [
-        ("d@example.net", "done"), ("p@example.net", "pending"),
-    ]  # fmt: skip
+        ("d@example.net", "done"),
+        ("p@example.net", "pending"),
+    ]
     assert found["recipient_count"] == 2
     for address, matched in (("p@", 1), ("d@", 0), ("c@", 0)):
         assert queue_info(queue.path, select={"recipient": address})["counts"]["matched"] == matched
@@ -52,10 +54,14 @@ def test_reasons_of_many_recipients(queue):
 
 def test_reasons_of_quoted_and_8_bit_addresses(queue):
     name = queue.add(
-        "x\n", "a@example.com",
-        [Recipient('"a b"@example.net', reason="quoted"), Recipient("plain@example.net", reason="plain"),
-         Recipient("あ@example.net", reason="8-bit")],
-    )  # fmt: skip
+        "x\n",
+        "a@example.com",
+        [
+            Recipient('"a b"@example.net', reason="quoted"),
+            Recipient("plain@example.net", reason="plain"),
+            Recipient("あ@example.net", reason="8-bit"),
+        ],
+    )
     found = message(queue_info(queue.path), name)
     assert [one["delay_reason"] for one in found["recipients"]] == ["quoted", "plain", "8-bit"]
 
@@ -63,13 +69,17 @@ def test_reasons_of_quoted_and_8_bit_addresses(queue):
 @pytest.mark.parametrize(
     ("client", "address", "name", "user"),
     [
-        (Client("192.0.2.7", "h.example.net", sasl_username="info@example.com"), "192.0.2.7", "h.example.net",
-         "info@example.com"),
+        (
+            Client("192.0.2.7", "h.example.net", sasl_username="info@example.com"),
+            "192.0.2.7",
+            "h.example.net",
+            "info@example.com",
+        ),
         (Client("192.0.2.7"), "192.0.2.7", None, None),
         (Client("2001:db8::7", "six.example.net"), "2001:db8::7", "six.example.net", None),
         (None, None, None, None),
     ],
-)  # fmt: skip
+)
 def test_client(queue, client, address, name, user):
     number = queue.add("x\n", "a@example.com", ["b@example.net"], client=client)
     found = message(queue_info(queue.path), number)
@@ -134,9 +144,13 @@ def test_files_of_a_real_postfix(queue, name):
         "sasl-milter": ("", ["x@example.net"], "info@example.com", "bounce like"),
         "sendmail-t": ("web@mail.example.com", ["a@example.net", "b@example.org"], None, "sendmail -t"),
         "smtp-long-id": ("info@example.com", ["v1@example.net"], None, None),
-        "three-recipients": ("info@example.com", ["v1@example.net", "v2@example.org", "v3@example.net"], None,
-                             "hello folded"),
-    }[label]  # fmt: skip
+        "three-recipients": (
+            "info@example.com",
+            ["v1@example.net", "v2@example.org", "v3@example.net"],
+            None,
+            "hello folded",
+        ),
+    }[label]
     shown = [one["address"] for one in found["recipients"]]
     assert (found["sender"], shown, found["sasl_username"], found["subject"]) == expected
     reason = "connect to 192.0.2.9[192.0.2.9]:25: Network is unreachable" if log.exists() else None

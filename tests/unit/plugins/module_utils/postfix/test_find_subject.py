@@ -9,9 +9,26 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records imp
 from tests.support.postfix_records import record
 
 PIECE = st.sampled_from(
-    [b"Subject", b"subject", b"SUBJECT", b" ", b"\t", b":", b"To", b"X-Long-Name", b"hello", b"a", b"\r", b"From ",
-     b"\x80", b"N", b"\x05", b"=?utf-8?q?a?=", b"x" * 130]
-)  # fmt: skip
+    [
+        b"Subject",
+        b"subject",
+        b"SUBJECT",
+        b" ",
+        b"\t",
+        b":",
+        b"To",
+        b"X-Long-Name",
+        b"hello",
+        b"a",
+        b"\r",
+        b"From ",
+        b"\x80",
+        b"N",
+        b"\x05",
+        b"=?utf-8?q?a?=",
+        b"x" * 130,
+    ]
+)
 LINE = st.lists(PIECE, max_size=5).map(b"".join)
 
 

@@ -29,8 +29,9 @@ def _in_batch(queue, path):
     return os.path.join(queue.path + ".quarantine", names[0], "files", path)
 
 
-@pytest.mark.parametrize("options", [{}, {"hash_depth": 0}, {"hash_depth": 2}, {"long_ids": True}],
-                         ids=["", "flat", "deep", "long ids"])
+@pytest.mark.parametrize(
+    "options", [{}, {"hash_depth": 0}, {"hash_depth": 2}, {"long_ids": True}], ids=["", "flat", "deep", "long ids"]
+)
 def test_a_copy_of_a_queue_is_exactly_what_it_was(tmp_path, options):
     queue, ids = small_queue(tmp_path / "queue", **options)
     before = snapshot(queue.path)
@@ -59,7 +60,8 @@ def test_hash_directories_that_are_gone_are_made_as_postfix_makes_them(small):
         if path in after:
             assert after[path][1:4] == (0o700, 123, os.getgid())
     assert {path: what for path, what in after.items() if path not in hashed and "/" in path} == {
-        path: what for path, what in before.items() if path not in hashed and "/" in path}
+        path: what for path, what in before.items() if path not in hashed and "/" in path
+    }
 
 
 def test_without_release_it_goes_on_hold(small):
@@ -144,11 +146,20 @@ def _spoil(kind, place):
 
 
 @pytest.mark.parametrize("log", [False, True], ids=["message", "log"])
-@pytest.mark.parametrize("kind, said", [
-    ("content", "(mtime, sha256)"), ("size", "(size, mtime, sha256)"), ("mode", "(mode)"), ("owner", "(uid, gid)"),
-    ("mtime", "(mtime)"), ("copy", "method=reinject"), ("link", "symbolic link"), ("fifo", "FIFO"),
-    ("gone", "is missing"),
-])
+@pytest.mark.parametrize(
+    "kind, said",
+    [
+        ("content", "(mtime, sha256)"),
+        ("size", "(size, mtime, sha256)"),
+        ("mode", "(mode)"),
+        ("owner", "(uid, gid)"),
+        ("mtime", "(mtime)"),
+        ("copy", "method=reinject"),
+        ("link", "symbolic link"),
+        ("fifo", "FIFO"),
+        ("gone", "is missing"),
+    ],
+)
 def test_nothing_comes_back_that_is_not_what_it_was(small, kind, said, log):
     queue, ids = small
     path = ("defer/%s/%s" if log else "deferred/%s/%s") % (ids["second"][0], ids["second"])

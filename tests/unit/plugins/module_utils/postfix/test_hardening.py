@@ -42,8 +42,14 @@ SERVICES = {"smtp/inet": "smtpd", "submission/inet": "smtpd -o x=y", "local/unix
 def harden(now=(), overrides=(), services=SERVICES, catch_all=False, **options):
     found = {"parameters": dict(NOW, **dict(now)), "services": services, "service_parameters": dict(overrides)}
     served = {"A.example", "a.example", "mail.example.com", "in.table.example"}
-    return Hardening(dict(OPTIONS, **options), found, lambda domain: domain in served, lambda maps, name: catch_all,
-                     dict(overrides), exists=lambda path: "gone" not in path)  # fmt: skip
+    return Hardening(
+        dict(OPTIONS, **options),
+        found,
+        lambda domain: domain in served,
+        lambda maps, name: catch_all,
+        dict(overrides),
+        exists=lambda path: "gone" not in path,
+    )
 
 
 def test_discard():
@@ -105,35 +111,51 @@ def test_reject_leaves_what_is_right():
 
 
 def test_reject_undoes_what_lets_them_pass():
-    now = {"luser_relay": "boss", "local_recipient_maps": "", "unknown_local_recipient_reject_code": "450",
-           "smtpd_reject_unlisted_recipient": "no"}  # fmt: skip
+    now = {
+        "luser_relay": "boss",
+        "local_recipient_maps": "",
+        "unknown_local_recipient_reject_code": "450",
+        "smtpd_reject_unlisted_recipient": "no",
+    }
     assert harden(now, unknown_recipients="reject").parameters == {
-        "luser_relay": None, "local_recipient_maps": None, "unknown_local_recipient_reject_code": "550",
+        "luser_relay": None,
+        "local_recipient_maps": None,
+        "unknown_local_recipient_reject_code": "550",
         "smtpd_reject_unlisted_recipient": "yes",
-    }  # fmt: skip
+    }
 
 
 def test_rate_limits():
     limits = {"smtpd_client_message_rate_limit": 30, "smtpd_client_x": None, "anvil_rate_time_unit": "60s"}
     assert harden(unknown_recipients="unchanged", rate_limits=limits).parameters == {
-        "smtpd_client_message_rate_limit": 30, "anvil_rate_time_unit": "60s"
-    }  # fmt: skip
+        "smtpd_client_message_rate_limit": 30,
+        "anvil_rate_time_unit": "60s",
+    }
 
 
 def test_auth_leaves_port_25_and_stays_on_submission():
-    done = harden({"smtpd_sasl_auth_enable": "yes"}, {"submission/inet/x": "y"}, auth_on_port_25=False,
-                  unknown_recipients="unchanged")  # fmt: skip
+    done = harden(
+        {"smtpd_sasl_auth_enable": "yes"},
+        {"submission/inet/x": "y"},
+        auth_on_port_25=False,
+        unknown_recipients="unchanged",
+    )
     assert done.parameters == {"smtpd_sasl_auth_enable": "no"}
     assert done.service_parameters == {"submission/inet/smtpd_sasl_auth_enable": "yes"} and not done.notes
 
 
 def test_yes_and_no_are_read_in_any_case():
-    done = harden({"smtpd_sasl_auth_enable": "YES", "soft_bounce": "Yes"}, {"smtp/inet/smtpd_sasl_auth_enable": "Yes"},
-                  auth_on_port_25=False, unknown_recipients="unchanged")  # fmt: skip
+    done = harden(
+        {"smtpd_sasl_auth_enable": "YES", "soft_bounce": "Yes"},
+        {"smtp/inet/smtpd_sasl_auth_enable": "Yes"},
+        auth_on_port_25=False,
+        unknown_recipients="unchanged",
+    )
     assert done.parameters == {"smtpd_sasl_auth_enable": "no"}
     assert done.service_parameters == {
-        "smtp/inet/smtpd_sasl_auth_enable": "no", "submission/inet/smtpd_sasl_auth_enable": "yes",
-    }  # fmt: skip
+        "smtp/inet/smtpd_sasl_auth_enable": "no",
+        "submission/inet/smtpd_sasl_auth_enable": "yes",
+    }
     assert [one.split(" ")[0] for one in done.leftovers] == ["soft_bounce"]
     rejecting = harden({"smtpd_reject_unlisted_recipient": "NO"}, unknown_recipients="reject")
     assert rejecting.parameters == {"smtpd_reject_unlisted_recipient": "yes"}
@@ -147,8 +169,9 @@ def test_auth_that_only_services_set():
 
 def test_auth_that_would_be_nowhere_is_said():
     services = {"127.0.0.1:smtp/inet": "smtpd", "smtpd/pass": "smtpd"}
-    done = harden({"smtpd_sasl_auth_enable": "yes"}, {}, services, auth_on_port_25=False,
-                  unknown_recipients="unchanged")  # fmt: skip
+    done = harden(
+        {"smtpd_sasl_auth_enable": "yes"}, {}, services, auth_on_port_25=False, unknown_recipients="unchanged"
+    )
     assert done.service_parameters == {} and "nowhere" in done.notes[0]
 
 
@@ -225,14 +248,20 @@ def test_each_service_is_looked_at():
     ],
 )
 def test_relay_restrictions(relay, recipient, set_):
-    done = harden({"smtpd_relay_restrictions": relay, "smtpd_recipient_restrictions": recipient},
-                  relay_restrictions=True, unknown_recipients="unchanged")  # fmt: skip
+    done = harden(
+        {"smtpd_relay_restrictions": relay, "smtpd_recipient_restrictions": recipient},
+        relay_restrictions=True,
+        unknown_recipients="unchanged",
+    )
     assert ("smtpd_relay_restrictions" in done.parameters) is set_
 
 
 def test_bypasses_are_named():
-    overrides = {"submission/inet/smtpd_relay_restrictions": "permit_sasl_authenticated", "smtp/inet/luser_relay": "x",
-                 "submission/inet/smtpd_recipient_restrictions": ""}  # fmt: skip
+    overrides = {
+        "submission/inet/smtpd_relay_restrictions": "permit_sasl_authenticated",
+        "smtp/inet/luser_relay": "x",
+        "submission/inet/smtpd_recipient_restrictions": "",
+    }
     notes = harden({"mynetworks": "0.0.0.0/0"}, overrides, relay_restrictions=True).notes
     assert [note.split(" ")[0] for note in notes[1:]] == ["submission/inet", "mynetworks", "smtp/inet"]
     safe = {"submission/inet/smtpd_relay_restrictions": "permit_sasl_authenticated, reject"}

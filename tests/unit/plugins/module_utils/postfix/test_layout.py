@@ -11,9 +11,20 @@ from tests.support.postfix_records import long_id, short_id
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("4F63352CA99", True), ("4jX3Z01N6pzmt2n", True), ("a_b", True), ("", False), ("A", False), ("g", True),
-     ("..", False), ("4F633.1", False), ("4F633\n", False), ("x" * 100, True), ("x" * 101, False)],
-)  # fmt: skip
+    [
+        ("4F63352CA99", True),
+        ("4jX3Z01N6pzmt2n", True),
+        ("a_b", True),
+        ("", False),
+        ("A", False),
+        ("g", True),
+        ("..", False),
+        ("4F633.1", False),
+        ("4F633\n", False),
+        ("x" * 100, True),
+        ("x" * 101, False),
+    ],
+)
 def test_is_id(name, expected):
     assert layout.is_id(name) is expected
 

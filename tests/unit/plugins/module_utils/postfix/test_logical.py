@@ -28,8 +28,13 @@ def test_values():
     main = NamedValues(MAIN)
     names = ("biff", "mydestination", "smtpd_banner", "empty", "smtpd", "comment")
     assert [main.get(name) for name in names] == [
-        "yes", "a.example, b.example , c.example", "$myhostname x = y", "", None, None
-    ]  # fmt: skip
+        "yes",
+        "a.example, b.example , c.example",
+        "$myhostname x = y",
+        "",
+        None,
+        None,
+    ]
 
 
 def test_comments_and_order_stay():

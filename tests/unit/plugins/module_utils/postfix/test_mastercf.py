@@ -38,8 +38,13 @@ def test_what_services_set():
         "relay/unix/syslog_name": "${multi_instance_name?{$multi_instance_name}:{postfix}}/$service_name",
     }
     assert services.get("smtp/inet") == {
-        "private": "n", "unprivileged": "-", "chroot": "y", "wakeup": "-", "process_limit": "-", "command": "smtpd -v"
-    }  # fmt: skip
+        "private": "n",
+        "unprivileged": "-",
+        "chroot": "y",
+        "wakeup": "-",
+        "process_limit": "-",
+        "command": "smtpd -v",
+    }
     assert services.get("smtps/inet") is overrides.get("smtps/inet/x") is overrides.get("smtp/inet/x") is None
 
 

@@ -28,7 +28,13 @@ LOCAL = "Received: by %s (Postfix, from userid 33)\n\tid 4XyZ; Sat, 21 Nov 2026 
 
 def network(login="info@example.com", address="203.0.113.9", host=HOST, tls="", protocol="ESMTPSA", number=" id 4Ab"):
     return "Received: from pc1 (unknown [%s])\n%s%s\tby %s (Postfix) with %s%s\n\tfor <to@remote.example>; now\n" % (
-        address, tls, "\t(Authenticated sender: %s)\n" % login if login else "", host, protocol, number)  # fmt: skip
+        address,
+        tls,
+        "\t(Authenticated sender: %s)\n" % login if login else "",
+        host,
+        protocol,
+        number,
+    )
 
 
 TLS = (
@@ -75,7 +81,7 @@ def read(queue, monkeypatch):
         (network(host="elsewhere.example"), (None, None, "127.0.0.1", "hidden")),
         ("", (None, None, "127.0.0.1", "hidden")),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("client", [BACK, BACK_6])
 @pytest.mark.parametrize("below", ["", FORGED])
 def test_after_a_content_filter(read, content, expected, client, below):
@@ -198,4 +204,3 @@ def test_purge_quarantine_and_restore_know_the_filter_too(queue, monkeypatch):
     found = list_batches(dict(options, queue_directory=queue.path, select=select, verify=False))
     assert (found["counts"]["matched"], found["origins"]) == (1, {"header": 1, "hidden": 0})
     assert queue_restore(queue.path, select=select)["restored"] == 1
-

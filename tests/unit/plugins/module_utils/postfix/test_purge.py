@@ -52,8 +52,9 @@ def _meddling(function):
     return type("Hand", (Meddling,), {"meddle": staticmethod(function)})
 
 
-@pytest.mark.parametrize("options", [{}, {"hash_depth": 0}, {"hash_depth": 2}, {"long_ids": True}],
-                         ids=["", "flat", "deep", "long ids"])
+@pytest.mark.parametrize(
+    "options", [{}, {"hash_depth": 0}, {"hash_depth": 2}, {"long_ids": True}], ids=["", "flat", "deep", "long ids"]
+)
 def test_what_is_selected_goes_with_its_logs_and_nothing_else(tmp_path, options):
     queue, ids = small_queue(tmp_path / "queue", **options)
     before = snapshot(queue.path)
@@ -89,16 +90,29 @@ def test_the_ledger_has_every_file(small):
         lines = list(batch.ledger())
     assert len(lines) == 1
     entry = from_line(lines[0])
-    assert (entry.id, entry.queue, entry.state, entry.sender) == (ids["second"], "deferred", "ready",
-                                                                  b"spam2@example.net")
+    assert (entry.id, entry.queue, entry.state, entry.sender) == (
+        ids["second"],
+        "deferred",
+        "ready",
+        b"spam2@example.net",
+    )
     assert [(one.address, one.done, one.channel) for one in entry.recipients] == [
-        (b"a@example.org", False, None), (b"b@example.org", True, None), (b"c@example.org", False, None)
-    ]  # fmt: skip
+        (b"a@example.org", False, None),
+        (b"b@example.org", True, None),
+        (b"c@example.org", False, None),
+    ]
     assert [one.path.split("/")[0] for one in entry.files] == ["deferred", "defer", "bounce", "trace"]
     for one in entry.files:
         kind, mode, uid, gid, inode, size, digest, mtime = before[one.path]
-        assert (one.mode, one.uid, one.gid, one.inode, one.size, one.sha256, one.mtime) == (mode, uid, gid, inode,
-                                                                                            size, digest, mtime)
+        assert (one.mode, one.uid, one.gid, one.inode, one.size, one.sha256, one.mtime) == (
+            mode,
+            uid,
+            gid,
+            inode,
+            size,
+            digest,
+            mtime,
+        )
 
 
 @pytest.mark.parametrize("running", [False, True])
@@ -113,8 +127,11 @@ def test_check_and_run_leave_the_same(small, running):
     assert _left(taker) == _left(predicted)
     assert predicted.count == taker.taken[0][0] and predicted.bytes == taker.taken[0][1]
     if running:
-        assert _left(taker) == {ids["draft"]: engine._INCOMPLETE, ids["dropped"]: engine._MAILDROP,
-                                ids["gone"]: engine._DELIVERED}
+        assert _left(taker) == {
+            ids["draft"]: engine._INCOMPLETE,
+            ids["dropped"]: engine._MAILDROP,
+            ids["gone"]: engine._DELIVERED,
+        }
     else:
         assert _left(taker) == {ids["draft"]: engine._INCOMPLETE}
     assert all(queue_id in _where(queue) for queue_id in _left(taker))
@@ -180,8 +197,9 @@ def _replace_by_other(queue, ids):
 def test_an_id_that_was_used_again_before_the_rename(small):
     queue, ids = small
     # Change times are as fine as the kernel's clock ticks.
-    taker = purge(queue.path, {"ids": [ids["plain"]]},
-                  hand=_meddling(lambda: (time.sleep(0.02), _replace_by_other(queue, ids))))
+    taker = purge(
+        queue.path, {"ids": [ids["plain"]]}, hand=_meddling(lambda: (time.sleep(0.02), _replace_by_other(queue, ids)))
+    )
     assert _left(taker) == {ids["plain"]: engine._CHANGED}
     assert ids["plain"] in _where(queue)
 
@@ -283,8 +301,7 @@ def test_a_message_that_vanishes_between_the_lock_and_the_rename(small, monkeypa
 def test_a_second_link_is_left_alone(small, tmp_path):
     queue, ids = small
     place = os.path.join(queue.path, _where(queue)[ids["plain"]][0])
-    taker = purge(queue.path, {"ids": [ids["plain"]]},
-                  hand=_meddling(lambda: os.link(place, str(tmp_path / "link"))))
+    taker = purge(queue.path, {"ids": [ids["plain"]]}, hand=_meddling(lambda: os.link(place, str(tmp_path / "link"))))
     assert _left(taker) == {ids["plain"]: engine._LINKED % 2}
     assert os.path.exists(place)
 
@@ -381,16 +398,18 @@ def test_a_log_that_is_no_file_stays(small, tmp_path):
 def test_a_log_that_grows_under_an_active_message(small):
     queue, ids = small
     add_log(queue, "defer", ids["flying"], 1)
-    taker = purge(queue.path, {"ids": [ids["flying"]]}, True,
-                  hand=_meddling(lambda: add_log(queue, "bounce", ids["flying"])))
+    taker = purge(
+        queue.path, {"ids": [ids["flying"]]}, True, hand=_meddling(lambda: add_log(queue, "bounce", ids["flying"]))
+    )
     assert _left(taker) == {ids["flying"]: engine._CHANGED}
     assert _where(queue)[ids["flying"]] == ["active/" + ids["flying"]]
 
 
 def test_corrupt_is_taken_where_it_can_be_read(small):
     queue, ids = small
-    os.rename(os.path.join(queue.path, _where(queue)[ids["plain"]][0]),
-              os.path.join(queue.path, "corrupt", ids["plain"]))
+    os.rename(
+        os.path.join(queue.path, _where(queue)[ids["plain"]][0]), os.path.join(queue.path, "corrupt", ids["plain"])
+    )
     assert purge(queue.path, {"queue": ["corrupt"]}).taken[0][0] == 1
     assert ids["plain"] not in _where(queue)
 
@@ -404,7 +423,8 @@ def test_discard_removes_for_good(small, running):
     assert taker.taken[0][0] == 10 - len(stay)
     logs = [path for path in snapshot(queue.path) if path.startswith(("defer/", "bounce/", "trace/"))]
     assert sorted(path for path in logs if ids["innocent"] not in path) == sorted(
-        path for path in logs if len(os.path.basename(path)) == 1)
+        path for path in logs if len(os.path.basename(path)) == 1
+    )
     assert not os.path.exists(queue.path + ".quarantine")
 
 

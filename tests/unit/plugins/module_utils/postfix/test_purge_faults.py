@@ -133,8 +133,9 @@ def test_a_recovery_that_is_killed(folder):
         # As left by a kill right after the message went.
         for batch in case.batches():
             for log in ("defer/%s" % case.ids["second"][0], "bounce", "trace"):
-                os.rename(os.path.join(batch, log, case.ids["second"]),
-                          os.path.join(case.path, log, case.ids["second"]))
+                os.rename(
+                    os.path.join(batch, log, case.ids["second"]), os.path.join(case.path, log, case.ids["second"])
+                )
         return case
 
     assert kill_points(prepare, lambda case: put_in_order(case.path), _restorable, 1) > 6

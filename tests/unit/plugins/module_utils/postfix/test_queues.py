@@ -33,7 +33,9 @@ def test_hash_depths(tmp_path, long_ids, depth):
     reasons = {}
     for number in range(40):
         name = queue.add(
-            "x\n", "a@example.com", [Recipient("b@example.net", reason="reason %d" % number)],
+            "x\n",
+            "a@example.com",
+            [Recipient("b@example.net", reason="reason %d" % number)],
             arrival=1795292616 + number * 0.0263,
         )
         reasons[name] = "reason %d" % number

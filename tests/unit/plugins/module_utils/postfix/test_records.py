@@ -30,8 +30,10 @@ def test_envelope():
     found = parse_envelope(data + record("M") + content_records(b"x\n") + record("X") + record("E"))
     assert (found.size, found.arrival, found.sender) == (7, 1795292616.703711, b"a@example.com")
     assert found.attributes == {
-        b"log_client_address": b"192.0.2.7", b"sasl_username": b"info=x", b"client_name": b"h",
-    }  # fmt: skip
+        b"log_client_address": b"192.0.2.7",
+        b"sasl_username": b"info=x",
+        b"client_name": b"h",
+    }
     assert found.recipients == [Recipient(b"b@example.net", False, None), Recipient(b"done@example.net", True, None)]
     assert found.content == len(data) + 2
 
@@ -85,7 +87,12 @@ def test_announced_recipients_of_an_untrusted_file_are_not_looked_for():
 @pytest.mark.parametrize(
     ("stamp", "arrival"),
     [
-        (b"5", 5), (b"5 7", 5.000007), (b"", None), (b"x 7", None), (b"5 x", 5), (b"9" * 16, None),
+        (b"5", 5),
+        (b"5 7", 5.000007),
+        (b"", None),
+        (b"x 7", None),
+        (b"5 x", 5),
+        (b"9" * 16, None),
         (b"5 1000001", 5.000001),
     ],
 )

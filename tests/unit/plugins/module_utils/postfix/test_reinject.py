@@ -13,23 +13,26 @@ from tests.support.postfix_purge import only_batch, purge, quarantine_of
 from tests.support.postfix_queue import PostfixQueue
 
 
-@pytest.mark.parametrize("address, quoted", [
-    (b"a.b+c@example.org", b"a.b+c@example.org"),
-    (b"root", b"root"),
-    (b"-x@example.org", b"-x@example.org"),
-    (b"a b@example.org", b'"a b"@example.org'),
-    (b"a,b@x.org@example.org", b'"a,b@x.org"@example.org'),
-    (b'a"b\\c@example.org', b'"a\\"b\\\\c"@example.org'),
-    (b".a@example.org", b'".a"@example.org'),
-    (b"a@[192.0.2.1]", b"a@[192.0.2.1]"),
-    (b"caf\xc3\xa9@example.org", b"caf\xc3\xa9@example.org"),
-    (b"@example.org", b'""@example.org'),
-    (b"a@exa mple.org", None),
-    (b"a@example.org>,<b@example.org", b'"a@example.org>,<b"@example.org'),
-    (b"a@example.org,b", None),
-    (b"a\nb@example.org", None),
-    (b"a\0b@example.org", None),
-])
+@pytest.mark.parametrize(
+    "address, quoted",
+    [
+        (b"a.b+c@example.org", b"a.b+c@example.org"),
+        (b"root", b"root"),
+        (b"-x@example.org", b"-x@example.org"),
+        (b"a b@example.org", b'"a b"@example.org'),
+        (b"a,b@x.org@example.org", b'"a,b@x.org"@example.org'),
+        (b'a"b\\c@example.org', b'"a\\"b\\\\c"@example.org'),
+        (b".a@example.org", b'".a"@example.org'),
+        (b"a@[192.0.2.1]", b"a@[192.0.2.1]"),
+        (b"caf\xc3\xa9@example.org", b"caf\xc3\xa9@example.org"),
+        (b"@example.org", b'""@example.org'),
+        (b"a@exa mple.org", None),
+        (b"a@example.org>,<b@example.org", b'"a@example.org>,<b"@example.org'),
+        (b"a@example.org,b", None),
+        (b"a\nb@example.org", None),
+        (b"a\0b@example.org", None),
+    ],
+)
 def test_an_address_stays_one_address(address, quoted):
     assert quote(address) == quoted
 
@@ -40,9 +43,11 @@ def sendmail(tmp_path, monkeypatch):
     path = tmp_path / "bin"
     path.mkdir()
     program = path / "sendmail"
-    program.write_text('#!/bin/sh\nn=$(ls %(d)s | grep -c args)\n'
-                       'for one; do printf "%%s\\n" "$one"; done >%(d)s/args.$n\n'
-                       'cat >%(d)s/text.$n\n[ ! -e %(d)s/fail.$n ] || exit 75\n' % {"d": path})
+    program.write_text(
+        "#!/bin/sh\nn=$(ls %(d)s | grep -c args)\n"
+        'for one; do printf "%%s\\n" "$one"; done >%(d)s/args.$n\n'
+        "cat >%(d)s/text.$n\n[ ! -e %(d)s/fail.$n ] || exit 75\n" % {"d": path}
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(commands, "PATH", "%s:%s" % (path, os.environ["PATH"]))
     monkeypatch.setattr(reinject, "find_configuration", lambda directory: None)
@@ -67,7 +72,14 @@ def test_only_pending_recipients_and_the_whole_text(tmp_path, sendmail):
     done, left = _reinject(queue, [ids["second"]])
     assert done == {ids["second"]: None} and ids["second"] not in left
     assert (sendmail / "args.0").read_text().splitlines() == [
-        "-G", "-i", "-f", "spam2@example.net", "--", "a@example.org", "c@example.org"]
+        "-G",
+        "-i",
+        "-f",
+        "spam2@example.net",
+        "--",
+        "a@example.org",
+        "c@example.org",
+    ]
     assert (sendmail / "text.0").read_text().endswith("Subject: second\n\nthis is second\n")
     files = [name for root, unused, names in os.walk(queue.path + ".quarantine") for name in names]
     assert ids["second"] not in files and ids["first"] in files

@@ -72,12 +72,25 @@ def relaying(own=(), services=("smtp/inet",), **main):
         ("0.0.0.0/1 !/nets 128.0.0.0/1", ["0.0.0.0/1"]),
         ("81.2.0.0/16, 81.3.0.0/16", ["81.2.0.0/16", "81.3.0.0/16"]),
         ("81.3.0.0/16, 81.4.0.0/16", []),
-        (" ".join("%d.7.0.0/16 %d.9.0.0/16" % (first, first) for first in range(60, 190)),
-         ["60.7.0.0/16", "60.9.0.0/16", "61.7.0.0/16", "61.9.0.0/16", "62.7.0.0/16", "62.9.0.0/16", "63.7.0.0/16",
-          "63.9.0.0/16", "64.7.0.0/16", "64.9.0.0/16", "248 more"]),
+        (
+            " ".join("%d.7.0.0/16 %d.9.0.0/16" % (first, first) for first in range(60, 190)),
+            [
+                "60.7.0.0/16",
+                "60.9.0.0/16",
+                "61.7.0.0/16",
+                "61.9.0.0/16",
+                "62.7.0.0/16",
+                "62.9.0.0/16",
+                "63.7.0.0/16",
+                "63.9.0.0/16",
+                "64.7.0.0/16",
+                "64.9.0.0/16",
+                "248 more",
+            ],
+        ),
         ("10.0.0.0/8 192.168.0.0/16 [fc00::]/7 192.0.2.0/24 mail.example.com hash:/hashed", []),
     ],
-)  # fmt: skip
+)
 def test_everyone(networks, everyone):
     found = relaying(mynetworks=networks)
     assert (found.everyone, found.lenient, found.doubts) == (everyone, [], [])
@@ -108,11 +121,14 @@ def test_networks_that_nobody_knows(networks, doubt):
 
 
 def test_a_service_with_networks_of_its_own():
-    own = {"10587/inet/mynetworks": "0.0.0.0/0", "10588/inet/mynetworks": "/nets",
-           "10589/inet/mynetworks": "mysql:/n",
-           "10590/inet/mynetworks": "0.0.0.0/0",
-           "10590/inet/smtpd_helo_restrictions": "permit_sasl_authenticated, reject",
-           "127.0.0.1:10591/inet/mynetworks": "0.0.0.0/0"}  # fmt: skip
+    own = {
+        "10587/inet/mynetworks": "0.0.0.0/0",
+        "10588/inet/mynetworks": "/nets",
+        "10589/inet/mynetworks": "mysql:/n",
+        "10590/inet/mynetworks": "0.0.0.0/0",
+        "10590/inet/smtpd_helo_restrictions": "permit_sasl_authenticated, reject",
+        "127.0.0.1:10591/inet/mynetworks": "0.0.0.0/0",
+    }
     services = ["smtp/inet", "smtpd/pass", *(name.rpartition("/")[0] for name in own)]
     found = relaying(own, services)
     assert found.everyone == ["0.0.0.0/0 on 10587/inet", "0.0.0.0/0 in /nets on 10588/inet"]
@@ -121,8 +137,13 @@ def test_a_service_with_networks_of_its_own():
     ]
     assert found.lenient == []
     assert [(one.address, one.port) for one in found.listeners] == [
-        ("", "smtp"), ("", "10587"), ("", "10588"), ("", "10589"), ("", "10590"), ("127.0.0.1", "10591")
-    ]  # fmt: skip
+        ("", "smtp"),
+        ("", "10587"),
+        ("", "10588"),
+        ("", "10589"),
+        ("", "10590"),
+        ("127.0.0.1", "10591"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +180,13 @@ def test_a_service_with_networks_of_its_own():
     ],
 )
 def test_restrictions(restrictions, lenient):
-    found = relaying(smtpd_relay_restrictions=restrictions, smtpd_restriction_classes="mine theirs, perhaps",
-                     mine="permit", theirs="check_client_access hash:/refusing, reject",
-                     perhaps="check_helo_access hash:/access")  # fmt: skip
+    found = relaying(
+        smtpd_relay_restrictions=restrictions,
+        smtpd_restriction_classes="mine theirs, perhaps",
+        mine="permit",
+        theirs="check_client_access hash:/refusing, reject",
+        perhaps="check_helo_access hash:/access",
+    )
     assert bool(found.lenient) is (lenient is True), found.doubts
     assert bool(found.doubts) is (lenient is None), found.doubts
     # Whom one of both lists refuses is refused.

@@ -50,8 +50,9 @@ class Broken:
         return str(path.relative_to(self.root))
 
 
-@pytest.fixture(params=[{}, {"long_ids": True}, {"hash_depth": 0}, {"hash_depth": 2}],
-                ids=["short", "long", "flat", "deep"])  # fmt: skip
+@pytest.fixture(
+    params=[{}, {"long_ids": True}, {"hash_depth": 0}, {"hash_depth": 2}], ids=["short", "long", "flat", "deep"]
+)
 def broken(request, tmp_path):
     return Broken(tmp_path / "spool", **request.param)
 

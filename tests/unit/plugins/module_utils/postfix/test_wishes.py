@@ -5,11 +5,13 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.wishes impo
 
 
 def test_values_become_text():
-    found = wanted({
-        "parameters": {"a": True, "b": False, "c": 30, "d": None, "e": "  $x, $y \n", "f": "", "g": "\u00e4"},
-        "services": {"x/inet": {"chroot": False, "process_limit": 3, "command": "smtpd  -v"}, "y/unix": None},
-        "service_parameters": {"127.0.0.1:25/inet/smtpd_x": "{a}"},
-    })  # fmt: skip
+    found = wanted(
+        {
+            "parameters": {"a": True, "b": False, "c": 30, "d": None, "e": "  $x, $y \n", "f": "", "g": "\u00e4"},
+            "services": {"x/inet": {"chroot": False, "process_limit": 3, "command": "smtpd  -v"}, "y/unix": None},
+            "service_parameters": {"127.0.0.1:25/inet/smtpd_x": "{a}"},
+        }
+    )
     assert found == {
         "parameters": {"a": "yes", "b": "no", "c": "30", "d": None, "e": "$x, $y", "f": "", "g": "\u00e4"},
         "services": {"x/inet": {"chroot": "n", "process_limit": "3", "command": "smtpd -v"}, "y/unix": None},

@@ -40,8 +40,13 @@ def snapshot(home):
             status = os.lstat(path)
             data = os.readlink(path).encode() if os.path.islink(path) else open(path, "rb").read()
             found[os.path.relpath(path, str(home.path))] = (
-                status.st_ino, data, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns,
-            )  # fmt: skip
+                status.st_ino,
+                data,
+                status.st_mode,
+                status.st_uid,
+                status.st_gid,
+                status.st_mtime_ns,
+            )
     return found
 
 
@@ -58,12 +63,26 @@ def test_found_out(home):
     path = str(home.path)
     assert by_domain(result, "kind", "user", "path", "exists", "does", "wanted", "changed") == {
         "mail.example.com": ("local", "alias", path + "/alias/.qmail-default", False, "bounces", "discards", True),
-        "example.com": ("vpopmail", "example.com", path + "/vpopmail/domains/example.com/.qmail-default", True,
-                        "vdelivermail bounce-no-mailbox", "vdelivermail delete", True),
-        "example.net": ("plesk", "popuser", path + "/mailnames/example.net/.qmail-default", True, "bounces",
-                        "discards", True),
+        "example.com": (
+            "vpopmail",
+            "example.com",
+            path + "/vpopmail/domains/example.com/.qmail-default",
+            True,
+            "vdelivermail bounce-no-mailbox",
+            "vdelivermail delete",
+            True,
+        ),
+        "example.net": (
+            "plesk",
+            "popuser",
+            path + "/mailnames/example.net/.qmail-default",
+            True,
+            "bounces",
+            "discards",
+            True,
+        ),
         "example.org": ("virtual", "joe", path + "/joe/.qmail-default", True, "delivers", "delivers", False),
-    }  # fmt: skip
+    }
     assert by_domain(result, "reason")["example.org"] == ("left, as existing=spare says: delivers",)
     assert (result["catchall_count"], result["changed_count"], result["left_count"]) == (4, 3, 1)
 
@@ -97,9 +116,12 @@ def test_diff(home):
     path = str(home.path)
     assert diff[path + "/alias/.qmail-default"] == ("", NONE_BEFORE.decode())
     assert diff[path + "/mailnames/example.net/.qmail-default"] == (
-        "|bouncesaying 'No such address.'\n", ONE_BEFORE.decode())  # fmt: skip
-    back = {one["after_header"]: (one["before"], one["after"])
-            for one in run(home, with_diff=True, state="absent")["diff"]}  # fmt: skip
+        "|bouncesaying 'No such address.'\n",
+        ONE_BEFORE.decode(),
+    )
+    back = {
+        one["after_header"]: (one["before"], one["after"]) for one in run(home, with_diff=True, state="absent")["diff"]
+    }
     assert back == {name: (after, before) for name, (before, after) in diff.items()}
 
 
@@ -169,7 +191,8 @@ def test_what_is_spared(home, data, mode, changed):
     assert by_domain(run(home), "changed")["mail.example.com"] == (changed,)
     assert file.read_bytes() == (ONE_BEFORE if changed else data)
     assert by_domain(run(home, existing="replace"), "changed")["mail.example.com"] == (
-        not changed and data not in (b"# mine\n", b"|true\n"),)  # fmt: skip
+        not changed and data not in (b"# mine\n", b"|true\n"),
+    )
     run(home, state="absent")
     assert snapshot(home)["alias/.qmail-default"] == before
 

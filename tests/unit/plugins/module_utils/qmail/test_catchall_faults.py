@@ -81,15 +81,22 @@ def checked(new, state, point):
 
 
 # What came before, what is ended.
-RUNS = [((), "present"), (("present",), "absent"), (("present",), "suspended"), (("present", "suspended"), "resumed"),
-        (("present", "suspended"), "absent"), (("present", "suspended"), "present")]  # fmt: skip
+RUNS = [
+    ((), "present"),
+    (("present",), "absent"),
+    (("present",), "suspended"),
+    (("present", "suspended"), "resumed"),
+    (("present", "suspended"), "absent"),
+    (("present", "suspended"), "present"),
+]
 
 
 @pytest.mark.parametrize("after", ["present", "absent"])
 @pytest.mark.parametrize("before, state", RUNS)
 def test_killed(tmp_path, new, before, state, after):
-    count = kill_points(lambda: prepared(tmp_path, *before), lambda home: run(home, state), checked(new, after, state),
-                        STEP)  # fmt: skip
+    count = kill_points(
+        lambda: prepared(tmp_path, *before), lambda home: run(home, state), checked(new, after, state), STEP
+    )
     assert count >= 12 // STEP
 
 

@@ -87,8 +87,9 @@ def test_file_without_a_message(queue, name):
     assert result["counts"]["total"] == 1
 
 
-@pytest.mark.parametrize("stray", ["mess/0/README", "mess/1/007", "info/2/12x", "todo/core", "bounce/-1", "mess/3/0",
-                                   "mess/4/%d" % 10**21])  # fmt: skip
+@pytest.mark.parametrize(
+    "stray", ["mess/0/README", "mess/1/007", "info/2/12x", "todo/core", "bounce/-1", "mess/3/0", "mess/4/%d" % 10**21]
+)
 def test_file_that_is_no_message(queue, stray):
     queue.add(b"\n", b"good@example.net", remote=[b"r@example.org"])
     overwrite(queue, stray, b"x")

@@ -6,8 +6,18 @@ from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procf
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail import deliveries as engine
 from tests.support.fake_proc import FakeProc
 
-LOCAL = [b"bin/qmail-local", b"--", b"joe", b"/home/joe", b"joe-list", b"-", b"list", b"example.com", b"s@example.net",
-         b"./Mailbox"]  # fmt: skip
+LOCAL = [
+    b"bin/qmail-local",
+    b"--",
+    b"joe",
+    b"/home/joe",
+    b"joe-list",
+    b"-",
+    b"list",
+    b"example.com",
+    b"s@example.net",
+    b"./Mailbox",
+]
 
 
 @pytest.mark.parametrize(
@@ -39,8 +49,13 @@ def running(tmp_path):
         fake.add(first + 1, "qmail-lspawn", parent=first)
         fake.add(first + 2, "qmail-rspawn", parent=first)
         fake.add(first + 3, "qmail-clean", parent=first)
-        fake.add(first + 4, "qmail-remote", parent=first + 2, start=60,
-                 arguments=[b"qmail-remote", b"h\x1b[2J", b"s@a", b"\xe2\x80\xaer@h" + b"x" * 999] + [b"q@h"] * 30)
+        fake.add(
+            first + 4,
+            "qmail-remote",
+            parent=first + 2,
+            start=60,
+            arguments=[b"qmail-remote", b"h\x1b[2J", b"s@a", b"\xe2\x80\xaer@h" + b"x" * 999] + [b"q@h"] * 30,
+        )
         fake.add(first + 5, "qmail-local", parent=first + 1, start=50, arguments=LOCAL)
         fake.add(first + 6, "sh", parent=first + 5)
     return Procfs(fake.root)

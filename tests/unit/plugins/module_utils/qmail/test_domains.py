@@ -8,8 +8,16 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.domains impor
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.users import Users
 from tests.support.qmail_home import QmailHome
 
-VIRTUAL = ("# comment", "Example.com:joe", "example.com:example.com  ", "user@example.net:joe", "mail.example.com:joe",
-           ".sub.example.org:subs", "not.sub.example.org:", "shop.example.org:alias-Shop.org")  # fmt: skip
+VIRTUAL = (
+    "# comment",
+    "Example.com:joe",
+    "example.com:example.com  ",
+    "user@example.net:joe",
+    "mail.example.com:joe",
+    ".sub.example.org:subs",
+    "not.sub.example.org:",
+    "shop.example.org:alias-Shop.org",
+)
 
 
 def domains(tmp_path, *virtual, local=("Mail.example.com", "# no", "localhost ")):

@@ -38,7 +38,7 @@ CASES = {
     b"|bouncesaying 'No such user'\n": ("bounces", False),
     b"| /var/qmail/bin/bouncesaying 'No longer here.'\n": ("bounces", False),
     b"|bouncesaying 'No such user' [ $SENDER ]\n": ("runs a program", True),
-    b"|bouncesaying \"no $(touch /tmp/x)\"\n": ("runs a program", True),
+    b'|bouncesaying "no $(touch /tmp/x)"\n': ("runs a program", True),
     b"|bouncesaying 'no'\n./Maildir/\n": ("delivers", True),
     VPOPMAIL + b"bounce-no-mailbox\n": ("vdelivermail bounce-no-mailbox", False),
     VPOPMAIL + b"delete": ("vdelivermail delete", False),
@@ -78,7 +78,7 @@ def test_what_a_stricter_qmail_local_refuses():
     [
         (VPOPMAIL, b"\n"),
         (VPOPMAIL, b""),
-        (b"|/usr/local/vpopmail/bin/vdelivermail\t\"\"   ", b" \t \n"),
+        (b'|/usr/local/vpopmail/bin/vdelivermail\t""   ', b" \t \n"),
         (b"# bounce-no-mailbox\n&joe@example.com\n" + VPOPMAIL, b"\n\n# vdelivermail '' bounce-no-mailbox\n"),
         (b"|preline maildrop\n| env A=bounce-no-mailbox /v/vdelivermail '' ", b"\r\n"),
     ],
@@ -89,8 +89,14 @@ def test_deleting_changes_the_last_word_alone(head, tail):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"# bounce-no-mailbox\n", b"| /v/vdelivermail\n", b"| /v/vdelivermail ''\n", b"|not-vdelivermail x\n",
-     (VPOPMAIL + b"bounce-no-mailbox\n") * 2],
+    [
+        b"",
+        b"# bounce-no-mailbox\n",
+        b"| /v/vdelivermail\n",
+        b"| /v/vdelivermail ''\n",
+        b"|not-vdelivermail x\n",
+        (VPOPMAIL + b"bounce-no-mailbox\n") * 2,
+    ],
 )
 def test_nothing_to_make_delete(data):
     assert deleting(data) is None

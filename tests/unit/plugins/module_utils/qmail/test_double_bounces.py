@@ -82,8 +82,20 @@ def test_to_a_mailbox_and_another(home):
     assert files(home) == before
 
 
-@pytest.mark.parametrize("to", ["", "postmaster", "a b@example.com", "@example.com", "a@", "a@b@c d", "a\n@example.com",
-                                "a@example..com", "a@-;x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "to",
+    [
+        "",
+        "postmaster",
+        "a b@example.com",
+        "@example.com",
+        "a@",
+        "a@b@c d",
+        "a\n@example.com",
+        "a@example..com",
+        "a@-;x",
+    ],
+)
 def test_no_address(home, to):
     before = files(home)
     with pytest.raises(RescueError, match="^to: expected discard or an address"):
@@ -203,8 +215,9 @@ def _running():
 @pytest.mark.parametrize("after", ["present", "absent"])
 @pytest.mark.parametrize("state", RUNS)
 def test_killed(tmp_path, state, after):
-    count = kill_points(lambda: _prepared(tmp_path, state), lambda home: run(home, state=state, running=_running),
-                        _verify(after), STEP)  # fmt: skip
+    count = kill_points(
+        lambda: _prepared(tmp_path, state), lambda home: run(home, state=state, running=_running), _verify(after), STEP
+    )
     assert count >= 12 // STEP
 
 

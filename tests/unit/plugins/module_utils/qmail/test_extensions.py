@@ -70,8 +70,13 @@ class Homes:
                 status = os.lstat(path)
                 data = os.readlink(path).encode() if os.path.islink(path) else open(path, "rb").read()
                 found[os.path.relpath(path, str(self.path))] = (
-                    status.st_ino, data, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns,
-                )  # fmt: skip
+                    status.st_ino,
+                    data,
+                    status.st_mode,
+                    status.st_uid,
+                    status.st_gid,
+                    status.st_mtime_ns,
+                )
         return found
 
 
@@ -93,8 +98,9 @@ def by(entries, key="extension", value="does"):
 
 def steady(result):
     result = dict(result, seconds=0)
-    result["extensions"] = dict(result["extensions"], recipients=[one.split("mailopsprobe")[0] for one in
-                                                                  result["extensions"]["recipients"]])  # fmt: skip
+    result["extensions"] = dict(
+        result["extensions"], recipients=[one.split("mailopsprobe")[0] for one in result["extensions"]["recipients"]]
+    )
     return result
 
 
@@ -105,8 +111,12 @@ def test_who_bounces(homes):
     assert (found["count"], found["open_count"], found["unknown_count"], found["incomplete"]) == (4, 3, 0, None)
     assert by(found["open"], value="path")["ann-"] == str(homes.path / "ann/.qmail-default")
     locals_ = sorted(one.split("mailopsprobe")[0] + "@" + one.split("@")[1] for one in found["recipients"])
-    assert locals_ == ["ann-@mail.example.com", "eve-@mail.example.com", "example.com-sub-@mail.example.com",
-                       "sub-@example.com"]  # fmt: skip
+    assert locals_ == [
+        "ann-@mail.example.com",
+        "eve-@mail.example.com",
+        "example.com-sub-@mail.example.com",
+        "sub-@example.com",
+    ]
 
 
 def test_there_and_back(homes):
@@ -117,7 +127,8 @@ def test_there_and_back(homes):
     assert steady(made) == steady(foreseen)
     assert made["changed"] and made["catchalls"] == [] and made["changed_count"] == 0
     assert {one["after_header"]: one["after"] for one in made["diff"]} == {
-        str(homes.path / name / ".qmail-default"): OURS.decode() for name in ("ann", "sub")}  # fmt: skip
+        str(homes.path / name / ".qmail-default"): OURS.decode() for name in ("ann", "sub")
+    }
     after = homes.snapshot()
     assert set(after) - set(first) == {"ann/.qmail-default", "sub/.qmail-default"}
     assert {path: one for path, one in after.items() if path in first} == first
@@ -129,8 +140,10 @@ def test_there_and_back(homes):
     # What a user has is left whatever it does.
     left = homes.found()
     assert by(left["open"]) == {"eve-": "bounces"} and left["left_count"] == 1
-    assert any(one.startswith("eve-\u2026@mail.example.com: left as it is: .qmail-default is the user's own")
-               for one in made["notes"])  # fmt: skip
+    assert any(
+        one.startswith("eve-\u2026@mail.example.com: left as it is: .qmail-default is the user's own")
+        for one in made["notes"]
+    )
     assert homes.run(existing="replace")["changed"] is False
     foreseen = homes.run(True, True, state="absent")
     assert steady(homes.run(with_diff=True, state="absent")) == steady(foreseen)
@@ -227,12 +240,15 @@ def test_another_break(tmp_path):
     assert found["recipients"][0].startswith("joe+mailopsprobe")
 
 
-@pytest.mark.parametrize("name, options, does, words", [
-    ("writable", {"mode": 0o777}, "defers", "can be written by others"),
-    ("sticky", {"mode": 0o1755}, "defers", "is sticky"),
-    ("closed", {"mode": 0o644}, "defers", "cannot be entered"),
-    ("root", {"uid": 0}, "defers", "nothing as root"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, options, does, words",
+    [
+        ("writable", {"mode": 0o777}, "defers", "can be written by others"),
+        ("sticky", {"mode": 0o1755}, "defers", "is sticky"),
+        ("closed", {"mode": 0o644}, "defers", "cannot be entered"),
+        ("root", {"uid": 0}, "defers", "nothing as root"),
+    ],
+)
 def test_what_no_file_can_mend(tmp_path, name, options, does, words):
     homes = Homes(tmp_path)
     homes.user(name, **options)
@@ -302,9 +318,13 @@ def test_traps_in_a_home(tmp_path, trap):
     home = homes.user("joe")
     file, secret = home / ".qmail-default", homes.path / "secret"
     secret.write_bytes(b"secret\n")
-    {"link": lambda: file.symlink_to(secret), "name": lambda: os.link(str(secret), str(file)),
-     "fifo": lambda: os.mkfifo(str(file)), "directory": file.mkdir,
-     "large": lambda: file.write_bytes(b"#" * 100000)}[trap]()  # fmt: skip
+    {
+        "link": lambda: file.symlink_to(secret),
+        "name": lambda: os.link(str(secret), str(file)),
+        "fifo": lambda: os.mkfifo(str(file)),
+        "directory": file.mkdir,
+        "large": lambda: file.write_bytes(b"#" * 100000),
+    }[trap]()
     for state in ("present", "absent"):
         result = homes.run(state=state, with_diff=True)
         assert not result["changed"] and result["extensions"]["unknown_count"] == 1
@@ -415,14 +435,17 @@ def test_facts(homes):
     assert {one["domain"] for one in found["bouncing"]} == {"mail.example.com", "example.com", "example.org"}
 
 
-@pytest.mark.parametrize("line, words", [
-    ("passwd: files systemd", None),
-    ("passwd:\tcompat\t# nis", None),
-    ("group: ldap", None),
-    ("passwd: files [NOTFOUND=continue] ldap", "ldap (nsswitch.conf) does not list its users"),
-    ("passwd: files sss", None),
-    ("passwd: sss running files", "sss, running (nsswitch.conf)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("passwd: files systemd", None),
+        ("passwd:\tcompat\t# nis", None),
+        ("group: ldap", None),
+        ("passwd: files [NOTFOUND=continue] ldap", "ldap (nsswitch.conf) does not list its users"),
+        ("passwd: files sss", None),
+        ("passwd: sss running files", "sss, running (nsswitch.conf)"),
+    ],
+)
 def test_whether_all_users_are_listed(tmp_path, line, words):
     (tmp_path / "switch").write_text("# x\n%s\n" % line)
     (tmp_path / "passwd").write_text("root:x:0:0::/:\njoe:x:1:1::/:\n")
@@ -469,7 +492,9 @@ def _checked(state):
         homes.run(state=state)
         if state == "present":
             assert {path for path in homes.snapshot() if path not in homes.first} == {
-                "joe/.qmail-default", "ann/.qmail-default"}, point  # fmt: skip
+                "joe/.qmail-default",
+                "ann/.qmail-default",
+            }, point
             assert not homes.run()["changed"], point
             homes.run(state="absent")
         assert homes.snapshot() == homes.first, point
@@ -483,8 +508,10 @@ RUNS = [((), "present"), (("present",), "absent"), (("present",), "suspended"), 
 @pytest.mark.parametrize("after", ["present", "absent"])
 @pytest.mark.parametrize("before, state", RUNS)
 def test_killed(tmp_path, before, state, after):
-    assert kill_points(lambda: _prepared(tmp_path, *before), lambda homes: homes.run(state=state), _checked(after),
-                       STEP) >= 4 // STEP  # fmt: skip
+    assert (
+        kill_points(lambda: _prepared(tmp_path, *before), lambda homes: homes.run(state=state), _checked(after), STEP)
+        >= 4 // STEP
+    )
 
 
 @pytest.mark.parametrize("before, state", RUNS[:2])
@@ -496,5 +523,9 @@ def test_the_disk_fails(tmp_path, before, state):
             assert "run it again to finish" in str(error)
             assert set(error.result) == {"changed", "extensions"}
 
-    assert fail_points(lambda: _prepared(tmp_path, *before), failing, _checked(state), ("ENOSPC", "EACCES", "SHORT"),
-                       step=STEP) >= 4 // STEP  # fmt: skip
+    assert (
+        fail_points(
+            lambda: _prepared(tmp_path, *before), failing, _checked(state), ("ENOSPC", "EACCES", "SHORT"), step=STEP
+        )
+        >= 4 // STEP
+    )

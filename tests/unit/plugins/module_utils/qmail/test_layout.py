@@ -13,9 +13,20 @@ from tests.support.qmail_queue import QmailQueue
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("1", True), ("4408954", True), ("9" * 20, True), ("0", False), ("01", False), ("9" * 21, False), ("", False),
-     ("12\n", False), ("1a", False), ("-1", False), ("\u0661", False)],
-)  # fmt: skip
+    [
+        ("1", True),
+        ("4408954", True),
+        ("9" * 20, True),
+        ("0", False),
+        ("01", False),
+        ("9" * 21, False),
+        ("", False),
+        ("12\n", False),
+        ("1a", False),
+        ("-1", False),
+        ("\u0661", False),
+    ],
+)
 def test_is_id(name, expected):
     assert layout.is_id(name) is expected
 
@@ -30,8 +41,10 @@ def test_info(data, sender):
 
 def test_channel():
     assert layout.parse_channel(b"Ta@b\0Dc d@e\0T\0", "local") == [
-        Recipient(b"a@b", False, "local"), Recipient(b"c d@e", True, "local"), Recipient(b"", False, "local"),
-    ]  # fmt: skip
+        Recipient(b"a@b", False, "local"),
+        Recipient(b"c d@e", True, "local"),
+        Recipient(b"", False, "local"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from tests.support.inspecting import meddle, message, queue_info
 def remove(queue, number, *names):
     """Remove a message's files from the directories `names`, from all without."""
     for name in names or ("local", "remote", "bounce", "info", "todo", "intd", "mess"):
-        for path in ("%s/%s/%d/%d" % (queue.path, name, number % queue.split, number),
-                     "%s/%s/%d" % (queue.path, name, number)):
+        for path in (
+            "%s/%s/%d/%d" % (queue.path, name, number % queue.split, number),
+            "%s/%s/%d" % (queue.path, name, number),
+        ):
             if os.path.isfile(path):
                 os.unlink(path)
 

@@ -32,12 +32,23 @@ class State:
         self.queue = self.double.queue
         self.path = self.double.path
         self.spam = [
-            self.queue.add(b"Subject: spam 1\n\nx\n", b"a@example.net", remote=[b"r@example.org", b"s@example.org"],
-                           done=[b"s@example.org"], arrival=1700000000),
-            self.queue.add(b"Subject: spam 2\n\n", b"victim@example.net", local=[b"l@example.com"],
-                           remote=[b"t@example.org"], bounce_text="<x@example.org>:\nno\n\n", arrival=1700000001),
+            self.queue.add(
+                b"Subject: spam 1\n\nx\n",
+                b"a@example.net",
+                remote=[b"r@example.org", b"s@example.org"],
+                done=[b"s@example.org"],
+                arrival=1700000000,
+            ),
+            self.queue.add(
+                b"Subject: spam 2\n\n",
+                b"victim@example.net",
+                local=[b"l@example.com"],
+                remote=[b"t@example.org"],
+                bounce_text="<x@example.org>:\nno\n\n",
+                arrival=1700000001,
+            ),
             self.queue.add(b"Subject: spam 3\n\n", b"", remote=[b"u@example.org"], arrival=1700000002),
-        ]  # fmt: skip
+        ]
         self.other = [
             self.queue.add(b"Subject: hello\n\n", b"b@example.net", remote=[b"r@example.org"]),
             self.queue.add(b"Subject: hello\n\n", b"b@example.net", local=[b"l@example.com"]),
@@ -232,7 +243,9 @@ def test_message_that_qmail_send_changes_meanwhile_is_left(state):
         result = state.purge()
     assert result["purged"] == 1
     assert {one["id"]: one["reason"] for one in result["left"]} == {
-        str(done): "it changed while it was being taken", str(anew): "it changed while it was being taken"}  # fmt: skip
+        str(done): "it changed while it was being taken",
+        str(anew): "it changed while it was being taken",
+    }
     # The one that is done has been dropped by qmail-send, by right; the other one waits.
     assert state.in_queue() == {anew, *state.other}
     assert set(messages(state.batches()[0])) == {str(state.spam[1])}
@@ -248,7 +261,8 @@ def test_what_does_not_go_is_told(state, running):
     result = state.purge(watch_timeout=0)
     assert (result["purged"], result["left_count"]) == (3, 3)
     assert {one["reason"] for one in result["left"]} == {
-        "it is in the batch and marked as done, and qmail-send has not dropped it yet"}  # fmt: skip
+        "it is in the batch and marked as done, and qmail-send has not dropped it yet"
+    }
     # It goes whenever qmail-send looks, and is not taken a second time.
     again = state.purge(watch_timeout=0)
     assert again["purged"] == 0 or again["batches"] == []
@@ -260,7 +274,8 @@ def again(state, point):
     """Purge once more; what was only marked by that goes when qmail-send looks next."""
     result = state.purge()
     assert {one["reason"] for one in result["left"]} <= {
-        "it is in a batch already, and qmail-send is about to drop it"}, point  # fmt: skip
+        "it is in a batch already, and qmail-send is about to drop it"
+    }, point
     state.double.drain()
 
 

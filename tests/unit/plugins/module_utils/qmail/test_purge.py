@@ -18,12 +18,23 @@ def fill(queue, now=None):
     """Return the ids of the spam and of all else."""
     now = time.time() if now is None else now
     spam = [
-        queue.add(b"Subject: spam 1\n\nx\n", b"a@example.net", remote=[b"r@example.org", b"s@example.org"],
-                  done=[b"s@example.org"], arrival=now - 9000, retry=now + 99),
+        queue.add(
+            b"Subject: spam 1\n\nx\n",
+            b"a@example.net",
+            remote=[b"r@example.org", b"s@example.org"],
+            done=[b"s@example.org"],
+            arrival=now - 9000,
+            retry=now + 99,
+        ),
         queue.add(b"Subject: spam 2\n\n" + b"x" * 40000, b"", local=[b"l@example.com"]),
-        queue.add(b"Subject: spam 3\n\n", b"#@[]", local=[b"l@example.com"], remote=[b"\xff@example.org"],
-                  bounce_text="<x@example.org>:\nno\n\n"),
-    ]  # fmt: skip
+        queue.add(
+            b"Subject: spam 3\n\n",
+            b"#@[]",
+            local=[b"l@example.com"],
+            remote=[b"\xff@example.org"],
+            bounce_text="<x@example.org>:\nno\n\n",
+        ),
+    ]
     other = [
         queue.add(b"Subject: hello\n\nspam\n", b"b@example.net", remote=[b"r@example.org"]),
         queue.add(b"", b"b@example.net", local=[b"l@example.com"]),
@@ -64,8 +75,24 @@ def test_batch_says_who_took_what(queue):
     assert manifest["label"] == "a test" and manifest["select"] == SPAM and manifest["exclude"] == {"sender": "<>"}
     assert manifest["queue_directory"] == os.path.realpath(queue.path)
     assert manifest["batch"] == result["batch"] == os.path.basename(path)
-    assert set(manifest) == {"format", "kind", "batch", "host", "mta", "version", "instance", "split", "mode", "select",
-                             "exclude", "all", "label", "created", "user", "queue_directory"}  # fmt: skip
+    assert set(manifest) == {
+        "format",
+        "kind",
+        "batch",
+        "host",
+        "mta",
+        "version",
+        "instance",
+        "split",
+        "mode",
+        "select",
+        "exclude",
+        "all",
+        "label",
+        "created",
+        "user",
+        "queue_directory",
+    }
     lines = [json.loads(line) for line in open(path + "/ledger.jsonl") if line.strip()]
     entries = {line["id"]: line for line in lines if "files" in line}
     assert set(entries) == {str(spam[0]), str(spam[2])}
@@ -77,7 +104,11 @@ def test_batch_says_who_took_what(queue):
         data = open(path + "/files/" + record["path"], "rb").read()
         assert hashlib.sha256(data).hexdigest() == record["sha256"]
         assert (status.st_ino, status.st_mtime_ns, status.st_mode & 0o7777, status.st_size) == (
-            record["inode"], record["mtime"], record["mode"], record["size"])  # fmt: skip
+            record["inode"],
+            record["mtime"],
+            record["mode"],
+            record["size"],
+        )
     assert first["sha256"] == first["files"][0]["sha256"]
 
 

@@ -32,10 +32,15 @@ class State:
         self.queue = QmailQueue(self.directory / "queue", split=2)
         self.spam = [
             self.queue.add(b"Subject: spam 1\n\nx\n", b"a@example.net", remote=[b"r@example.org"]),
-            self.queue.add(b"Subject: spam 2\n\n", b"", local=[b"l@example.com"], remote=[b"r@example.org"],
-                           bounce_text="<x@example.org>:\nno\n\n"),
+            self.queue.add(
+                b"Subject: spam 2\n\n",
+                b"",
+                local=[b"l@example.com"],
+                remote=[b"r@example.org"],
+                bounce_text="<x@example.org>:\nno\n\n",
+            ),
             self.queue.add(b"Subject: spam 3\n\n", b"", remote=[b"r@example.org"], state="S4"),
-        ]  # fmt: skip
+        ]
         self.other = [
             self.queue.add(b"Subject: hello\n\n", b"b@example.net", remote=[b"r@example.org"]),
             self.queue.add(b"Subject: hello\n\n", b"b@example.net", remote=[b"r@example.org"], state="S3"),

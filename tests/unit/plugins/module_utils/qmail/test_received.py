@@ -50,15 +50,20 @@ def test_first_line(how, expected):
         (smtp(b"from unknown (HELO pc1) (::ffff:192.0.2.7)"), (b"192.0.2.7", None, None)),
         (smtp(b"from unknown (HELO pc1) (IPv6:[2001:db8::7])"), (b"2001:db8::7", None, None)),
         (smtp(b"from unknown (HELO [192.0.2.1]) (192.0.2.7)"), (b"192.0.2.7", None, None)),
-        (smtp(b"from unknown (HELO pc1) (info@example.com@192.0.2.7)", b"ESMTPA"),
-         (b"192.0.2.7", None, b"info@example.com")),
+        (
+            smtp(b"from unknown (HELO pc1) (info@example.com@192.0.2.7)", b"ESMTPA"),
+            (b"192.0.2.7", None, b"info@example.com"),
+        ),
         (smtp(b"from unknown (HELO pc1) (info@192.0.2.7)", b"ESMTPSA"), (b"192.0.2.7", None, b"info")),
         (smtp(b"from unknown (HELO pc1) (info@192.0.2.7)", b"ESMTPS"), (b"192.0.2.7", None, None)),
-        (b"Received: from unknown (HELO pc1) (192.0.2.7)\n  (smtp-auth username info@example.com, mechanism plain)"
-         + BY % b"ESMTPA", (b"192.0.2.7", None, b"info@example.com")),
+        (
+            b"Received: from unknown (HELO pc1) (192.0.2.7)\n  (smtp-auth username info@example.com, mechanism plain)"
+            + BY % b"ESMTPA",
+            (b"192.0.2.7", None, b"info@example.com"),
+        ),
         (smtp(b"from unknown (HELO pc1) (nonsense)"), (None, None, None)),
     ],
-)  # fmt: skip
+)
 def test_client(line, expected):
     assert origin(Headers(NETWORK + line + b"\n"))[2:5] == expected
 

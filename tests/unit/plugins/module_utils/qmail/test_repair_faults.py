@@ -293,16 +293,55 @@ def second_name(broken):
 
 
 SEEDS = [
-    wrong_id, wrong_id_in_todo, wrong_id_half_injected, wrong_id_with_bounce, wrong_split, mess_alone_in_wrong_split,
-    info_alone_in_wrong_split, wrong_id_and_split, orphan("info"), orphan("local"), orphan("remote"), orphan("bounce"),
-    orphan("todo"), orphan("intd"), orphaned_todo_and_intd, old_s2, old_s3, old_without_info,
-    bounce_of_an_earlier_message, intd_of_an_earlier_message, damaged("info", b""), damaged("info", b"Xx\0"),
-    damaged("info", b"Fx"), damaged("remote", b"Tx@example.net"), damaged("remote", b"Qx\0"), damaged_todo, stray_file,
-    stray_leading_zero, stray_link, stray_fifo, stray_in_todo, pid_leftover, placeholder, missing_directory("bounce"),
-    missing_directory("pid"), missing_directory("local/0", "local/1"), missing_lock, missing_file("tcpto"),
-    missing_file("trigger"), missing_file("sendmutex"), trigger_is_a_file, tcpto_too_small, mode("mess", 0o666),
-    mode("info", 0o644), mode("mess/3", 0o777), mode("lock/trigger", 0o600), extra_directories, second_name,
-]  # fmt: skip
+    wrong_id,
+    wrong_id_in_todo,
+    wrong_id_half_injected,
+    wrong_id_with_bounce,
+    wrong_split,
+    mess_alone_in_wrong_split,
+    info_alone_in_wrong_split,
+    wrong_id_and_split,
+    orphan("info"),
+    orphan("local"),
+    orphan("remote"),
+    orphan("bounce"),
+    orphan("todo"),
+    orphan("intd"),
+    orphaned_todo_and_intd,
+    old_s2,
+    old_s3,
+    old_without_info,
+    bounce_of_an_earlier_message,
+    intd_of_an_earlier_message,
+    damaged("info", b""),
+    damaged("info", b"Xx\0"),
+    damaged("info", b"Fx"),
+    damaged("remote", b"Tx@example.net"),
+    damaged("remote", b"Qx\0"),
+    damaged_todo,
+    stray_file,
+    stray_leading_zero,
+    stray_link,
+    stray_fifo,
+    stray_in_todo,
+    pid_leftover,
+    placeholder,
+    missing_directory("bounce"),
+    missing_directory("pid"),
+    missing_directory("local/0", "local/1"),
+    missing_lock,
+    missing_file("tcpto"),
+    missing_file("trigger"),
+    missing_file("sendmutex"),
+    trigger_is_a_file,
+    tcpto_too_small,
+    mode("mess", 0o666),
+    mode("info", 0o644),
+    mode("mess/3", 0o777),
+    mode("lock/trigger", 0o600),
+    extra_directories,
+    second_name,
+]
 EMPTIED = {"missing_bounce": ("bounce",), "missing_local0_local1": ("local",)}
 
 
@@ -344,8 +383,9 @@ def test_fault(tmp_path, seed, big_todo):
     assert (again["faults"], again["changed"], again["batch"]) == ([], False, None)
     after = contents(broken.root)
     if seed is placeholder:
-        kept.subtract(contents(Path("/absent")) + type(kept)(["e3b0c44298fc1c149afbf4c8996fb924"
-                                                              "27ae41e4649b934ca495991b7852b855"]))  # fmt: skip
+        kept.subtract(
+            contents(Path("/absent")) + type(kept)(["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
+        )
         kept = +kept
     if not seed.__name__.startswith(("trigger", "tcpto")):
         assert after == kept
@@ -457,4 +497,8 @@ def test_attributes_of_messages_stay(broken):
     for name, found in before.items():
         after = broken.path(name, before["mess"].st_ino).stat()
         assert (after.st_ino, after.st_mode, after.st_mtime_ns, after.st_nlink) == (
-            found.st_ino, found.st_mode, found.st_mtime_ns, 1), name  # fmt: skip
+            found.st_ino,
+            found.st_mode,
+            found.st_mtime_ns,
+            1,
+        ), name

@@ -19,8 +19,13 @@ def filled(path, split, **options):
     queue = QmailQueue(path, split=split, owners=with_owners(), **options)
     for state, count in STATES:
         for number in range(count):
-            queue.add("Subject: %s %d\n\nx\n" % (state, number), b"s@example.com", remote=[b"r%d@example.net" % number],
-                      state=state, bounce_text="<x>:\nno\n\n" if state == "S5" and number < 3 else None)  # fmt: skip
+            queue.add(
+                "Subject: %s %d\n\nx\n" % (state, number),
+                b"s@example.com",
+                remote=[b"r%d@example.net" % number],
+                state=state,
+                bounce_text="<x>:\nno\n\n" if state == "S5" and number < 3 else None,
+            )
     return Path(queue.path)
 
 

@@ -60,7 +60,10 @@ def test_nothing_is_changed(queue):
     SendLock.acquire(queue).release()
     after = os.stat(mutex(queue))
     assert (before.st_mtime_ns, before.st_atime_ns, before.st_size) == (
-        after.st_mtime_ns, after.st_atime_ns, after.st_size)  # fmt: skip
+        after.st_mtime_ns,
+        after.st_atime_ns,
+        after.st_size,
+    )
 
 
 def test_copy_without_the_file(queue):
@@ -153,6 +156,4 @@ def test_holder_that_is_not_qmail_send(fake, queue):
 
 def test_holder_that_is_not_seen(fake, queue):
     assert holder(queue, Procfs(fake.root)) is None
-    assert other_holder(queue, Procfs(fake.root)) == (
-        "a process that cannot be seen from here (in another container?)"
-    )
+    assert other_holder(queue, Procfs(fake.root)) == ("a process that cannot be seen from here (in another container?)")

@@ -157,8 +157,15 @@ def test_stopped_leaves_down_what_was_down(fake):
 def test_stopped_needs_no_supervisor_for_a_copy(fake):
     with stopped(service(fake), 10, 10) as held:
         assert SendLock.acquire(fake.queue) is None
-    assert held.result() == {"supervisor": None, "service": None, "state_before": "down", "state_after": "down",
-                             "pid": None, "killed": [], "cut_off": False}  # fmt: skip
+    assert held.result() == {
+        "supervisor": None,
+        "service": None,
+        "state_before": "down",
+        "state_after": "down",
+        "pid": None,
+        "killed": [],
+        "cut_off": False,
+    }
 
 
 def test_stopped_brings_back_to_run_once(fake):

@@ -133,8 +133,10 @@ def systemctl(tmp_path, monkeypatch):
 
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "systemctl"
-    program.write_text('#!/bin/sh\necho "$@" >>%s/said\n[ "$1" = show ] && cat %s/state\n[ ! -e %s/fails ] || '
-                       '{ echo "Access denied." >&2; exit 4; }\n' % ((tmp_path,) * 3))  # fmt: skip
+    program.write_text(
+        '#!/bin/sh\necho "$@" >>%s/said\n[ "$1" = show ] && cat %s/state\n[ ! -e %s/fails ] || '
+        '{ echo "Access denied." >&2; exit 4; }\n' % ((tmp_path,) * 3)
+    )
     program.chmod(0o755)
     monkeypatch.setattr(supervisors, "_PATH", "%s:/usr/bin:/bin" % (tmp_path / "bin"))
     return Fake()
@@ -142,9 +144,15 @@ def systemctl(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("state", "wanted"),
-    [("active", "up"), ("activating", "up"), ("reloading", "up"), ("deactivating", "down"), ("inactive", "down"),
-     ("failed", "down")],
-)  # fmt: skip
+    [
+        ("active", "up"),
+        ("activating", "up"),
+        ("reloading", "up"),
+        ("deactivating", "down"),
+        ("inactive", "down"),
+        ("failed", "down"),
+    ],
+)
 def test_systemd(systemctl, state, wanted):
     systemctl.state.write_text("LoadState=loaded\nActiveState=%s\nMainPID=12\n" % state)
     unit = Systemd("qmail")

@@ -52,9 +52,15 @@ def test_by_name(tmp_path):
     home = tmp_path / "joe"
     home.mkdir()
     os.chown(str(home), uid, -1)
-    entries = [Entry("alias", 7, 7, "/a"), Entry("joe", uid, 9, str(home)), Entry("joe-long", uid, 9, str(home)),
-               Entry("root", 0, 0, str(home)), Entry("gone", uid, 9, "/nonexistent"),
-               Entry("other", uid + 1, 9, str(home)), Entry("n" * 32, uid, 9, str(home))]  # fmt: skip
+    entries = [
+        Entry("alias", 7, 7, "/a"),
+        Entry("joe", uid, 9, str(home)),
+        Entry("joe-long", uid, 9, str(home)),
+        Entry("root", 0, 0, str(home)),
+        Entry("gone", uid, 9, "/nonexistent"),
+        Entry("other", uid + 1, 9, str(home)),
+        Entry("n" * 32, uid, 9, str(home)),
+    ]
     users = Users(str(tmp_path), passwd=passwd(*entries))
     assert told(users, b"Joe") == ("joe", str(home), b"", b"")
     assert told(users, b"joe-A-b") == ("joe", str(home), b"-", b"A-b")

@@ -8,10 +8,21 @@ from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import 
 from tests.support.postfix_queue import PostfixQueue
 
 SETTINGS = {
-    "version": 1, "host": "mx1", "threshold": 300, "age": 0, "growth": 0, "growth_window": 300, "bounce_share": 0,
-    "bounce_minimum": 100, "interval": 60, "cooldown": 3600, "webhook": None, "smtp": None, "syslog": False,
+    "version": 1,
+    "host": "mx1",
+    "threshold": 300,
+    "age": 0,
+    "growth": 0,
+    "growth_window": 300,
+    "bounce_share": 0,
+    "bounce_minimum": 100,
+    "interval": 60,
+    "cooldown": 3600,
+    "webhook": None,
+    "smtp": None,
+    "syslog": False,
     "textfile_directory": None,
-}  # fmt: skip
+}
 
 
 class Watched:
@@ -25,9 +36,11 @@ class Watched:
         self.runtime.mkdir()
         self.file = path / "settings.json"
         self.settings = dict(
-            SETTINGS, threshold=5, syslog=True,
+            SETTINGS,
+            threshold=5,
+            syslog=True,
             queues=[{"name": "postfix", "mta": "postfix", "directories": [str(path / "queue")]}],
-        )  # fmt: skip
+        )
         self.sent = []
         self.tried = []
         self.real = channels.send
@@ -43,8 +56,9 @@ class Watched:
         self.sent.append((name, made["event"], made))
 
     def add(self, count, queue="deferred", **options):
-        return [self.queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"], queue, **options)
-                for _ in range(count)]  # fmt: skip
+        return [
+            self.queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"], queue, **options) for _ in range(count)
+        ]
 
     def empty(self):
         for path in (self.state.parent / "queue" / "deferred").rglob("*"):

@@ -91,13 +91,16 @@ def test_modes_and_what_the_diff_shows(host):
 
 
 def test_the_url_of_a_webhook_is_a_secret(host):
-    shown = json.dumps([
-        manage(host, webhook_url="https://chat.example.com:8443/services/T0/secret?key=secret"),
-        manage(host, webhook_url="https://chat.example.com/other/secret"),
-        manage(host),
-        manage(host, webhook_url="http://chat.example.com/secret"),
-        manage(host, state="absent"),
-    ], default=str)  # fmt: skip
+    shown = json.dumps(
+        [
+            manage(host, webhook_url="https://chat.example.com:8443/services/T0/secret?key=secret"),
+            manage(host, webhook_url="https://chat.example.com/other/secret"),
+            manage(host),
+            manage(host, webhook_url="http://chat.example.com/secret"),
+            manage(host, state="absent"),
+        ],
+        default=str,
+    )
     assert "https://chat.example.com:8443/..." in shown
     assert "secret" not in shown
 
@@ -221,9 +224,15 @@ def test_a_run_by_cron_ends_at_last(host):
 def test_the_service_has_one_right_and_sees_the_queue(host):
     manage(host)
     text = host.read(units.SERVICE).decode()
-    for line in ("User=mailops-queue-watch", "RuntimeDirectory=mailops-queue-watch",
-                 "RuntimeDirectoryPreserve=yes", "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
-                 "AmbientCapabilities=CAP_DAC_READ_SEARCH", "NoNewPrivileges=yes", "ProtectSystem=strict"):  # fmt: skip
+    for line in (
+        "User=mailops-queue-watch",
+        "RuntimeDirectory=mailops-queue-watch",
+        "RuntimeDirectoryPreserve=yes",
+        "CapabilityBoundingSet=CAP_DAC_READ_SEARCH",
+        "AmbientCapabilities=CAP_DAC_READ_SEARCH",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+    ):
         assert line in text.splitlines()
     # The queue of this test is in /tmp, which a service with PrivateTmp does not see.
     assert "PrivateTmp=no" in text.splitlines()

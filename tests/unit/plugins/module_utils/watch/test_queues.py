@@ -51,11 +51,22 @@ def test_several_qmail_queues_are_one(tmp_path):
 
 
 def test_counts_agree_with_those_of_queue_info(sample):
-    done = inspect({
-        "mta": "auto", "queue_directory": str(sample.path), "config_directory": None, "select": None, "exclude": None,
-        "limit": 0, "content": "none", "content_bytes": 1, "top": 0, "listing": None, "timeout_per_message": 1.0,
-        "workers": 1,
-    })  # fmt: skip
+    done = inspect(
+        {
+            "mta": "auto",
+            "queue_directory": str(sample.path),
+            "config_directory": None,
+            "select": None,
+            "exclude": None,
+            "limit": 0,
+            "content": "none",
+            "content_bytes": 1,
+            "top": 0,
+            "listing": None,
+            "timeout_per_message": 1.0,
+            "workers": 1,
+        }
+    )
     assert read(described(sample.mta, sample.path)).total == done["counts"]["total"] == 6
 
 
@@ -138,8 +149,13 @@ def test_a_share_that_takes_too_long(tmp_path, monkeypatch, mta):
     late(monkeypatch, 80)
     assert queues.notices(described(mta, tmp_path), 10) == 100
     late(monkeypatch, 10)
-    reading, problems = queues.measure(described(mta, tmp_path), queues.Reading(120, None, 7, None),
-                                       dict(SETTINGS, bounce_share=10, bounce_minimum=1), {}, 10)  # fmt: skip
+    reading, problems = queues.measure(
+        described(mta, tmp_path),
+        queues.Reading(120, None, 7, None),
+        dict(SETTINGS, bounce_share=10, bounce_minimum=1),
+        {},
+        10,
+    )
     # Too few to tell: then what was known stays.
     assert reading.notices == 7
     assert len(problems) == 1 and "in time" in problems[0]

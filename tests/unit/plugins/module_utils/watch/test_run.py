@@ -39,8 +39,10 @@ def test_from_silence_to_alert_to_recovery(watched, capsys):
 
 
 def test_what_many_queues_leave_is_read_again(tmp_path):
-    queues_left = {"queue%d" % number: {"samples": [[1800000000.25 + one, 123456] for one in range(200)], "told": {}}
-                   for number in range(300)}  # fmt: skip
+    queues_left = {
+        "queue%d" % number: {"samples": [[1800000000.25 + one, 123456] for one in range(200)], "told": {}}
+        for number in range(300)
+    }
     with Memory(str(tmp_path)) as memory:
         memory.save(queues_left)
     with Memory(str(tmp_path)) as memory:
@@ -241,12 +243,20 @@ def test_a_clock_that_is_set_is_no_flood_and_no_silence(watched):
 
 @pytest.mark.parametrize(
     "spoilt",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"version": 2, "queues": {"postfix": {"samples": 5, "alert": {}}}}',
-     b'{"version": 2, "queues": {"postfix": {"samples": [[1, 2]], "last": "x"}}}', b'{"version": 9, "queues": {}}',
-     b'{"version": 2, "queues": {"postfix": {"alert": [1]}}}', b'{"version": 2, "queues": {"postfix": {"told": 7}}}',
-     b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"last": 7}}}}}',
-     b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"try": 7}}}}}'],
-)  # fmt: skip
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b'{"version": 2, "queues": {"postfix": {"samples": 5, "alert": {}}}}',
+        b'{"version": 2, "queues": {"postfix": {"samples": [[1, 2]], "last": "x"}}}',
+        b'{"version": 9, "queues": {}}',
+        b'{"version": 2, "queues": {"postfix": {"alert": [1]}}}',
+        b'{"version": 2, "queues": {"postfix": {"told": 7}}}',
+        b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"last": 7}}}}}',
+        b'{"version": 2, "queues": {"postfix": {"told": {"syslog": {"try": 7}}}}}',
+    ],
+)
 def test_a_spoilt_history_is_begun_anew(watched, spoilt):
     (watched.state / "history.json").write_bytes(spoilt)
     watched.add(6)
@@ -422,8 +432,10 @@ def test_an_age_of_long_ago_is_no_alert(watched):
     assert watched.events() == []
 
 
-@pytest.mark.parametrize("kept", ['"next": "x"', '"oldest": 7', '"next": {}', '"oldest": [0, 7]', '"next": -5',
-                                  '"slow": ["old", 1]', '"slow": 7'])  # fmt: skip
+@pytest.mark.parametrize(
+    "kept",
+    ['"next": "x"', '"oldest": 7', '"next": {}', '"oldest": [0, 7]', '"next": -5', '"slow": ["old", 1]', '"slow": 7'],
+)
 def test_a_history_that_is_spoilt_for_the_age_is_begun_anew(watched, kept):
     watched.settings.update(age=3600, bounce_share=10, bounce_minimum=5)
     (watched.state / "history.json").write_text('{"version": 2, "queues": {"postfix": {%s}}}' % kept)

@@ -6,11 +6,26 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import check, load
 
 GOOD = {
-    "host": "mx1.example.com", "threshold": 300, "age": "", "growth": 0, "growth_window": "5min", "bounce_share": 0,
-    "bounce_minimum": 100, "interval": "1min", "cooldown": "1h", "webhook_url": "", "webhook_token_file": None,
-    "webhook_ca_file": None, "smtp_host": "", "smtp_port": 25, "smtp_tls": "auto", "smtp_from": "", "smtp_to": [],
-    "syslog": True, "textfile_directory": "",
-}  # fmt: skip
+    "host": "mx1.example.com",
+    "threshold": 300,
+    "age": "",
+    "growth": 0,
+    "growth_window": "5min",
+    "bounce_share": 0,
+    "bounce_minimum": 100,
+    "interval": "1min",
+    "cooldown": "1h",
+    "webhook_url": "",
+    "webhook_token_file": None,
+    "webhook_ca_file": None,
+    "smtp_host": "",
+    "smtp_port": 25,
+    "smtp_tls": "auto",
+    "smtp_from": "",
+    "smtp_to": [],
+    "syslog": True,
+    "textfile_directory": "",
+}
 HOOK = "https://alerts.example.com/hook"
 OTHER = {"smtp_host": "192.0.2.9", "smtp_to": ["ops@example.com"]}
 
@@ -50,8 +65,10 @@ def test_another_server_is_good():
         ("webhook_url: expected one such as https", {"webhook_url": "https://x/a b"}),
         ("webhook_url: expected one such as https", {"webhook_url": "https://x:y/"}),
         ("webhook_url: expected no user or password", {"webhook_url": "https://u:p@x/"}),
-        ("webhook_token_file: a token is sent over https only",
-         {"webhook_url": "http://x/", "webhook_token_file": "/etc/passwd"}),
+        (
+            "webhook_token_file: a token is sent over https only",
+            {"webhook_url": "http://x/", "webhook_token_file": "/etc/passwd"},
+        ),
         ("webhook_token_file: expected the path of a file", {"webhook_url": HOOK, "webhook_token_file": "/nowhere"}),
         ("webhook_token_file: it is of no use", {"webhook_token_file": "/etc/passwd"}),
         ("webhook_ca_file: it is of no use", {"webhook_ca_file": "/etc/passwd"}),

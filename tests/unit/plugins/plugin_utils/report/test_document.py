@@ -56,34 +56,62 @@ def test_a_night():
         {"name": "mx2.example.com", "before": "fail", "after": "pass"},
     ]
     assert (changes["added"], changes["missing"]) == (["mx10.example.com"], ["mx4.example.com"])
-    assert {"host": "mx2.example.com", "id": "auth-port-25", "before": "fail", "after": "pass", "kind": "better"} \
-        in changes["controls"]  # fmt: skip
-    assert [one["after"] for one in changes["controls"] if one["kind"] == "worse"] == \
-        ["fail", "fail", "error", "error", "error", "error", "waived"]  # fmt: skip
+    assert {
+        "host": "mx2.example.com",
+        "id": "auth-port-25",
+        "before": "fail",
+        "after": "pass",
+        "kind": "better",
+    } in changes["controls"]
+    assert [one["after"] for one in changes["controls"] if one["kind"] == "worse"] == [
+        "fail",
+        "fail",
+        "error",
+        "error",
+        "error",
+        "error",
+        "waived",
+    ]
     assert changes["queues"][0] == {"host": "mx1.example.com", "before": 45, "after": 2045}
     assert [one["messages"] for one in document["history"]] == [345, 2057]
 
 
 def test_no_message_and_no_argument_gets_into_it():
     collector = fleet()
-    message = {"id": "4711", "queue": "deferred", "queue_directory": "/q", "sender": "s@example.com", "size": 1,
-               "subject": "PRIVATE", "client_address": None, "client_name": None, "sasl_username": None, "age": 1,
-               "origin_uid": None, "recipient_count": 1, "recipients": [], "bounced_recipients": [],
-               "content": "PRIVATE"}  # fmt: skip
+    message = {
+        "id": "4711",
+        "queue": "deferred",
+        "queue_directory": "/q",
+        "sender": "s@example.com",
+        "size": 1,
+        "subject": "PRIVATE",
+        "client_address": None,
+        "client_name": None,
+        "sasl_username": None,
+        "age": 1,
+        "origin_uid": None,
+        "recipient_count": 1,
+        "recipients": [],
+        "bounced_recipients": [],
+        "content": "PRIVATE",
+    }
     collector.ok("mx1.example.com", INFO, dict(result(1), messages=[message], invocation={"module_args": "PRIVATE"}))
     assert hosts(made(collector))["mx1.example.com"]["queues"][0]["total"] == 1
     assert "PRIVATE" not in json.dumps(made(collector))
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("password=hunter2, user=x", "password=***, user=x"),
-    ('{"api_key": "hunter2"}', '{"api_key": ***}'),
-    ("DB_PASSWORD: hunter2", "DB_PASSWORD: ***"),
-    ("Authorization: Bearer hunter2hunter2", "Authorization: Bearer ***"),
-    ("https://bob:hunter2@example.com/x", "https://bob:***@example.com/x"),
-    ("token expired", "token expired"),
-    ("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = yes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("password=hunter2, user=x", "password=***, user=x"),
+        ('{"api_key": "hunter2"}', '{"api_key": ***}'),
+        ("DB_PASSWORD: hunter2", "DB_PASSWORD: ***"),
+        ("Authorization: Bearer hunter2hunter2", "Authorization: Bearer ***"),
+        ("https://bob:hunter2@example.com/x", "https://bob:***@example.com/x"),
+        ("token expired", "token expired"),
+        ("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = yes"),
+    ],
+)
 def test_passwords_are_hidden(text, shown):
     assert records.clean(text) == shown
 
@@ -106,8 +134,9 @@ def test_a_later_task_counts_but_in_a_loop_the_worst():
     collector = Collector()
     collector.ok("mx1", CONTROL, recorded((0, "fail", {})))
     collector.ok("mx1", CONTROL, recorded((0, "pass", {})))
-    collector.ok("mx1", CONTROL, {"results": [recorded((1, "pass", {})), recorded((1, "fail", {})),
-                                              recorded((1, "pass", {}))]})  # fmt: skip
+    collector.ok(
+        "mx1", CONTROL, {"results": [recorded((1, "pass", {})), recorded((1, "fail", {})), recorded((1, "pass", {}))]}
+    )
     assert statuses(hosts(made(collector))["mx1"]) == {"queue-count": "pass", "unknown-recipients": "fail"}
 
 
@@ -194,21 +223,31 @@ def test_a_purge_that_failed_half_way_says_how_far_it_got():
     assert (one["messages"], one["failed"]) == (3, "the disk is full") and one["restore_command"]
 
 
-@pytest.mark.parametrize(("results", "worst", "code"), [
-    ([("pass", "critical")], "pass", 0),
-    ([("waived", "critical"), ("not_applicable", "critical")], "pass", 0),
-    ([("fail", "low")], "fail", 1),
-    ([("fail", "medium"), ("pass", "high")], "fail", 1),
-    ([("error", "low")], "unknown", 3),
-    ([("fail", "medium"), ("error", "low")], "fail", 3),
-    ([("fail", "high"), ("error", "low")], "fail", 2),
-    ([("fail", "critical")], "fail", 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("results", "worst", "code"),
+    [
+        ([("pass", "critical")], "pass", 0),
+        ([("waived", "critical"), ("not_applicable", "critical")], "pass", 0),
+        ([("fail", "low")], "fail", 1),
+        ([("fail", "medium"), ("pass", "high")], "fail", 1),
+        ([("error", "low")], "unknown", 3),
+        ([("fail", "medium"), ("error", "low")], "fail", 3),
+        ([("fail", "high"), ("error", "low")], "fail", 2),
+        ([("fail", "critical")], "fail", 2),
+    ],
+)
 def test_the_exit_code(results, worst, code):
     collector = Collector()
-    collector.ok("mx1", CONTROL, {"mailops_controls": [
-        control(0, status, "mx1", id="c%d" % number, severity=severity)
-        for number, (status, severity) in enumerate(results)]})  # fmt: skip
+    collector.ok(
+        "mx1",
+        CONTROL,
+        {
+            "mailops_controls": [
+                control(0, status, "mx1", id="c%d" % number, severity=severity)
+                for number, (status, severity) in enumerate(results)
+            ]
+        },
+    )
     summary = made(collector)["summary"]
     assert (summary["worst"], summary["exit_code"]) == (worst, code)
 
@@ -223,8 +262,10 @@ def test_what_differs_from_the_list_of_controls_stands_with_the_host():
         collector.ok(host, CONTROL, recorded((0, "pass", {}), host=host))
     collector.ok("mx3", CONTROL, recorded((0, "fail", {"severity": "critical"}), host="mx1"))
     document = made(collector)
-    assert [sorted(set(host["controls"][0]) - {"id", "status", "observed", "reason", "waiver"})
-            for host in document["hosts"]] == [[], ["remedy"], ["severity"]]  # fmt: skip
+    assert [
+        sorted(set(host["controls"][0]) - {"id", "status", "observed", "reason", "waiver"})
+        for host in document["hosts"]
+    ] == [[], ["remedy"], ["severity"]]
     assert document["summary"]["failed_by_severity"]["critical"] == 1
 
 
@@ -242,45 +283,52 @@ def test_history_is_bounded():
     assert len(document["history"]) == 60
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda document: [],
-    lambda document: {},
-    lambda document: dict(document, schema_version=2),
-    lambda document: dict(document, hosts=None),
-    lambda document: dict(document, hosts=[{"name": "x"}]),
-    lambda document: dict(document, controls=[]),
-    lambda document: dict(document, run={}),
-    lambda document: dict(document, history=[{"fail": "x"}]),
-    lambda document: dict(document, controls=[{"id": one["id"], "title": "x", "severity": "low"}
-                                              for one in document["controls"]]),
-    lambda document: dict(document, controls=[dict(one, title=None) for one in document["controls"]]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: [],
+        lambda document: {},
+        lambda document: dict(document, schema_version=2),
+        lambda document: dict(document, hosts=None),
+        lambda document: dict(document, hosts=[{"name": "x"}]),
+        lambda document: dict(document, controls=[]),
+        lambda document: dict(document, run={}),
+        lambda document: dict(document, history=[{"fail": "x"}]),
+        lambda document: dict(
+            document, controls=[{"id": one["id"], "title": "x", "severity": "low"} for one in document["controls"]]
+        ),
+        lambda document: dict(document, controls=[dict(one, title=None) for one in document["controls"]]),
+    ],
+)
 def test_what_cannot_be_compared_with_is_refused(spoil):
     assert comparing.usable(before())
     with pytest.raises(comparing.UnusablePrevious):
         comparing.usable(spoil(copy.deepcopy(before())))
 
 
-@pytest.mark.parametrize(("text", "hidden"), [
-    ("mail from bob@example.com to <alice@example.org>", ("bob", "alice")),
-    ("bob@example.com,alice@example.org;eve@example.net", ("bob", "alice", "eve")),
-    ('"bob smith"@example.com', ("bob", "smith")),
-    ("bounce-bob=example.com@list.example.org", ("bob",)),
-    ("a@bob@example.com", ("a@", "bob")),
-    ("mailto:bob@example.com", ("bob",)),
-    ("from {alice}@example.com", ("alice",)),
-    ("o'brien@example.com", ("o'", "brien")),
-    ("alice|bob@example.com", ("alice", "bob")),
-    ("alice`s=x/1!2#3$4%5&6*7+8-9?0^_~.@example.com", ("alice", "x/1", "0^")),
-    ("ålice@example.com", ("lice",)),
-    ('to=<alice."b c"@example.com>', ("alice", "b c")),
-    (r'"a\"lice smith"@example.com', ("lice", "smith")),
-    ("alice\\x07bob@example.com", ("alice", "bob")),
-    ("see https://spf.example/why?s=mfrom;id=bob.smith%40example.com;ip=192.0.2.7", ("bob", "smith")),
-    ("o'brien%40example.com&to=alice%40example.net", ("brien", "alice")),
-    ("alice\uff20example.com", ("alice",)),
-    ("bob%40list.example@alice.example", ("bob",)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("mail from bob@example.com to <alice@example.org>", ("bob", "alice")),
+        ("bob@example.com,alice@example.org;eve@example.net", ("bob", "alice", "eve")),
+        ('"bob smith"@example.com', ("bob", "smith")),
+        ("bounce-bob=example.com@list.example.org", ("bob",)),
+        ("a@bob@example.com", ("a@", "bob")),
+        ("mailto:bob@example.com", ("bob",)),
+        ("from {alice}@example.com", ("alice",)),
+        ("o'brien@example.com", ("o'", "brien")),
+        ("alice|bob@example.com", ("alice", "bob")),
+        ("alice`s=x/1!2#3$4%5&6*7+8-9?0^_~.@example.com", ("alice", "x/1", "0^")),
+        ("ålice@example.com", ("lice",)),
+        ('to=<alice."b c"@example.com>', ("alice", "b c")),
+        (r'"a\"lice smith"@example.com', ("lice", "smith")),
+        ("alice\\x07bob@example.com", ("alice", "bob")),
+        ("see https://spf.example/why?s=mfrom;id=bob.smith%40example.com;ip=192.0.2.7", ("bob", "smith")),
+        ("o'brien%40example.com&to=alice%40example.net", ("brien", "alice")),
+        ("alice\uff20example.com", ("alice",)),
+        ("bob%40list.example@alice.example", ("bob",)),
+    ],
+)
 def test_addresses_are_masked(text, hidden):
     mask = Mask(b"key")
     shown = mask.text(text)
@@ -288,13 +336,16 @@ def test_addresses_are_masked(text, hidden):
     assert "example" in shown and mask.text(text) == shown != Mask(b"other").text(text)
 
 
-@pytest.mark.parametrize(("text", "shown"), [
-    ("user unknown: <bob.smi…", "user unknown: <…"),
-    ("from bob.smi…", "from …"),
-    ("bob…", "…"),
-    ("user unknown <…", "user unknown <…"),
-    ("100% of 40 percent, %40 as well", "100% of 40 percent, %40 as well"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("user unknown: <bob.smi…", "user unknown: <…"),
+        ("from bob.smi…", "from …"),
+        ("bob…", "…"),
+        ("user unknown <…", "user unknown <…"),
+        ("100% of 40 percent, %40 as well", "100% of 40 percent, %40 as well"),
+    ],
+)
 def test_an_address_that_was_cut_ahead_of_its_at(text, shown):
     assert Mask(b"key").text(text) == shown
 
@@ -303,19 +354,31 @@ def test_an_address_that_was_cut_after_its_at():
     assert re.fullmatch("to <x[0-9a-f]{8}@exam…", Mask(b"key").text("to <bob@exam…"))
 
 
-@pytest.mark.parametrize("text", ["bob@example.com", "'bob@example.com'", "to=<bob@example.com>", "`bob@example.com`",
-                                  "mailto:bob@example.com", '{"to":"bob@example.com"}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bob@example.com",
+        "'bob@example.com'",
+        "to=<bob@example.com>",
+        "`bob@example.com`",
+        "mailto:bob@example.com",
+        '{"to":"bob@example.com"}',
+    ],
+)
 def test_equal_addresses_stay_equal_whatever_stands_around_them(text):
     assert Mask(b"key").text(text).count(Mask(b"key").text("bob@example.com")) == 1
 
 
-@pytest.mark.parametrize(("name", "value", "shown"), [
-    ("sender", "alice", r"x[0-9a-f]{8}"),
-    ("sender", "alice smith@example.com", r"x[0-9a-f]{8}@example\.com"),
-    ("sender", "", ""),
-    ("sasl_username", "alice", r"x[0-9a-f]{8}"),
-    ("subject", "alice", "alice"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("sender", "alice", r"x[0-9a-f]{8}"),
+        ("sender", "alice smith@example.com", r"x[0-9a-f]{8}@example\.com"),
+        ("sender", "", ""),
+        ("sasl_username", "alice", r"x[0-9a-f]{8}"),
+        ("subject", "alice", "alice"),
+    ],
+)
 def test_what_is_an_address_in_any_case_is_masked_whole(name, value, shown):
     masked = Mask(b"key").document({"top": {name: [{"value": value, "count": 1}]}})
     assert re.fullmatch(shown, masked["top"][name][0]["value"])
@@ -323,8 +386,17 @@ def test_what_is_an_address_in_any_case_is_masked_whole(name, value, shown):
 
 def test_masking_takes_time_in_proportion():
     # A minute and more where it did not.
-    for text in ("@" * 200000, '"' * 200000 + "@", "x@" * 100000, '"' + '\\"' * 100000 + "@", "'" * 200000 + "@",
-                 "x%40" * 100000, "x" * 200000 + "%40", "x" * 200000 + "…", " x" * 100000 + "…"):
+    for text in (
+        "@" * 200000,
+        '"' * 200000 + "@",
+        "x@" * 100000,
+        '"' + '\\"' * 100000 + "@",
+        "'" * 200000 + "@",
+        "x%40" * 100000,
+        "x" * 200000 + "%40",
+        "x" * 200000 + "…",
+        " x" * 100000 + "…",
+    ):
         assert Mask(b"key").text(text)
 
 

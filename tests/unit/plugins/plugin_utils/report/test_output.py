@@ -70,7 +70,8 @@ def test_json_is_always_written_and_bad_formats_are_told(tmp_path):
     made = publish(tmp_path, ["nagios", "pdf"])
     assert sorted(os.listdir(tmp_path)) == ["nagios.txt", "report.json"]
     assert made.warnings == [
-        "formats: expected some of json, html, junit, prometheus, nagios, markdown, or all, got pdf."]  # fmt: skip
+        "formats: expected some of json, html, junit, prometheus, nagios, markdown, or all, got pdf."
+    ]
 
 
 def test_without_a_library_the_other_formats_are_written(tmp_path, monkeypatch):
@@ -133,16 +134,19 @@ def answer(directory, hours, code=None, **members):
     return check.check(str(directory), 26, now)
 
 
-@pytest.mark.parametrize(("hours", "code", "status", "text"), [
-    (1, 0, 0, "MAILOPS OK - 4 hosts"),
-    (1, 2, 2, "MAILOPS CRITICAL - 4 hosts"),
-    (30, 0, 3, "MAILOPS UNKNOWN - the last report is 30 hours old\n"),
-    (30, 2, 2, "MAILOPS CRITICAL - the last report is 30 hours old; 4 hosts"),
-    (-30, 0, 3, "MAILOPS UNKNOWN - the last report is of a time to come, in 30 hours\n"),
-    (-0.5, 0, 0, "MAILOPS OK - 4 hosts"),
-    (1, 7, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
-    (1, True, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("hours", "code", "status", "text"),
+    [
+        (1, 0, 0, "MAILOPS OK - 4 hosts"),
+        (1, 2, 2, "MAILOPS CRITICAL - 4 hosts"),
+        (30, 0, 3, "MAILOPS UNKNOWN - the last report is 30 hours old\n"),
+        (30, 2, 2, "MAILOPS CRITICAL - the last report is 30 hours old; 4 hosts"),
+        (-30, 0, 3, "MAILOPS UNKNOWN - the last report is of a time to come, in 30 hours\n"),
+        (-0.5, 0, 0, "MAILOPS OK - 4 hosts"),
+        (1, 7, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
+        (1, True, 3, "MAILOPS UNKNOWN - the report has no exit status\n"),
+    ],
+)
 def test_the_plugin(tmp_path, hours, code, status, text):
     publish(tmp_path, ["json", "html"])
     shown, found = answer(tmp_path, hours, code)
@@ -156,8 +160,16 @@ def test_the_plugin_says_what_the_report_says_and_not_an_older_file(tmp_path):
     assert answer(tmp_path, 1) == ((GOLDEN / "nagios.txt").read_text(), 2)
 
 
-@pytest.mark.parametrize("members", [{"schema_version": 2}, {"fleet": None}, {"summary": []}, {"hosts": [7]},
-                                     {"hosts": [{"status": "pass", "controls": [{"status": "fail", "id": "x"}]}]}])
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"schema_version": 2},
+        {"fleet": None},
+        {"summary": []},
+        {"hosts": [7]},
+        {"hosts": [{"status": "pass", "controls": [{"status": "fail", "id": "x"}]}]},
+    ],
+)
 def test_the_plugin_takes_nothing_that_is_no_report(tmp_path, members):
     publish(tmp_path)
     text, status = answer(tmp_path, 1, **members)
@@ -173,14 +185,19 @@ def test_the_plugin_is_given_no_performance_data_by_strangers(tmp_path):
 def test_the_plugin_by_itself(tmp_path):
     publish(tmp_path / "report", ["json"])
     alone = shutil.copy(check.__file__, tmp_path)
-    done = subprocess.run([sys.executable, "-I", "-S", alone, "--max-age", "1e9", tmp_path / "report"],
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", alone, "--max-age", "1e9", tmp_path / "report"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout == (GOLDEN / "nagios.txt").read_text()
 
 
 def test_the_plugin_without_a_report(tmp_path):
-    done = subprocess.run([sys.executable, "-I", check.__file__, str(tmp_path)], capture_output=True, text=True,
-                          check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-I", check.__file__, str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout.startswith("MAILOPS UNKNOWN - no report can be read: ")

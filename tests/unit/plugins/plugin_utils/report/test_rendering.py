@@ -187,8 +187,10 @@ def test_a_missing_library_is_named(documents, monkeypatch):
 @pytest.mark.skipif(chromium() is None, reason="Chromium is not installed (Debian's package chromium)")
 def test_in_a_browser(documents, tmp_path):
     documents = dict(documents, large=build(large(120, 8), RUN, "Large"))
-    wide = "Array.from(document.querySelectorAll('*')).filter(one => one.getBoundingClientRect().right" \
-           " > document.documentElement.clientWidth + 1).map(one => one.outerHTML.slice(0, 200))"  # fmt: skip
+    wide = (
+        "Array.from(document.querySelectorAll('*')).filter(one => one.getBoundingClientRect().right"
+        " > document.documentElement.clientWidth + 1).map(one => one.outerHTML.slice(0, 200))"
+    )
     with Browser(chromium()) as browser:
         for name, document in documents.items():
             path = tmp_path / (name + ".html")
@@ -262,8 +264,13 @@ def test_no_option_of_a_command_is_broken_and_none_can_be_markup():
     remedy = 'run --tags <b>-l</b> "-e" - -x=<i> --\n-v'
     collector.ok("a", CONTROL, {"mailops_controls": [control(0, "fail", "a", remedy=remedy)]})
     made = rendering.render("html", build(collector, RUN, "x")).decode()
-    assert made.count('<pre>run <span class="flag">--tags</span> &lt;b&gt;-l&lt;/b&gt; &#34;-e&#34; - -x=&lt;i&gt; --\n'
-                      '<span class="flag">-v</span></pre>') == 2  # fmt: skip
+    assert (
+        made.count(
+            '<pre>run <span class="flag">--tags</span> &lt;b&gt;-l&lt;/b&gt; &#34;-e&#34; - -x=&lt;i&gt; --\n'
+            '<span class="flag">-v</span></pre>'
+        )
+        == 2
+    )
 
 
 def test_what_fails_is_open_with_the_remedy_of_a_host_on_which_it_fails():
@@ -273,6 +280,7 @@ def test_what_fails_is_open_with_the_remedy_of_a_host_on_which_it_fails():
     made = rendering.render("html", build(collector, RUN, "x")).decode()
     shown = made.partition('<section id="controls">')[2].partition("</section>")[0]
     assert '<details class="control" open>' in shown
-    assert '<dt>Remedy, on b</dt><dd><pre>ansible-playbook mailops.rescue.inspect <span class="flag">-l</span> b<' \
-        in shown  # fmt: skip
+    assert (
+        '<dt>Remedy, on b</dt><dd><pre>ansible-playbook mailops.rescue.inspect <span class="flag">-l</span> b<' in shown
+    )
     assert '<dt class="fail">Fail on</dt><dd><a href="#host-1"><code>b</code></a>, <a href="#host-2">' in shown

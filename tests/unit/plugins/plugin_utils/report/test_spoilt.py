@@ -21,21 +21,63 @@ SCHEMA = json.loads((Path(__file__).resolve().parents[5] / "docs/report.schema.j
 NESTED = []
 for _level in range(2000):
     NESTED = [NESTED]
-VALUES = (None, -1, 10**400, 10**5000, "x", "", "\ud800", b"\xff", [], {}, [[]], {"a": 1}, {"": {}}, True, 1.5,
-          float("nan"), float("inf"), [None] * 3, "9" * 5000, NESTED)  # fmt: skip
+VALUES = (
+    None,
+    -1,
+    10**400,
+    10**5000,
+    "x",
+    "",
+    "\ud800",
+    b"\xff",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    {"": {}},
+    True,
+    1.5,
+    float("nan"),
+    float("inf"),
+    [None] * 3,
+    "9" * 5000,
+    NESTED,
+)
 TOP = {"sender": {"a@example.com": 3}, "client_address": {"192.0.2.1": 2}, "sasl_username": {"bob": 1}}
 LEFT = {"left": [{"id": "1", "reason": "r"}], "left_count": 1}
 GIVEN = (
     (INFO, result(3, ages=[[0, 60, 3]], top=TOP)),
     (PURGE, change(3, counts(remote=3), counts(), **LEFT)),
     (RESTORE, change(3, counts(), counts(remote=3), kind="restore", **LEFT)),
-    (PROBE, {"connected": True, "address": "192.0.2.1", "port": 25, "banner": "b", "error": None,
-             "starttls": {"version": "v", "certificate": {"days_left": 3}}, "auth": {"before_tls": ["PLAIN"],
-             "after_tls": None}, "relay": {"verdict": "refused"}}),
-    (CONTROL, {"mailops_controls": [control(0, "fail", "h", references=["r"], waiver={
-        "reason": "r", "owner": "o", "expires": "2027-01-01", "expired": True})]}),
+    (
+        PROBE,
+        {
+            "connected": True,
+            "address": "192.0.2.1",
+            "port": 25,
+            "banner": "b",
+            "error": None,
+            "starttls": {"version": "v", "certificate": {"days_left": 3}},
+            "auth": {"before_tls": ["PLAIN"], "after_tls": None},
+            "relay": {"verdict": "refused"},
+        },
+    ),
+    (
+        CONTROL,
+        {
+            "mailops_controls": [
+                control(
+                    0,
+                    "fail",
+                    "h",
+                    references=["r"],
+                    waiver={"reason": "r", "owner": "o", "expires": "2027-01-01", "expired": True},
+                )
+            ]
+        },
+    ),
     (CONTROL, {"results": [{"mailops_controls": [control(0, "pass", "h")]}]}),
-)  # fmt: skip
+)
 
 
 def places(value, path=()):

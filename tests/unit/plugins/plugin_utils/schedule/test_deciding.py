@@ -11,8 +11,12 @@ SEVERITY = {"grave": "high", "worst": "critical", "small": "low", "other": "medi
 
 def document(hosts, previous=None):
     """A report; `hosts`: name to a status, or to {control: status}."""
-    made = {"run": {"finished": "2026-01-01T00:00:00Z"}, "hosts": [], "changes": None,
-            "controls": [{"id": name, "severity": severity} for name, severity in SEVERITY.items()]}  # fmt: skip
+    made = {
+        "run": {"finished": "2026-01-01T00:00:00Z"},
+        "hosts": [],
+        "changes": None,
+        "controls": [{"id": name, "severity": severity} for name, severity in SEVERITY.items()],
+    }
     for name, given in hosts.items():
         controls = given if isinstance(given, dict) else {}
         worst = "fail" if "fail" in controls.values() else "unknown" if "error" in controls.values() else "pass"
@@ -26,39 +30,51 @@ def document(hosts, previous=None):
 
 def told(before, after, **changed):
     made = turned(document(after, before), dict(SETTINGS, **changed))
-    return made and [(one["name"], one["before"], one["after"], [control["id"] for control in one["controls"]])
-                     for one in made["hosts"]]  # fmt: skip
+    return made and [
+        (one["name"], one["before"], one["after"], [control["id"] for control in one["controls"]])
+        for one in made["hosts"]
+    ]
 
 
 GOOD = {"small": "pass", "grave": "pass", "worst": "pass"}
 
 
-@pytest.mark.parametrize(("before", "after", "expected"), [
-    (GOOD, GOOD, None),
-    (GOOD, dict(GOOD, small="fail"), [("a", "pass", "fail", ["small"])]),
-    (GOOD, dict(GOOD, small="fail", worst="fail", grave="fail"), [("a", "pass", "fail", ["worst", "grave", "small"])]),
-    (dict(GOOD, small="error"), dict(GOOD, small="fail"), [("a", "unknown", "fail", ["small"])]),
-    ("unreachable", dict(GOOD, small="fail"), [("a", "unreachable", "fail", ["small"])]),
-    (dict(GOOD, grave="fail"), dict(GOOD, grave="fail"), None),
-    (dict(GOOD, grave="fail"), GOOD, None),
-    (dict(GOOD, grave="fail"), dict(GOOD, small="fail"), None),
-    (dict(GOOD, small="fail"), dict(GOOD, small="fail", other="fail"), None),
-    (dict(GOOD, small="fail"), dict(GOOD, small="fail", grave="fail"), [("a", "fail", "fail", ["grave"])]),
-    (dict(GOOD, small="waived"), dict(GOOD, small="fail"), [("a", "pass", "fail", ["small"])]),
-    (dict(GOOD, small="fail"), dict(GOOD, small="waived"), None),
-    (GOOD, "unreachable", None),
-    (GOOD, dict(GOOD, grave="error"), None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (GOOD, GOOD, None),
+        (GOOD, dict(GOOD, small="fail"), [("a", "pass", "fail", ["small"])]),
+        (
+            GOOD,
+            dict(GOOD, small="fail", worst="fail", grave="fail"),
+            [("a", "pass", "fail", ["worst", "grave", "small"])],
+        ),
+        (dict(GOOD, small="error"), dict(GOOD, small="fail"), [("a", "unknown", "fail", ["small"])]),
+        ("unreachable", dict(GOOD, small="fail"), [("a", "unreachable", "fail", ["small"])]),
+        (dict(GOOD, grave="fail"), dict(GOOD, grave="fail"), None),
+        (dict(GOOD, grave="fail"), GOOD, None),
+        (dict(GOOD, grave="fail"), dict(GOOD, small="fail"), None),
+        (dict(GOOD, small="fail"), dict(GOOD, small="fail", other="fail"), None),
+        (dict(GOOD, small="fail"), dict(GOOD, small="fail", grave="fail"), [("a", "fail", "fail", ["grave"])]),
+        (dict(GOOD, small="waived"), dict(GOOD, small="fail"), [("a", "pass", "fail", ["small"])]),
+        (dict(GOOD, small="fail"), dict(GOOD, small="waived"), None),
+        (GOOD, "unreachable", None),
+        (GOOD, dict(GOOD, grave="error"), None),
+    ],
+)
 def test_one_host(before, after, expected):
     assert told({"a": before, "b": GOOD}, {"a": after, "b": GOOD}) == expected
 
 
-@pytest.mark.parametrize(("before", "after", "expected"), [
-    (GOOD, "unreachable", [("a", "pass", "unreachable", [])]),
-    ("unknown", "unreachable", [("a", "unknown", "unreachable", [])]),
-    ("unreachable", "unreachable", None),
-    ("unreachable", GOOD, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (GOOD, "unreachable", [("a", "pass", "unreachable", [])]),
+        ("unknown", "unreachable", [("a", "unknown", "unreachable", [])]),
+        ("unreachable", "unreachable", None),
+        ("unreachable", GOOD, None),
+    ],
+)
 def test_unknown_where_that_is_wanted(before, after, expected):
     assert told({"a": before}, {"a": after}, alert_unknown=True) == expected
 
@@ -80,7 +96,9 @@ def test_a_host_may_have_a_severity_of_its_own():
     made["hosts"][0]["controls"].append({"id": "other", "status": "fail"})
     made["changes"] = changes(document({"a": dict(GOOD, other="fail")}), made)
     assert [(one["id"], one["severity"]) for one in turned(made, SETTINGS)["hosts"][0]["controls"]] == [
-        ("small", "critical"), ("grave", "low")]  # fmt: skip
+        ("small", "critical"),
+        ("grave", "low"),
+    ]
     del small["severity"]
     assert turned(made, SETTINGS) is None
 

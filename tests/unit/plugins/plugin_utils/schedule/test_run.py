@@ -22,10 +22,18 @@ from .test_deciding import document
 def settings(tmp_path):
     (tmp_path / "hosts").write_text("")
     return {
-        "name": "control", "project": str(tmp_path), "inventory": str(tmp_path / "hosts"), "extra_vars": {},
-        "directory": str(tmp_path / "kept"), "report_directory": str(tmp_path / "report"), "keep_reports": 5,
-        "alert_unknown": False, "webhook": {"url": "http://x/"}, "smtp": None, "syslog": False,
-    }  # fmt: skip
+        "name": "control",
+        "project": str(tmp_path),
+        "inventory": str(tmp_path / "hosts"),
+        "extra_vars": {},
+        "directory": str(tmp_path / "kept"),
+        "report_directory": str(tmp_path / "report"),
+        "keep_reports": 5,
+        "alert_unknown": False,
+        "webhook": {"url": "http://x/"},
+        "smtp": None,
+        "syslog": False,
+    }
 
 
 @pytest.fixture
@@ -70,11 +78,14 @@ def test_a_report_of_an_earlier_run_is_none(settings, sent, tmp_path):
     assert Kept(settings["directory"]).names() == []
 
 
-@pytest.mark.parametrize(("found", "words"), [
-    ({}, "there was no host to check; no longer in the inventory: a"),
-    ({"a": "unreachable", "b": "unreachable"}, "none of 2 hosts could be checked"),
-    ({"a": {"small": "error"}}, "none of 1 hosts could be checked"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({}, "there was no host to check; no longer in the inventory: a"),
+        ({"a": "unreachable", "b": "unreachable"}, "none of 2 hosts could be checked"),
+        ({"a": {"small": "error"}}, "none of 1 hosts could be checked"),
+    ],
+)
 def test_a_night_on_which_nothing_was_checked(settings, sent, tmp_path, capsys, found, words):
     good = {"a": {"small": "pass"}}
     assert program.run(settings, reporting(tmp_path, good)) == 0
@@ -87,10 +98,13 @@ def test_a_night_on_which_nothing_was_checked(settings, sent, tmp_path, capsys, 
     assert told["text"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("found", [
-    {"a": "unreachable", "b": {"small": "pass"}},
-    {"a": {"small": "pass", "other": "error"}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"a": "unreachable", "b": {"small": "pass"}},
+        {"a": {"small": "pass", "other": "error"}},
+    ],
+)
 def test_a_night_on_which_something_was_checked(settings, sent, tmp_path, found):
     assert program.run(settings, reporting(tmp_path, found, code=3)) == 3
     assert sent == [] and len(Kept(settings["directory"]).names()) == 1
@@ -148,8 +162,13 @@ def test_by_mail(settings, tmp_path, monkeypatch):
     script = Taking()
     with serving(script) as port:
         settings["webhook"] = None
-        settings["smtp"] = {"host": "localhost", "port": port, "tls": "auto", "from": "c@example.com",
-                            "to": ["ops@example.com"]}  # fmt: skip
+        settings["smtp"] = {
+            "host": "localhost",
+            "port": port,
+            "tls": "auto",
+            "from": "c@example.com",
+            "to": ["ops@example.com"],
+        }
         program.run(settings, night(tmp_path, "fail", "pass"))
     (lines,) = script.mails
     assert "Subject: ALERT mail servers: 1 of 1 fails now: a" in lines
@@ -163,8 +182,13 @@ def test_by_mail_to_several_of_whom_one_is_refused(settings, tmp_path, monkeypat
     script.refusal = refusal
     with serving(script) as port:
         settings["webhook"] = None
-        settings["smtp"] = {"host": "localhost", "port": port, "tls": "auto", "from": "c@example.com",
-                            "to": ["ops@example.com", "nobody@example.com", "night@example.com"]}  # fmt: skip
+        settings["smtp"] = {
+            "host": "localhost",
+            "port": port,
+            "tls": "auto",
+            "from": "c@example.com",
+            "to": ["ops@example.com", "nobody@example.com", "night@example.com"],
+        }
         assert program.run(settings, night(tmp_path, "fail", "pass")) == 1
         assert len(script.mails) == 1 and refusal in capsys.readouterr().err
         del script.commands[:]
@@ -180,8 +204,13 @@ def test_one_mail_goes_to_all_who_were_not_told(settings, tmp_path, monkeypatch)
     monkeypatch.setattr(channels, "other_host", lambda host, port: ["127.0.0.1"])
     script = Taking()
     settings["webhook"] = None
-    settings["smtp"] = {"host": "localhost", "port": 1, "tls": "auto", "from": "c@example.com",
-                        "to": ["%d@example.com" % number for number in range(20)]}  # fmt: skip
+    settings["smtp"] = {
+        "host": "localhost",
+        "port": 1,
+        "tls": "auto",
+        "from": "c@example.com",
+        "to": ["%d@example.com" % number for number in range(20)],
+    }
     for _night in range(4):
         assert program.run(settings, night(tmp_path, "fail", "pass")) == 1
     with serving(script) as port:
