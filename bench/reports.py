@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.rendering import FORMATS, render
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.formats import FORMATS, render
 from tests.support.browser import Browser, chromium
 from tests.support.reporting import RUN, large
 

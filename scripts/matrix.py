@@ -38,7 +38,7 @@ PROBE = {"unknown_domain": "example.com", "recipients": ["info@example.com"], "r
 NETWORKS = "127.0.0.0/8 0.0.0.0/0 [::]/0 0.0.0.0/1 10.0.0.0/7 10.0.0.0/8 [fc00::]/7 81.2.0.0/16 static:all"
 EVERYONE = """
 import sys
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.networks import Networks
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.client_lists import Networks
 print(Networks(sys.argv[1]).everyone)
 """
 # What the libraries of these Pythons make of one handshake may differ.

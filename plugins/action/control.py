@@ -9,9 +9,14 @@ import os
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils import waivers as waiving
-from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import CONDITIONS, OPTIONS, judge, unusable
-from ansible_collections.mailops.rescue.plugins.plugin_utils.evaluating import (
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import waivers as waiving
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import (
+    CONDITIONS,
+    OPTIONS,
+    judge,
+    unusable,
+)
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.expressions import (
     Broken,
     Evaluator,
     brief,
@@ -20,7 +25,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.evaluating import (
     load,
     whole_template,
 )
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
 SOURCES = ("directory", "files", "waivers")
 MAX_CONTROLS = 1000

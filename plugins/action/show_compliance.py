@@ -10,11 +10,11 @@ import os
 
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES
-from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, path_before
-from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import plural
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import plural
 
 NEVER = "never"
 ARGUMENTS = {

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening import Evidence
-from ansible_collections.mailops.rescue.plugins.plugin_utils.hardening_text import show_holding
-from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain, reason
-from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.hardening_checks import Evidence
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.hardening import show_holding
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain, reason
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
 
 ARGUMENTS = {
     "view": {"type": "str", "choices": ["failure", "holding", "verdict"], "required": True},

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.change_text import prompt, question, show_done, show_plan
-from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import Changes
-from ansible_collections.mailops.rescue.plugins.plugin_utils.quarantine_text import Listings, show_listings
-from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import Changes
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.changes import prompt, question, show_done, show_plan
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.quarantine import Listings, show_listings
 
 ARGUMENTS = {
     "view": {"type": "str", "choices": ["plan", "done", "verdict", "quarantine"], "required": True},

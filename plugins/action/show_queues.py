@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
-from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import (
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import (
     show_messages,
     show_summary,
     summarise,

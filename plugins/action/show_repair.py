@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.page import Page
-from ansible_collections.mailops.rescue.plugins.plugin_utils.repairs import unrepaired
-from ansible_collections.mailops.rescue.plugins.plugin_utils.showing import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.repairs import unrepaired
 
 ARGUMENTS = {
     "view": {"type": "str", "choices": ["verdict"], "default": "verdict"},

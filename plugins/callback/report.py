@@ -102,11 +102,11 @@ from functools import wraps  # noqa: E402
 from ansible.plugins.callback import CallbackBase  # noqa: E402
 from ansible.release import __version__ as ANSIBLE_VERSION  # noqa: E402
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils import running  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector import COLLECTION, Collector  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.output import publish  # noqa: E402
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, settings  # noqa: E402
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain  # noqa: E402
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show import invocation as running  # noqa: E402
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain  # noqa: E402
 
 # Tasks of these are what a report is about.
 RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))

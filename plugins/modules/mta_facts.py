@@ -382,8 +382,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.facting import find
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.mta_facts import find
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QUEUE, run_module
 
 
 def main():

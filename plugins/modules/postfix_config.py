@@ -260,8 +260,8 @@ restart_needed:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.configuring import configure
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postfix_config import configure
 
 
 def main():

@@ -125,8 +125,8 @@ leftovers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix_plan import plan
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.postfix_hardening_plan import plan
 
 
 def main():

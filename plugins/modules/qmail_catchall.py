@@ -311,8 +311,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall_manage import manage
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening.qmail_catchall import manage
 
 
 def main():

@@ -131,8 +131,8 @@ notes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.double_bounces import manage
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening.qmail_double_bounces import manage
 
 
 def main():

@@ -182,8 +182,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QMAIL_SERVICE, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.sending import control
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QMAIL_SERVICE, run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.qmail_send import control
 
 
 def main():

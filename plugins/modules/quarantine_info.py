@@ -539,8 +539,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, SELECTION, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine_listing import list_batches
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.quarantine_info import list_batches
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QUEUE, SELECTION, run_module
 
 
 def main():

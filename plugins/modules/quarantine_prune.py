@@ -165,8 +165,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.pruning import prune
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.quarantine_prune import prune
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QUEUE, run_module
 
 
 def main():

@@ -436,8 +436,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, SELECTION, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.inspection import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_info import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QUEUE, SELECTION, run_module
 
 
 def main():

@@ -412,13 +412,13 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import (
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_purge import purge
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import (
     QMAIL_SERVICE,
     QUEUE,
     SELECTION,
     run_module,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.purging import purge
 
 
 def main():

@@ -291,8 +291,8 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QMAIL_SERVICE, QUEUE, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.repairing import repair
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_repair import repair
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QMAIL_SERVICE, QUEUE, run_module
 
 
 def main():

@@ -305,13 +305,13 @@ seconds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import (
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_restore import restore
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import (
     QMAIL_SERVICE,
     QUEUE,
     SELECTION,
     run_module,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.restoring import restore
 
 
 def main():

@@ -233,8 +233,8 @@ notes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import QUEUE, run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.install import manage
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_watch import manage
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QUEUE, run_module
 
 TEXT = {"type": "str", "default": ""}
 

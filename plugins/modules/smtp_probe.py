@@ -368,8 +368,8 @@ error:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.probing import probe
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.smtp_probe import probe
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
 
 
 def main():

@@ -225,8 +225,8 @@ ufw:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mailops.rescue.plugins.module_utils.arguments import run_module
-from ansible_collections.mailops.rescue.plugins.module_utils.firewall.plan import make_plan
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.submission_firewall_plan import make_plan
+from ansible_collections.mailops.rescue.plugins.module_utils.module_main import run_module
 
 
 def main():

@@ -8,11 +8,11 @@ import time
 import warnings
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers
-from ansible_collections.mailops.rescue.plugins.module_utils.records import Message
-from ansible_collections.mailops.rescue.plugins.module_utils.scan import Context
-from ansible_collections.mailops.rescue.plugins.module_utils.selection import _KEYS, Selection
-from ansible_collections.mailops.rescue.plugins.module_utils.timelimit import PatternTimeout, TimeLimit
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import Headers
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import Message
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.scan import Context
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import _KEYS, Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.time_limit import PatternTimeout, TimeLimit
 
 from .failure import SECONDS, Failure
 

@@ -7,26 +7,30 @@ import re
 from functools import lru_cache
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
-from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers, decode_header
-from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log, reasons_for
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filebytes import FileBytes
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import Filters
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import first_hop
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import origin as postfix_origin
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.bounces import reported_addresses
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import Headers, decode_header
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import Message, Recipient
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.content_filters import Filters
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.defer_log import parse_defer_log, reasons_for
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.file_bytes import FileBytes
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.received import first_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.received import origin as postfix_origin
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.records import (
     TooShort,
     parse_content,
     parse_envelope,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import parse_channel, parse_info, parse_todo
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.scanners import LOCAL, PASSES_ON
-from ansible_collections.mailops.rescue.plugins.module_utils.records import Message, Recipient
-from ansible_collections.mailops.rescue.plugins.module_utils.scan import Context
-from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
-from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
-from ansible_collections.mailops.rescue.plugins.module_utils.timelimit import PatternTimeout, TimeLimit
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import (
+    parse_channel,
+    parse_info,
+    parse_todo,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.received import origin
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.scanners import LOCAL, PASSES_ON
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.scan import Context
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.time_limit import PatternTimeout, TimeLimit
 
 HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 SELECTS = [

@@ -5,9 +5,13 @@ import random
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import parse_content, parse_envelope
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import parse_channel, parse_info, parse_todo
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.defer_log import parse_defer_log
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.records import parse_content, parse_envelope
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import (
+    parse_channel,
+    parse_info,
+    parse_todo,
+)
 
 from .corpus import corpus
 from .mutate import mutate

@@ -7,21 +7,25 @@ from contextlib import contextmanager
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
-from ansible_collections.mailops.rescue.plugins.module_utils.headers import Headers, decode_header
-from ansible_collections.mailops.rescue.plugins.module_utils.notices import reported_addresses
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.deferlog import parse_defer_log
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.filters import Filters
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import first_hop
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import hop as next_hop
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.received import origin as postfix_origin
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.records import (
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.bounces import reported_addresses
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import Headers, decode_header
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.content_filters import Filters
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.defer_log import parse_defer_log
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.received import first_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.received import hop as next_hop
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.received import origin as postfix_origin
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.records import (
     TooShort,
     parse_content,
     parse_envelope,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.layout import parse_channel, parse_info, parse_todo
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.received import origin
-from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import (
+    parse_channel,
+    parse_info,
+    parse_todo,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.received import origin
 from tests.support.postfix_records import record
 
 SMALL, LARGE = 1 << 15, 1 << 20

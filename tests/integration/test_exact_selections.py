@@ -2,7 +2,7 @@
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.findings import findings
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.findings import findings
 from tests.support.inspecting import queue_info
 from tests.support.postfix_queue import Client, PostfixQueue
 from tests.support.qmail_queue import QmailQueue

@@ -187,12 +187,13 @@ def give_all_back(queue):
 @SHORTAGES
 def test_purge_in_many_chunks_that_runs_full_half_way(disk, fill, exhaust, monkeypatch):
     """Room is left for the batch and some of its ledger only."""
-    from ansible_collections.mailops.rescue.plugins.module_utils import files, taking
+    from ansible_collections.mailops.rescue.plugins.module_utils.host import disk as files
+    from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import removal
 
     path = disk()
     queue = fill(path)
     before, all_before = snapshot(queue), everything(queue)
-    monkeypatch.setattr(taking, "_CHUNK", 20)
+    monkeypatch.setattr(removal, "_CHUNK", 20)
     perform, seen = files._perform, []
 
     def perform_until_full(function, *arguments, **keywords):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
 from tests.support.archives import QMAIL
 from tests.support.playing import NOTHING_LISTENS, PLAYER, at
 from tests.support.postfix_queue import Client, PostfixQueue

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.stop_note import StopNote
 from tests.support.fake_service import FakeService
 from tests.support.playing import at
 from tests.support.postfix_queue import PostfixQueue

@@ -9,14 +9,14 @@ import subprocess
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail import double_bounces
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.catchall_manage import manage
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.dotqmail import effect_of
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.users import Users, parse_assign, parse_cdb
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.config.dot_qmail import effect_of
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.config.users import Users, parse_assign, parse_cdb
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening import qmail_double_bounces
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening.qmail_catchall import manage
 from tests.support.real_qmail import RealQmail, qmail_home
 from tests.support.running_qmail import RunningQmail
 from tests.support.waiting import wait_for
-from tests.unit.plugins.module_utils.qmail.test_dotqmail import CASES
+from tests.unit.plugins.module_utils.qmail.config.test_dot_qmail import CASES
 
 LOCAL, VIRTUAL = "mail.example.com", "hard.example.org"
 OPTIONS = {"domains": ["*"], "exclude": [], "existing": "spare", "state": "present"}
@@ -304,7 +304,7 @@ def test_a_recipe_that_does_not_work(hardened):
 
 def _double_bounces(hardened, **given):
     params = {"home": str(hardened.qmail.home), "to": None, "state": "present"}
-    return double_bounces.manage(dict(params, **given), False, run=str(hardened.home))
+    return qmail_double_bounces.manage(dict(params, **given), False, run=str(hardened.home))
 
 
 def _restart(hardened):

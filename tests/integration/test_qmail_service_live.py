@@ -9,9 +9,9 @@ import time
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service import Service, stopped
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
-from ansible_collections.mailops.rescue.plugins.module_utils.sending import control
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.qmail_send import control
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, stopped
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.stop_note import StopNote
 from tests.support.real_qmail import qmail_home
 from tests.support.supervised_qmail import SUPERVISORS, SupervisedQmail
 from tests.support.waiting import wait_for

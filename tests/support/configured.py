@@ -2,10 +2,10 @@
 
 import os
 
-from ansible_collections.mailops.rescue.plugins.module_utils import configuring, files
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix import memory
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.logical import NamedValues
-from ansible_collections.mailops.rescue.plugins.module_utils.queuefiles import opened_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
+from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import opened_directory
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import history, postfix_config
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.logical_lines import NamedValues
 
 __all__ = ["ALIASES", "MAIN", "MASTER", "OPTIONS", "Configuration", "double"]
 
@@ -70,7 +70,7 @@ class Configuration:
 
     def configure(self, check_mode=False, **options):
         """Return postfix_config's result."""
-        return configuring.configure(dict(OPTIONS, config_directory=self.path, **options), check_mode)
+        return postfix_config.configure(dict(OPTIONS, config_directory=self.path, **options), check_mode)
 
 
 class _Postfix:
@@ -114,9 +114,9 @@ class _Postfix:
 
 def double(monkeypatch, directory):
     """Put the double in place of the programs, and what the host remembers into ``directory``."""
-    monkeypatch.setattr(configuring, "Postfix", _Postfix)
-    monkeypatch.setattr(configuring, "find_directory", lambda path, instance: (path, "-"))
-    monkeypatch.setattr(memory, "DIRECTORY", os.path.join(str(directory), "a", "b", "c"))
+    monkeypatch.setattr(postfix_config, "Postfix", _Postfix)
+    monkeypatch.setattr(postfix_config, "find_directory", lambda path, instance: (path, "-"))
+    monkeypatch.setattr(history, "DIRECTORY", os.path.join(str(directory), "a", "b", "c"))
     monkeypatch.setattr(_Postfix, "running", True)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return _Postfix
@@ -130,6 +130,6 @@ def _read(directory, name):
 def _copy(directory, name, new_name):
     # As postalias does for some types: in one step, and synced by nobody.
     with opened_directory(directory) as fd:
-        files.discard(new_name + ".tmp", fd)
-        files.write_new(new_name + ".tmp", fd, _read(directory, name).encode(), sync=False)
-        files.replace(new_name + ".tmp", fd, new_name, fd)
+        disk.discard(new_name + ".tmp", fd)
+        disk.write_new(new_name + ".tmp", fd, _read(directory, name).encode(), sync=False)
+        disk.replace(new_name + ".tmp", fd, new_name, fd)

@@ -1,6 +1,6 @@
 """End a process, or let the disk fail, at each single call that changes the disk.
 
-Everything that changes a disk goes through `files._perform`; both helpers count its calls. `prepare()` makes a fresh
+Everything that changes a disk goes through `disk._perform`; both helpers count its calls. `prepare()` makes a fresh
 state, `run(state)` is what is tried, `verify(state, point)` has the assertions; `point` is a `Point`, for messages.
 """
 
@@ -13,7 +13,7 @@ import traceback
 from collections import namedtuple
 from contextlib import contextmanager
 
-from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 
 __all__ = ["ERRORS", "Point", "fail_points", "hooked", "kill_points", "killed", "tried"]
 
@@ -31,12 +31,12 @@ tried = {"kill": 0, "fail": 0, "loss": 0}
 @contextmanager
 def hooked(hook):
     """Have `hook(function, *arguments, **keywords)` called in place of each call that changes the disk."""
-    original = files._perform
-    files._perform = hook
+    original = disk._perform
+    disk._perform = hook
     try:
         yield
     finally:
-        files._perform = original
+        disk._perform = original
 
 
 def _said(function, arguments):

@@ -4,7 +4,7 @@ import os
 import signal
 from contextlib import contextmanager
 
-from ansible_collections.mailops.rescue.plugins.module_utils.inspection import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_info import inspect
 
 __all__ = ["as_nobody", "deadline", "meddle", "message", "queue_info"]
 

@@ -14,8 +14,8 @@ import threading
 import time
 import traceback
 
-from ansible_collections.mailops.rescue.plugins.module_utils import postfix_plan
-from ansible_collections.mailops.rescue.plugins.module_utils.configuring import configure
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postfix_config import configure
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import postfix_hardening_plan
 from tests.support.configured import OPTIONS
 
 DIRECTORY = "/etc/postfix"
@@ -145,7 +145,7 @@ def try_level(level):
         "auth_on_port_25": True,
         "relay_restrictions": False,
     }
-    plan = postfix_plan.plan(params)
+    plan = postfix_hardening_plan.plan(params)
     wanted = dict(
         OPTIONS,
         remember="postfix_hardening",
@@ -155,7 +155,7 @@ def try_level(level):
     configure(wanted, False)
     after = reached()
     again = configure(wanted, False)
-    assert not again["changed"] and postfix_plan.plan(params) == plan
+    assert not again["changed"] and postfix_hardening_plan.plan(params) == plan
     configure(dict(OPTIONS, remember="postfix_hardening", state="absent"), False)
     assert reached() == before, "it did not come back"
     return before, after, " ".join(plan["notes"])

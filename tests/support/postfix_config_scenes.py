@@ -14,10 +14,10 @@ import time
 import traceback
 from pathlib import Path
 
-from ansible_collections.mailops.rescue.plugins.module_utils.configuring import configure as work
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.logical import NamedValues
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Overrides, Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.logical_lines import NamedValues
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.master_cf import Overrides, Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postfix_config import configure as work
 from tests.support.configured import OPTIONS
 from tests.support.faults import killed
 

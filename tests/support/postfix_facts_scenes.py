@@ -9,7 +9,7 @@ import os
 import subprocess
 import traceback
 
-from ansible_collections.mailops.rescue.plugins.module_utils import facting
+from ansible_collections.mailops.rescue.plugins.module_utils.engines import mta_facts
 
 PARAMETERS = {
     "mta": "postfix",
@@ -46,7 +46,7 @@ def table(path, text=ENTRIES, kind="hash"):
 
 
 def look():
-    found = facting.find(PARAMETERS)
+    found = mta_facts.find(PARAMETERS)
     assert found["postfix"]["error"] is None, found["postfix"]["error"]
     return found
 

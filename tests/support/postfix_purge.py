@@ -6,17 +6,17 @@ import stat
 import time
 from contextlib import closing
 
-from ansible_collections.mailops.rescue.plugins.module_utils.batch import Batch
-from ansible_collections.mailops.rescue.plugins.module_utils.collector import Tally
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.giveback import PostfixReturner
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.purge import PostfixHand, recover, skeleton
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine, batch_name
-from ansible_collections.mailops.rescue.plugins.module_utils.records import NAME
-from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
-from ansible_collections.mailops.rescue.plugins.module_utils.selection import Selection
-from ansible_collections.mailops.rescue.plugins.module_utils.summary import Summary
-from ansible_collections.mailops.rescue.plugins.module_utils.taking import Chooser, Taker
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import NAME
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixHand, recover, skeleton
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.batch import Batch
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import Chooser, Taker
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import Quarantine, batch_name
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Tally
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.scan import scan
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.summary import Summary
 
 __all__ = [
     "check",

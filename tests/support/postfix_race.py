@@ -17,10 +17,10 @@ import threading
 import time
 from collections import Counter
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.giveback import PostfixReturner
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader
-from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import ENVELOPE, STAT
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
 from tests.support.postfix_purge import contents, purge, quarantine_of
 
 QUEUE = "/var/spool/postfix"

@@ -10,12 +10,12 @@ import subprocess
 import time
 import traceback
 
-from ansible_collections.mailops.rescue.plugins.module_utils import postfix_plan
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.mastercf import Overrides, Services
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.postconf import Postfix
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import Relaying
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.tables import Tables
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.master_cf import Overrides, Services
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postconf import Postfix
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.tables import Tables
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening import postfix_hardening_plan
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.relaying import Relaying
 
 DIRECTORY = "/etc/postfix"
 RECIPIENT = ",reject_unauth_destination"
@@ -171,7 +171,7 @@ def plan():
         "auth_on_port_25": True,
         "relay_restrictions": True,
     }
-    notes = postfix_plan.plan(params)["notes"]
+    notes = postfix_hardening_plan.plan(params)["notes"]
     for number, (_options, _relays, verdict) in enumerate(SERVICES):
         is_named = any(name(number) in note for note in notes)
         assert is_named is (verdict != "closed"), (name(number), notes)

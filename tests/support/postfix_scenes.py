@@ -12,9 +12,12 @@ import threading
 import time
 from collections import Counter
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import find_configuration, find_hashing
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.giveback import PostfixReturner
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.locks import is_running
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.hashing import (
+    find_configuration,
+    find_hashing,
+)
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
 from tests.support.postfix_purge import contents, purge, quarantine_of, restore, snapshot
 from tests.support.postfix_race import LOG, QUEUE, Server, Sink, orphans, run, start
 

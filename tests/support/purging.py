@@ -5,8 +5,8 @@ import os
 import stat
 from collections import Counter
 
-from ansible_collections.mailops.rescue.plugins.module_utils.purging import purge
-from ansible_collections.mailops.rescue.plugins.module_utils.restoring import restore
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_purge import purge
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_restore import restore
 
 __all__ = ["messages", "queue_purge", "queue_restore", "snapshot", "whole"]
 

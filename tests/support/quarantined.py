@@ -3,10 +3,10 @@
 import os
 import time
 
-from ansible_collections.mailops.rescue.plugins.module_utils import mta
-from ansible_collections.mailops.rescue.plugins.module_utils.ledger import Entry, examine, to_line
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import Quarantine
-from ansible_collections.mailops.rescue.plugins.module_utils.records import ENVELOPE, STAT, SUBJECT
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import ENVELOPE, STAT, SUBJECT
+from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import Entry, examine, to_line
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import Quarantine
 
 __all__ = ["make_batch"]
 
@@ -28,7 +28,7 @@ def make_batch(queue, ids=None, quarantine=None, name="20261121T202427Z-3fa9", c
     `manifest`: what it says otherwise than a purge's would by default.
     """
     queue = os.fspath(queue)
-    reader = mta.find("auto", queue).reader
+    reader = detect.find("auto", queue).reader
     place = Quarantine(os.fspath(quarantine or queue + ".quarantine"), queue)
     says = {
         "kind": "purge",

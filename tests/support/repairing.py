@@ -7,7 +7,7 @@ import stat
 from collections import Counter
 from pathlib import Path
 
-from ansible_collections.mailops.rescue.plugins.module_utils.repairing import repair
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_repair import repair
 
 __all__ = ["OPTIONS", "contents", "queue_repair", "read", "snapshot", "with_owners"]
 

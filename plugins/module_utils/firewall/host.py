@@ -7,7 +7,7 @@ __all__ = ["Host"]
 
 import os
 
-from ansible_collections.mailops.rescue.plugins.module_utils import commands
+from ansible_collections.mailops.rescue.plugins.module_utils.host import programs
 
 _TIMEOUT = 60
 
@@ -35,12 +35,12 @@ class Host:
 
     def has(self, command):
         """Tell whether a command is installed."""
-        return commands.which(command) is not None
+        return programs.which(command) is not None
 
     @staticmethod
     def run(*command, **keywords):
         """As commands.run."""
-        return commands.run(*command, timeout=_TIMEOUT, **keywords)
+        return programs.run(*command, timeout=_TIMEOUT, **keywords)
 
     def _below(self, path):
         return os.path.join(self._root, path.lstrip("/"))

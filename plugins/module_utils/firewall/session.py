@@ -9,7 +9,7 @@ import ipaddress
 import os
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.procfs import Procfs
+from ansible_collections.mailops.rescue.plugins.module_utils.host.procfs import Procfs
 
 _NAME = b"SSH_CONNECTION="
 

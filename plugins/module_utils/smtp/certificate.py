@@ -8,7 +8,7 @@ __all__ = ["describe"]
 import datetime
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
-from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, shorten, visible
 
 _LARGEST = 65536
 _MOST_ATTRIBUTES = 20

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 
-from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 
 _CHUNK = 4096
 _MOST_BYTES = 262144

@@ -11,8 +11,8 @@ import socket
 import ssl
 import time
 
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, shorten, visible
 from ansible_collections.mailops.rescue.plugins.module_utils.smtp.connection import Broken
-from ansible_collections.mailops.rescue.plugins.module_utils.text import decode, shorten, visible
 
 _MOST_LINES = 100
 _LONGEST_TEXT = 300

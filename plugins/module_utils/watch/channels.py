@@ -11,7 +11,7 @@ import threading
 import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import notice
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.addresses import other_host
 

@@ -5,8 +5,8 @@
 
 __all__ = ["body", "document", "line", "problem"]
 
-from ansible_collections.mailops.rescue.plugins.module_utils.records import iso_time
-from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import iso_time
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 
 _LONGEST_REASON = 300
 _HEADS = {

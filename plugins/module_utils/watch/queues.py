@@ -11,10 +11,10 @@ from itertools import chain, islice
 from time import monotonic
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix import counting as postfix_counting
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail import counting as qmail_counting
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail import layout as qmail_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts as postfix_counting
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import counts as qmail_counting
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import layout as qmail_layout
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import birth
 
 # ``total`` is None where the queue cannot be read, and ``error`` says why; ``age`` (s) and ``notices`` (percent) are
@@ -132,10 +132,10 @@ def notices(queue, seconds=_LONG):
     ends = monotonic() + seconds
     # Most runs have no need of these.
     if queue["mta"] == "postfix":
-        from ansible_collections.mailops.rescue.plugins.module_utils.postfix.reader import PostfixReader as Reader
+        from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader as Reader
     else:
-        from ansible_collections.mailops.rescue.plugins.module_utils.qmail.reader import QmailReader as Reader
-    from ansible_collections.mailops.rescue.plugins.module_utils.records import HEADER
+        from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.reader import QmailReader as Reader
+    from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import HEADER
 
     reader = Reader(queue["directories"])
     parts = list(reader.early_parts()) + list(reader.parts())

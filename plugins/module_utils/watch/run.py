@@ -13,9 +13,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, notice, queues
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import Moment, elapsed, now
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.exposition import exposition
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.looking import SPOILT, Look
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Busy, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.settings import load
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.state import Busy, Memory
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.watched_queue import SPOILT, Look
 
 PROGRAM = "/usr/local/lib/mailops-rescue/mailops-queue-watch"
 SETTINGS = "/etc/mailops-queue-watch.json"

@@ -12,10 +12,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils import wording
-from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report import charts
-from ansible_collections.mailops.rescue.plugins.plugin_utils.summary import natural
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show import wording
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural
 
 __all__ = ["render"]
 
@@ -55,7 +55,7 @@ _TOPS = (
 def render(document):
     """The text of the file."""
     environment = Environment(
-        loader=FileSystemLoader(str(Path(__file__).parents[1] / "templates")),
+        loader=FileSystemLoader(str(Path(__file__).with_name("templates"))),
         undefined=StrictUndefined,
         autoescape=True,
         trim_blocks=True,

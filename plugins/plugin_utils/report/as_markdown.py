@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES
-from ansible_collections.mailops.rescue.plugins.plugin_utils.wording import age, number, plural, size
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import age, number, plural, size
 
 __all__ = ["render"]
 

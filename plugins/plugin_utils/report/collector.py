@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report import records
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain, trouble
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain, trouble
 
 __all__ = ["Collector", "RANKS"]
 

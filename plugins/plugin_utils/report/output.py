@@ -10,19 +10,19 @@ import os
 import secrets
 from dataclasses import dataclass, field
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masking import Mask
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import clean
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.rendering import (
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.files import keep, write
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.formats import (
     FILES,
     FORMATS,
     PREVIOUS,
     MissingLibrary,
     render,
 )
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masks import Mask
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import clean
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import whole
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import keep, write
 
 __all__ = ["Published", "publish"]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.mailops.rescue.plugins.module_utils.text import shorten, visible
-from ansible_collections.mailops.rescue.plugins.plugin_utils.changes import is_batch
-from ansible_collections.mailops.rescue.plugins.plugin_utils.controls import SEVERITIES, STATUSES
-from ansible_collections.mailops.rescue.plugins.plugin_utils.shape import is_change, is_result
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import is_batch
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.shape import is_change, is_result
 
 __all__ = ["TOPS", "clean", "control", "probe", "purge", "queues", "restore"]
 

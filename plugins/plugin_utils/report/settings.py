@@ -12,8 +12,8 @@ from ansible import constants as C
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.loader import callback_loader
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.rendering import FILES
-from ansible_collections.mailops.rescue.plugins.plugin_utils.results import plain
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.formats import FILES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
 __all__ = ["Settings", "given", "path_before", "settings", "whole"]
 

@@ -19,11 +19,11 @@ import sys
 from datetime import datetime, timezone
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.text import visible
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import UnusablePrevious, usable
-from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import deciding
-from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept, files
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import UnusablePrevious, usable
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import alert
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.archive import Kept, files
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import (
     check,
     check_channels,
@@ -83,12 +83,12 @@ def _run(settings, play):
         os.makedirs(settings["report_directory"], mode=0o750, exist_ok=True)
         play(settings, kept.last())
         found, fresh = _made(settings, before)
-        made = deciding.turned(found, settings)
+        made = alert.turned(found, settings)
         document = found
     except (NoReport, RescueError) as error:
-        made = deciding.no_report(error, settings)
+        made = alert.no_report(error, settings)
     except Exception as error:  # whatever kept the servers from being checked is told
-        made = deciding.no_report("%s: %s" % (type(error).__name__, error), settings)
+        made = alert.no_report("%s: %s" % (type(error).__name__, error), settings)
     usual = channels.targets(settings)
     pending = [one for one in kept.pending() if one[0] in usual]
     if made is not None:
@@ -99,7 +99,7 @@ def _run(settings, play):
     if document is not None:
         hosts = document["summary"]["hosts"]
         counts = ", ".join("%d %s" % (hosts[name], name) for name in ("pass", "fail", "unknown", "unreachable"))
-        print("; ".join(["%d hosts: %s" % (hosts["total"], counts)] + deciding.vanished(document)))
+        print("; ".join(["%d hosts: %s" % (hosts["total"], counts)] + alert.vanished(document)))
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         # Not where the alert may yet be lost: then the next run is to find the same.
         if done:
@@ -152,7 +152,7 @@ def _made(settings, before):
     except (OSError, ValueError, KeyError, TypeError, UnusablePrevious) as error:
         raise NoReport("its report cannot be read: %s" % error) from error
     # Kept, it would be what the next is compared with: no host could turn from pass to fail.
-    reason = deciding.unchecked(document)
+    reason = alert.unchecked(document)
     if reason is not None:
         raise NoReport(reason)
     return document, fresh

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from tests.support import faults
 
 
@@ -15,8 +15,8 @@ def _directory(tmp_path):
 def _write_two(path):
     fd = os.open(str(path), os.O_RDONLY)
     try:
-        files.make_directory("one", fd)
-        files.write_new("two", fd, b"data")
+        disk.make_directory("one", fd)
+        disk.write_new("two", fd, b"data")
     finally:
         os.close(fd)
 
@@ -85,6 +85,6 @@ def test_a_disk_that_stays_full(tmp_path):
 
 
 def test_the_hook_is_gone_afterwards(tmp_path):
-    before = files._perform
+    before = disk._perform
     faults.fail_points(lambda: _directory(tmp_path), _tolerant, lambda path, point: None, ("EIO",), (False,))
-    assert files._perform is before
+    assert disk._perform is before

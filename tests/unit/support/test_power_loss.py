@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from tests.support.power_loss import losses
 
 
@@ -26,9 +26,9 @@ def prepare(tmp_path):
 def _replace(state, sync=True):
     fd = os.open(str(state.directory), os.O_RDONLY)
     try:
-        files.write_new("new", fd, b"new", sync=sync)
+        disk.write_new("new", fd, b"new", sync=sync)
         assert os.stat("new", dir_fd=fd).st_nlink == os.stat("file", dir_fd=fd).st_nlink == 1
-        files.replace("new", fd, "file", fd)
+        disk.replace("new", fd, "file", fd)
         assert os.stat("file", dir_fd=fd).st_nlink == 1
     finally:
         os.close(fd)

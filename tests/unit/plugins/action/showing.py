@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils import showing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show import action
 from tests.support.documents import documents
 
 __all__ = ["HostVars", "accepts_what_is_documented", "shower"]
@@ -24,7 +24,7 @@ class HostVars(dict):
 def shower(monkeypatch, module):
     """What runs the action of `module` on {host: {name: what was registered}}; gives the result and the text shown."""
     shown = []
-    monkeypatch.setattr(showing.display, "display", shown.append)
+    monkeypatch.setattr(action.display, "display", shown.append)
     name = module.__name__.rpartition(".")[2]
 
     def run(variables, wave=None, check_mode=False, more=None, **options):

@@ -6,7 +6,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.action import show_hardening
 from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
-from tests.unit.plugins.plugin_utils.test_hardening import probe
+from tests.unit.plugins.plugin_utils.compliance.test_hardening_checks import probe
 
 GONE = {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}
 SETTINGS = {"stdout_lines": ["luser_relay = mailops-discard", "local_recipient_maps =", "soft_bounce = no"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.action import show_purge
-from ansible_collections.mailops.rescue.plugins.plugin_utils import running
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show import invocation
 from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
 from tests.unit.plugins.plugin_utils.changed import BATCH, batch, change, listing
 from tests.unit.plugins.plugin_utils.results import result
@@ -16,8 +16,8 @@ BROKEN = {"failed": True, "msg": "no such queue"}
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr(running, "_command_line", lambda: ())
-    monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"quarantine": "/q", "confirm": False})
+    monkeypatch.setattr(invocation, "_command_line", lambda: ())
+    monkeypatch.setattr(invocation, "load_extra_vars", lambda loader: {"quarantine": "/q", "confirm": False})
     return shower(monkeypatch, show_purge)
 
 

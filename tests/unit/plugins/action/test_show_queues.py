@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.action import show_queues
-from ansible_collections.mailops.rescue.plugins.plugin_utils import running
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show import invocation
 from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
 from tests.unit.plugins.plugin_utils.results import result
 
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr(running, "_command_line", lambda: ())
-    monkeypatch.setattr(running, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"})
+    monkeypatch.setattr(invocation, "_command_line", lambda: ())
+    monkeypatch.setattr(invocation, "load_extra_vars", lambda loader: {"mailops_mta": "qmail", "secret": "hush"})
     show = shower(monkeypatch, show_queues)
 
     def run(results, **options):
@@ -73,12 +73,12 @@ def test_messages(run):
 
 
 def test_playbooks_are_named_as_they_are_reached(monkeypatch):
-    playbooks = running.COLLECTION_PLAYBOOKS.resolve()
+    playbooks = invocation.COLLECTION_PLAYBOOKS.resolve()
     monkeypatch.chdir(playbooks.parent)
-    assert running._playbooks(str(playbooks)) == "playbooks/%s.yml"
-    assert running._playbooks("/x/ansible_collections/mailops/rescue/playbooks") == "mailops.rescue.%s"
-    assert running._playbooks("/home/me/own") == "mailops.rescue.%s"
-    assert running._playbooks(None) == "mailops.rescue.%s"
+    assert invocation._playbooks(str(playbooks)) == "playbooks/%s.yml"
+    assert invocation._playbooks("/x/ansible_collections/mailops/rescue/playbooks") == "mailops.rescue.%s"
+    assert invocation._playbooks("/home/me/own") == "mailops.rescue.%s"
+    assert invocation._playbooks(None) == "mailops.rescue.%s"
 
 
 def test_options_are_those_that_are_documented():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ansible_collections.mailops.rescue.plugins.action import show_repair
 from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
-from tests.unit.plugins.plugin_utils.test_repairs import KILLED, NOTHING, PLAN
+from tests.unit.plugins.plugin_utils.show.test_repairs import KILLED, NOTHING, PLAN
 
 
 def test_the_verdict(monkeypatch):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.stopnote import StopNote
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.stop_note import StopNote
 from tests.support.fake_service import FakeService
 from tests.support.modules import ROOT, finish, run_module, start_module
 from tests.support.qmail_queue import QmailQueue
@@ -18,15 +18,15 @@ SPAM = {"sender": "^spam@"}
 # Ends itself as the kernel does with what takes too much memory, when it calls what changes the disk that often.
 KILLED = """
 import os, runpy, signal, sys
-from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 left = [int(sys.argv[2])]
-original = files._perform
+original = disk._perform
 def perform(function, *arguments, **keywords):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return original(function, *arguments, **keywords)
-files._perform = perform
+disk._perform = perform
 sys.argv = sys.argv[1:2]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

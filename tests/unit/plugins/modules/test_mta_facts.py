@@ -6,9 +6,10 @@ import os
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import facting, postfix_facts
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.networks import Networks
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.relaying import Relaying
+from ansible_collections.mailops.rescue.plugins.module_utils.engines import mta_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix import facts as postfix_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.client_lists import Networks
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.relaying import Relaying
 from tests.support.documents import documents
 from tests.support.modules import run_module
 from tests.support.qmail_home import QmailHome
@@ -123,7 +124,7 @@ def test_a_network_that_is_none_is_named_in_its_part():
         "firewall_rate_limit": "",
         "firewall_backend": "nftables",
     }
-    found = facting._firewall(params, None, Open)
+    found = mta_facts._firewall(params, None, Open)
     assert "allowed_networks: expected a network" in found["error"]
     assert found["loaded"] is None
 

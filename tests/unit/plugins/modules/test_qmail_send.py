@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.restarting import RestartNote
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.restart_note import RestartNote
 from tests.support.documents import documents
 from tests.support.fake_service import FakeService
 from tests.support.modules import start_module

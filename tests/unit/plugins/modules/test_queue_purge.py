@@ -202,9 +202,11 @@ LINKS = 2 * 50 * 4
 # Each taking of a chunk lasts long enough to be interrupted there.
 SLOW = """
 import os, sys, time
-from ansible_collections.mailops.rescue.plugins.module_utils import files, scan, taking
-taking._CHUNK, scan._WORTH_A_PROCESS = 50, 100
-perform = files._perform
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine import removal
+from ansible_collections.mailops.rescue.plugins.module_utils.scan import scan
+removal._CHUNK, scan._WORTH_A_PROCESS = 50, 100
+perform = disk._perform
 def slow(function, *arguments, **keywords):
     if function is os.link:
         with open(%(mark)r, "a") as file:
@@ -212,7 +214,7 @@ def slow(function, *arguments, **keywords):
     elif function is os.fsync:
         time.sleep(0.02)
     return perform(function, *arguments, **keywords)
-files._perform = slow
+disk._perform = slow
 sys.argv = [%(module)r]
 exec(compile(open(%(module)r).read(), %(module)r, "exec"))
 """

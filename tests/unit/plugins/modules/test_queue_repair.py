@@ -87,7 +87,7 @@ def test_kinds_and_repairs_are_documented():
     """Each word that the engine uses stands in the documentation."""
     contained = documents()["RETURN"]["faults"]["contains"]
     kinds, repairs = set(), set()
-    for path in (ROOT / "plugins" / "module_utils").glob("*/repair*.py"):
+    for path in (ROOT / "plugins" / "module_utils").glob("*/queue/repair*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Fault":
                 for found, value in ((kinds, node.args[0]), (repairs, node.args[3])):

@@ -168,16 +168,17 @@ def test_result_stays_small_whatever_is_left(tmp_path):
 # Long enough between the links of a message for a signal to come in between.
 SLOW = """
 import os, sys, time
-from ansible_collections.mailops.rescue.plugins.module_utils import files, restoring
-restoring._CHUNK = 20
-perform = files._perform
+from ansible_collections.mailops.rescue.plugins.module_utils.engines import queue_restore
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
+queue_restore._CHUNK = 20
+perform = disk._perform
 def slow(function, *arguments, **keywords):
     if function is os.link:
         with open(%(mark)r, "a") as file:
             file.write("x")
         time.sleep(0.002)
     return perform(function, *arguments, **keywords)
-files._perform = slow
+disk._perform = slow
 sys.argv = [%(module)r]
 exec(compile(open(%(module)r).read(), %(module)r, "exec"))
 """

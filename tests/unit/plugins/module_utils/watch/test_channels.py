@@ -12,8 +12,7 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, notice
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.queues import Reading
 from tests.support.smtp_server import Script, certificate, serving
-
-from .conftest import SETTINGS
+from tests.unit.plugins.module_utils.watch.conftest import SETTINGS
 
 QUEUE = {"name": "postfix", "mta": "postfix", "directories": ["/var/spool/postfix"]}
 FOUND = [{"name": "count", "value": 400, "threshold": 300}]

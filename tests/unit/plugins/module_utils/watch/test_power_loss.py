@@ -7,9 +7,8 @@ import shutil
 import pytest
 
 from tests.support.power_loss import losses
-
-from .conftest import Watched
-from .test_install import Host, host, manage, tree  # noqa: F401
+from tests.unit.plugins.module_utils.watch.conftest import Watched
+from tests.unit.plugins.module_utils.watch.test_queue_watch import Host, host, manage, tree  # noqa: F401
 
 STEP = 1 if os.environ.get("RESCUE_FAULTS") == "all" else 5
 CRITICAL = 2

@@ -3,14 +3,13 @@ import time
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.inspection import inspect
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix import counting
+from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_info import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import birth as births
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue, failure_notice
-
-from .conftest import SETTINGS
+from tests.unit.plugins.module_utils.watch.conftest import SETTINGS
 
 NOTICE = failure_notice(b"a@example.net", [(b"b@example.com", b"Sorry")], b"Subject: spam\n\n")
 
@@ -37,9 +36,9 @@ def test_large_directories_are_counted_without_a_list(tmp_path, monkeypatch):
     queue = PostfixQueue(tmp_path)
     for _ in range(40):
         queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"])
-    monkeypatch.setattr(counting, "_LISTED", -1)
+    monkeypatch.setattr(counts, "_LISTED", -1)
     monkeypatch.setattr(os, "listdir", None)
-    assert counting.count(str(tmp_path))["deferred"] == 40
+    assert counts.count(str(tmp_path))["deferred"] == 40
 
 
 def test_several_qmail_queues_are_one(tmp_path):

@@ -10,13 +10,12 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils import files
+from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels, queues, run
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.memory import Memory
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.state import Memory
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.smtp_server import serving
-
-from .test_channels import Taking, mail
+from tests.unit.plugins.module_utils.watch.test_channels import Taking, mail
 
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
 
@@ -287,7 +286,7 @@ def test_a_killed_run_leaves_a_whole_history_and_loses_no_alert(watched):
             return function(*arguments, **keywords)
 
         try:
-            with mock.patch.object(files, "_perform", perform):
+            with mock.patch.object(disk, "_perform", perform):
                 watched.run()
         except Killed:
             for path in before:
@@ -309,7 +308,7 @@ def test_a_full_disk_does_not_silence_nor_repeat(watched, capsys):
             raise OSError(28, "No space left on device")
         return function(*arguments, **keywords)
 
-    with mock.patch.object(files, "_perform", full):
+    with mock.patch.object(disk, "_perform", full):
         for _ in range(3):
             assert watched.run() == CRITICAL
             assert "The history cannot be written: No space left on device." in capsys.readouterr().out
@@ -478,7 +477,7 @@ def test_without_room_for_a_lock_it_runs(watched):
     def full(*unused, **unused_too):
         raise OSError(28, "No space left on device")
 
-    with mock.patch.object(files, "_perform", full):
+    with mock.patch.object(disk, "_perform", full):
         assert watched.run() == CRITICAL
     assert watched.events() == ["alert"]
 

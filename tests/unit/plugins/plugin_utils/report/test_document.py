@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report import comparing, records
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import comparison, records
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector import Collector
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masking import Mask
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masks import Mask
 from tests.support.reporting import CONTROL, INFO, PROBE, PURGE, RUN, before, control, fleet, restore_command
 from tests.unit.plugins.plugin_utils.changed import change, counts
 from tests.unit.plugins.plugin_utils.results import result
@@ -301,9 +301,9 @@ def test_history_is_bounded():
     ],
 )
 def test_what_cannot_be_compared_with_is_refused(spoil):
-    assert comparing.usable(before())
-    with pytest.raises(comparing.UnusablePrevious):
-        comparing.usable(spoil(copy.deepcopy(before())))
+    assert comparison.usable(before())
+    with pytest.raises(comparison.UnusablePrevious):
+        comparison.usable(spoil(copy.deepcopy(before())))
 
 
 @pytest.mark.parametrize(

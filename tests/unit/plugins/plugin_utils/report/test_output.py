@@ -12,9 +12,17 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report import check, output, rendering, settings, writing
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import (
+    check,
+    files,
+    output,
+    settings,
+)
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report import (
+    formats as rendering,
+)
 from tests.support.reporting import RUN, fleet
-from tests.unit.plugins.plugin_utils.report.test_rendering import GOLDEN, without
+from tests.unit.plugins.plugin_utils.report.test_formats import GOLDEN, without
 
 
 def publish(directory, formats=("all",), **members):
@@ -110,7 +118,7 @@ def test_masked(tmp_path):
 
 def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    writing.write(str(path), b"old")
+    files.write(str(path), b"old")
     seen = []
 
     def replace(source, target):
@@ -119,7 +127,7 @@ def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError, match="boom"):
-        writing.write(str(path), b"new")
+        files.write(str(path), b"new")
     assert seen[0][:2] == (b"old", b"new") and not seen[0][2].endswith(".prom")
     assert os.listdir(tmp_path) == ["file"] and path.read_bytes() == b"old"
 

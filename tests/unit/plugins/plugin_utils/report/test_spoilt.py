@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector import Collector
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import usable
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masking import Mask
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.rendering import FORMATS, render
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.formats import FORMATS, render
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masks import Mask
 from tests.support.reporting import CONTROL, INFO, PROBE, PURGE, RESTORE, RUN, control, restore_command
 from tests.unit.plugins.plugin_utils.changed import change, counts
 from tests.unit.plugins.plugin_utils.results import result

@@ -8,14 +8,13 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparing import SHARED
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.writing import write
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import SHARED
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.files import write
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import run as program
-from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.keeping import Kept
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.archive import Kept
 from tests.support.smtp_server import serving
 from tests.unit.plugins.module_utils.watch.test_channels import Taking
-
-from .test_deciding import document
+from tests.unit.plugins.plugin_utils.schedule.test_alert import document
 
 
 @pytest.fixture

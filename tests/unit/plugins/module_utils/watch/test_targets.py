@@ -1,0 +1,29 @@
+import types
+
+import pytest
+
+from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.watch.targets import find_queues
+
+
+def names(monkeypatch, instances, queues):
+    """Return what queues are called; `instances` as postmulti names them, a hyphen for one without a name."""
+    found = detect.Target(types.SimpleNamespace(mta="postfix", directories=queues), None, instances)
+    monkeypatch.setattr(detect, "find", lambda *unused: found)
+    return [one["name"] for one in find_queues("postfix")]
+
+
+@pytest.mark.parametrize(
+    ("instances", "queues", "expected"),
+    [
+        ([None], ["/copy/of/a/queue"], ["postfix"]),
+        (["-"], ["/srv/spool"], ["postfix"]),
+        (["-", "postfix-out"], ["/var/spool/postfix", "/var/spool/out"], ["postfix", "postfix-out"]),
+        (["-", "-", "-"], ["/var/spool/postfix", "/srv/in", "/srv/out"], ["postfix", "in", "out"]),
+        (["-", "-", "-"], ["/var/spool/postfix", "/a/postfix", "/b/postfix"], ["postfix", "postfix-2", "postfix-3"]),
+        (["-", "out", "out"], ["/var/spool/postfix", "/a", "/b"], ["postfix", "out", "out-2"]),
+        (["-", "-", "in"], ["/var/spool/postfix", "/srv/in", "/b/in"], ["postfix", "in-2", "in"]),
+    ],
+)
+def test_no_two_queues_have_one_name(monkeypatch, instances, queues, expected):
+    assert names(monkeypatch, instances, queues) == expected
