@@ -1,0 +1,147 @@
+"""Imports point one way, as docs/internals.md draws them: this reads all of them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "ansible_collections.mailops.rescue."
+UTILS = "plugins.module_utils."
+# From the lowest up. Rooms of one level may import each other only where the two are named in BESIDE.
+LEVELS = (
+    {"errors"},
+    {"host"},
+    {"mail"},
+    {"mta.contract", "mta.faults"},
+    {"quarantine", "scan"},
+    {"firewall", "postfix", "qmail", "smtp"},
+    {"mta.registry", "mta.detect"},
+    {"watch"},
+    {"engines"},
+    {"module_main"},
+)
+BESIDE = {("quarantine", "scan")}
+ADAPTERS = {"postfix", "qmail"}
+# Who may know which MTA it is; and the engines of one MTA's own modules are reached by these modules.
+KNOWING = {"mta.registry"}
+BREACHES = Path(__file__).with_name("breaches.txt")
+
+
+def modules(root=ROOT):
+    """Return {dotted name below the collection: path} of all its own Python."""
+    found = {}
+    for path in sorted((root / "plugins").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(source, names):
+    """Return the modules among `names` that a source imports."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PREFIX):
+            module = node.module[len(PREFIX) :]
+            below = {"%s.%s" % (module, alias.name) for alias in node.names}
+            found |= below & names or {module}
+    return found
+
+
+def room(name):
+    """Return the room of a module of the engine, and its level."""
+    inside = name[len(UTILS) :]
+    for level, rooms in enumerate(LEVELS):
+        for candidate in rooms:
+            if inside == candidate or inside.startswith(candidate + "."):
+                return candidate, level
+    raise AssertionError("%s is in no room" % name)
+
+
+def judge(importer, imported):
+    """Return why an import is not as it should be, or None."""
+    if imported.startswith(UTILS) != importer.startswith(UTILS):
+        if importer.startswith(UTILS):
+            return "the engine imports what runs on the controller"
+        return None
+    if not importer.startswith(UTILS):
+        return None
+    (ours, level), (theirs, their_level) = room(importer), room(imported)
+    if ours == theirs:
+        return None
+    if theirs in ADAPTERS and ours not in KNOWING:
+        return "only the registry imports an adapter"
+    if their_level > level or (their_level == level and (ours, theirs) not in BESIDE):
+        return "upwards"
+    return None
+
+
+def breaches(sources):
+    """Yield "importer -> imported" for what breaks a rule. `sources`: {name: source}."""
+    for name, source in sorted(sources.items()):
+        for imported in sorted(imports(source, set(sources))):
+            if judge(name, imported) is not None:
+                yield "%s -> %s" % (name, imported)
+
+
+def read_sources():
+    return {name: path.read_text("utf-8") for name, path in modules().items()}
+
+
+def known():
+    return [line for line in BREACHES.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def test_every_import_points_down():
+    found = list(breaches(read_sources()))
+    assert sorted(set(found) - set(known())) == []
+    assert sorted(set(known()) - set(found)) == [], "no longer there: take them out of the list"
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement"),
+    [
+        ("host.disk", "from {p}mail.text import visible"),
+        ("mail.text", "from {p}scan import scan"),
+        ("qmail.queue.reader", "from {p}postfix.queue import layout"),
+        ("scan.scan", "def late():\n    from {p}qmail.queue.reader import QmailReader"),
+        ("engines.queue_info", "from {p}qmail.queue.reader import QmailReader"),
+        ("scan.scan", "from {p}quarantine.ledger import examine"),
+        ("engines.queue_info", "from ansible_collections.mailops.rescue.plugins.plugin_utils.show import page"),
+    ],
+)
+def test_a_breach_is_seen(importer, statement):
+    sources = read_sources()
+    sources[UTILS + importer] += "\n" + statement.format(p=PREFIX + UTILS) + "\n"
+    assert set(breaches(sources)) - set(known())
+
+
+def test_no_two_modules_import_each_other():
+    sources = read_sources()
+    graph = {name: imports(source, set(sources)) - {name} for name, source in sources.items()}
+    done = set()
+
+    def visit(name, path):
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name in done:
+            return
+        for imported in sorted(graph.get(name, ())):
+            visit(imported, [*path, name])
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+
+
+def test_imports_are_such_as_ansible_packs():
+    """Ansible's finder and the watch see absolute from-imports only; a package's own file would run unseen."""
+    for name, path in modules().items():
+        if not name.startswith(UTILS):
+            continue
+        if path.name == "__init__.py":
+            assert path.read_text("utf-8") == "", path
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+            elif isinstance(node, ast.Import):
+                assert not [alias for alias in node.names if alias.name.startswith("ansible_collections")], path
