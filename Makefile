@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test test-faults docker lint bench clean
+.PHONY: help demo check test test-faults docker lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this
@@ -19,6 +19,9 @@ help: ## Show this
 
 demo: $(STAMP) ## Inspect, purge and restore two queues full of spam, made on the spot; no root, no Docker
 	@$(BIN)/python -m tests.support.demo
+
+check: $(STAMP) ## Check format, style, types, and the unit tests of what was changed, in under a minute
+	@scripts/check
 
 test: $(STAMP) ## Run all tests; those on real MTAs where Docker or a qmail is found
 	@scripts/test
@@ -40,7 +43,7 @@ bench: $(STAMP) ## Measure speed and memory against what users would run instead
 	@$(BIN)/python -m bench
 
 clean: ## Remove what these targets made in the checkout
-	rm -rf .venv .cache .demo .pytest_cache .ruff_cache .hypothesis .ansible
+	rm -rf .venv .cache .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible
 
 # Of the collections in the package `ansible` nothing reads bytecode: it is 170 MB, and half of the time.
 $(STAMP): pyproject.toml

@@ -6,6 +6,7 @@
 __all__ = ["Damaged", "RescueError", "Vanished", "disk_failed"]
 
 import os
+from typing import Any, Dict
 
 
 class RescueError(Exception):
@@ -14,7 +15,7 @@ class RescueError(Exception):
     ``result``: a dict of what was done until then, for the module's result; empty where nothing was touched.
     """
 
-    result = {}
+    result: Dict[str, Any] = {}
 
 
 class Vanished(Exception):

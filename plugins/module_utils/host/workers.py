@@ -41,11 +41,11 @@ def in_processes(work, shares):
             with os.fdopen(reading, "rb", 1 << 20) as pipe:
                 children[pid] = None
                 try:
-                    error, result = pickle.load(pipe)
+                    failure, result = pickle.load(pipe)
                 except (EOFError, pickle.UnpicklingError):
-                    error, result = "ended unexpectedly (is the host out of memory?)", None
-            if error:
-                raise RescueError("A process that read the queue failed: %s." % error)
+                    failure, result = "ended unexpectedly (is the host out of memory?)", None
+            if failure:
+                raise RescueError("A process that read the queue failed: %s." % failure)
             os.waitpid(pid, 0)
             del children[pid]
             yield result

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+MISSING: ImportError | None = None
 try:
     from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 except ImportError as error:
     MISSING = error
-else:
-    MISSING = None
 
 __all__ = ["MISSING", "render"]
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 
+MISSING: ImportError | None = None
 try:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
 except ImportError as error:
     MISSING = error
-else:
-    MISSING = None
 
 __all__ = ["MISSING", "render"]
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -31,9 +33,9 @@ class Showing(ActionBase):
     _supports_diff = False
     _requires_connection = False
 
-    ARGUMENTS = {}
+    ARGUMENTS: dict[str, Any] = {}
     # A wave shows its own hosts, what comes after all waves all of them.
-    OF_A_WAVE = ()
+    OF_A_WAVE: tuple[str, ...] = ()
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)

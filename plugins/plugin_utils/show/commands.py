@@ -21,7 +21,7 @@ MAX_HOSTS = 12
 MAX_COMMAND = 2000
 
 # What to do about a cause: the playbook, what it is good for, its own variables.
-_STEPS = (
+_STEPS: tuple[tuple[str, str, dict[str, int]], ...] = (
     ("view", "look at three of them", {"limit": 3}),
     ("inspect", "see what else is true of them", {}),
     ("purge", "take them out of the queue, into quarantine, after a question", {}),
