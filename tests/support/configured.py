@@ -106,7 +106,10 @@ class _Postfix:
             _copy(self.directory, name, "loaded-" + name)
 
     def alias(self, name, maps):
-        return NamedValues(_read(os.path.dirname(maps[0][5:]), "aliases.db"), ":", 0).get(name) if maps else None
+        for one in maps:
+            if one.endswith("/aliases"):
+                return NamedValues(_read(os.path.dirname(one[5:]), "aliases.db"), ":", 0).get(name)
+        return None
 
     def build_aliases(self, table):
         _copy(os.path.dirname(table[5:]), "aliases", "aliases.db")

@@ -9,10 +9,11 @@ import os
 import pwd
 import re
 
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.master_cf import Overrides, Services
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postconf import Postfix, find_directory
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.tables import Tables
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.tables import Tables, split
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.client_lists import Networks
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.hardening_changes import obstacles
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.postfix_hardening_plan import (
@@ -159,7 +160,7 @@ def _luser(values, postfix, services):
         if domain and not serves(domain, values.get("mydestination", ""), postfix):
             resolves = True
         else:
-            target = postfix.alias(local, words(values.get("alias_maps", "")))
+            target = _alias(postfix, local, values)
             resolves = target is not None or _is_user(local)
     elif address:
         resolves = True
@@ -175,6 +176,14 @@ def _luser(values, postfix, services):
         "effective": is_reached and resolves,
         "discards": is_reached and target == "/dev/null",
     }
+
+
+def _alias(postfix, name, values):
+    try:
+        return postfix.alias(name, split(values.get("alias_maps", "")))
+    except RescueError:
+        # Mail is put off for as long as one of the tables cannot be asked.
+        return None
 
 
 def _is_user(name):

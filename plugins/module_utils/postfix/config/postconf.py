@@ -120,10 +120,15 @@ class Postfix:
             raise RescueError("postfix reload failed: %s." % (self._reason(done.stderr) or _ELSEWHERE))
 
     def alias(self, name, maps):
-        """Return what maps such as hash:/etc/aliases, looked up in turn, have for a name; None where none has it."""
+        """Return what maps such as hash:/etc/aliases, looked up in turn, have for a name; None where none has it.
+
+        Raises RescueError where one cannot be asked: local(8) then defers the mail.
+        """
         if not maps:
             return None
         done = self._run("postalias", "-q", name, *maps)
+        if done.returncode and "fatal:" in done.stderr:
+            raise RescueError("aliases: %s cannot be asked: %s." % (" ".join(maps), self._reason(done.stderr)))
         return done.stdout.rstrip("\n") if done.returncode == 0 else None
 
     def lookup(self, table, name):

@@ -20,7 +20,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import opened_directory
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import wishes
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config import alias_maps, wishes
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.history import KINDS, SINGULAR, Memory
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.plan import Plan
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postconf import Postfix, find_directory
@@ -28,11 +28,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.post
 # master(8) takes these when it starts; a reload does not change them.
 _RESTART = ("data_directory", "inet_interfaces", "inet_protocols", "mail_owner", "queue_directory")
 _RELOAD = "reload"
-# A table may hold blanks within braces, as inline:{a=b} does.
-_MAP = re.compile(r"(?:[^\s,{}]|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[{}])+")
 _TEMPORARY = ".%s.mailops-rescue"
-_INDEXED = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
-_INDEX_SUFFIXES = (".db", ".lmdb", ".cdb", ".dir", ".pag")
 _NAMES = {"main": "main.cf", "master": "master.cf"}
 _LONGEST_DIFF = 64 * 1024
 
@@ -127,33 +123,15 @@ class _Run:
 
     def _alias_table(self):
         """Return the first of alias_maps that is a file with an index, or the one that the label has changed."""
-        if self.memory.entries["aliases"] and self.memory.alias_table:
-            return self.memory.alias_table
-        maps = self._maps()
-        for number, one in enumerate(maps):
-            if one.partition(":")[0] in _INDEXED:
-                for name in self._wanted["aliases"]:
-                    if self._postfix.alias(name, maps[:number]) is not None:
-                        raise RescueError(
-                            "aliases.%s: expected no other map in front of %s to have it, but %s has."
-                            % (name, one, " ".join(maps[:number]))
-                        )
-                return one
-        raise RescueError(
-            "aliases: expected a map of type %s in alias_maps, got %s."
-            % (", ".join(_INDEXED), " ".join(maps) or "nothing")
-        )
-
-    def _maps(self):
-        value = self._postfix.values(["alias_maps"], expanded=True).get("alias_maps", "")
-        maps = _MAP.findall(value)
-        odd = [one for one in maps if "$" in one or one.startswith(("{", "}")) or one.count("{") != one.count("}")]
-        if odd:
-            raise RescueError(
-                "aliases: expected alias_maps to list tables such as hash:/etc/aliases, got %s, which this does not "
-                "understand." % visible(shorten(odd[0], 80))
-            )
-        return [one[len("proxy:") :] if one.startswith("proxy:") else one for one in maps]
+        names = self._wanted["aliases"]
+        known = self.memory.alias_table if self.memory.entries["aliases"] else None
+        if known and not names:
+            return known
+        maps = alias_maps.listed(self._postfix)
+        table = known or alias_maps.changeable(maps)
+        for name in names:
+            alias_maps.require_reached(self._postfix, maps, table, name)
+        return table
 
     @contextlib.contextmanager
     def _tried(self, old, plan):
@@ -223,14 +201,19 @@ class _Run:
             return False
         if plan.new_texts["aliases"] != old.texts["aliases"] or old.table in self.memory.unfinished:
             return True
-        for name in list(self._wanted["aliases"]) + list(self.memory.entries["aliases"]):
-            if _plain(self._postfix.alias(name, [old.table])) != _plain(plan.value("aliases", name)):
-                return True
-        return False
+        try:
+            return any(
+                _plain(self._postfix.alias(name, [old.table])) != _plain(plan.value("aliases", name))
+                for name in list(self._wanted["aliases"]) + list(self.memory.entries["aliases"])
+            )
+        except RescueError:
+            # There is no index yet.
+            return True
 
     def _apply(self, old, plan, builds, edited, reloads):
         for path in old.paths.values():
             _sweep(path)
+        known = self.memory.alias_table, list(self.memory.unfinished)
         todo = [one for one in self.memory.unfinished if one != old.table]
         if builds:
             todo.append(old.table)
@@ -244,10 +227,7 @@ class _Run:
             self.memory.write_unfinished(todo)
         for which in self._order():
             if which == "aliases" and builds:
-                if plan.new_texts[which] != old.texts[which]:
-                    _replace(old.paths[which], old.texts[which], plan.new_texts[which])
-                self._build(old.table)
-                self._check_aliases(old, plan)
+                self._change_aliases(old, plan, known)
                 todo.remove(old.table)
             elif which in edited:
                 _replace(old.paths[which], old.texts[which], plan.new_texts[which])
@@ -263,28 +243,55 @@ class _Run:
     def _build(self, table):
         self._postfix.build_aliases(table)
         # Not for every type does postalias see that it is on the disk, and main.cf may soon name an alias.
-        for suffix in _INDEX_SUFFIXES:
+        for suffix in alias_maps.INDEX_SUFFIXES:
             directory, name = os.path.split(os.path.realpath(table.partition(":")[2] + suffix))
             if os.path.isfile(os.path.join(directory, name)):
                 with opened_directory(directory) as fd:
                     disk.sync_named(name, fd)
                     disk.sync_directory(fd)
 
-    def _check_aliases(self, old, plan):
-        """See that Postfix, asked through all of alias_maps, has what is wanted; else undo, before main.cf names it."""
-        maps = self._maps()
+    def _change_aliases(self, old, plan, known):
+        before, after = old.texts["aliases"], plan.new_texts["aliases"]
+        if after != before:
+            _replace(old.paths["aliases"], before, after)
+        index = alias_maps.index(old.table)
+        try:
+            self._build(old.table)
+            self._check_aliases(plan)
+        except RescueError as error:
+            # Else the other files have changed already, and a later run is to finish it.
+            if self._wanted["aliases"]:
+                self._take_aliases_back(old, after, index, known)
+                raise RescueError("%s The aliases are as they were, and main.cf was not changed." % error) from None
+            raise
+
+    def _take_aliases_back(self, old, now, index, known):
+        """Make the host as it was before it was to have an alias; what is not come to, a later run does."""
+        if now != old.texts["aliases"]:
+            _replace(old.paths["aliases"], now, old.texts["aliases"])
+        try:
+            self._build(old.table)
+        except RescueError as error:
+            if alias_maps.index(old.table) != index:
+                raise RescueError(
+                    "%s The alias file is as it was, but its index is not; run it again to finish what was begun."
+                    % error
+                ) from None
+        self.memory.alias_table, unfinished = known
+        # In this order: nobody would come to a note without its label.
+        self.memory.write_unfinished(unfinished)
+        self.memory.write(self.memory.entries)
+
+    def _check_aliases(self, plan):
+        """See that Postfix, asked through all of alias_maps, has what is wanted."""
+        maps = alias_maps.listed(self._postfix)
         for name in self._wanted["aliases"]:
             now, wanted = self._postfix.alias(name, maps), plan.value("aliases", name)
-            if wanted is None or _plain(now) == _plain(wanted):
-                continue
-            if plan.new_texts["aliases"] != old.texts["aliases"]:
-                _replace(old.paths["aliases"], plan.new_texts["aliases"], old.texts["aliases"])
-                self._build(old.table)
-            raise RescueError(
-                "aliases.%s: expected alias_maps (%s) to lead to %s, but it leads to %s. The aliases are as they were, "
-                "and main.cf was not changed."
-                % (name, " ".join(maps), wanted, "nothing" if now is None else _shown(now))
-            )
+            if wanted is not None and _plain(now) != _plain(wanted):
+                raise RescueError(
+                    "aliases.%s: expected alias_maps (%s) to lead to %s, but it leads to %s."
+                    % (name, " ".join(maps), wanted, "nothing" if now is None else _shown(now))
+                )
 
     def _order(self):
         """Return in which order files change: at a power cut in between, the host starts with what is there then.

@@ -18,6 +18,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config impo
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.relaying import OPEN, Relaying
 
 READ = (
+    "alias_maps",
     "allow_mail_to_files",
     "default_transport",
     "defer_transports",
@@ -326,7 +327,7 @@ def obstacles(values, services, knows):
                     "may be real, so remove it yourself, or choose reject." % (name, _shown(values[name]))
                 ),
             )
-    for name in ("mailbox_transport_maps", "fallback_transport_maps"):
+    for name in ("alias_maps", "mailbox_transport_maps", "fallback_transport_maps"):
         maps = values.get(name, "")
         if maps and knows(maps, "no-such-user-here"):
             yield name, "expected %s to name single users, but %s has an entry for everyone." % (name, _shown(maps))

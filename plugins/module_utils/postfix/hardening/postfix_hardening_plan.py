@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postconf import Postfix
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.postfix_config import configure
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.tables import Tables
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.config.tables import Tables, split
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.hardening_changes import (
     READ,
     Hardening,
@@ -65,7 +65,7 @@ def words(value):
 
 def knows(postfix, maps, name):
     """Tell whether one of the tables that a parameter lists has a name."""
-    return any(postfix.lookup(one, name) for one in words(maps))
+    return any(postfix.lookup(one, name) for one in split(maps))
 
 
 def serves(domain, destinations, postfix):

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines import mta_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix import facts as postfix_facts
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.client_lists import Networks
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.relaying import Relaying
@@ -174,6 +175,22 @@ def test_luser_relay(luser, aliases, more, effective, discards):
     }
     found = postfix_facts._luser(values, Postfix(luser, aliases), {"local/unix": "local", "lmtp/unix": "lmtp"})
     assert (found["effective"], found["discards"]) == (effective, discards)
+
+
+def test_luser_relay_with_an_alias_that_cannot_be_asked_for(monkeypatch):
+    def alias(self, name, maps):
+        assert maps == ["hash:/etc/aliases", "inline:{ {a=b, c} }"]
+        raise RescueError("aliases: hash:/etc/aliases cannot be asked: no such file.")
+
+    monkeypatch.setattr(Postfix, "alias", alias)
+    values = {
+        "luser_relay": "gone",
+        "alias_maps": "hash:/etc/aliases, inline:{ {a=b, c} }",
+        "local_transport": "local:x",
+        "allow_mail_to_files": "alias",
+    }
+    found = postfix_facts._luser(values, Postfix("gone"), {"local/unix": "local"})
+    assert (found["target"], found["effective"], found["discards"]) == (None, False, False)
 
 
 @pytest.mark.parametrize(

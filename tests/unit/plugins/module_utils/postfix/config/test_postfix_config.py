@@ -22,6 +22,7 @@ WANTED = {
 }
 OTHER = {"remember": "role", "parameters": {"unknown_local_recipient_reject_code": 550, "mydestination": "c.example"}}
 ABSENT = {"remember": "role", "state": "absent"}
+MAPS = "alias_maps = hash:%s/aliases, ldap:x\n"
 
 
 @pytest.fixture
@@ -44,6 +45,10 @@ def make(postfix, tmp_path):
 
 def remembered():
     return sorted(os.listdir(history.DIRECTORY)) if os.path.isdir(history.DIRECTORY) else []
+
+
+def _kept():
+    return {name: open(os.path.join(history.DIRECTORY, name)).read() for name in remembered()}
 
 
 def test_a_change_and_back(make):
@@ -343,13 +348,117 @@ def test_alias_maps_with_braces_that_hold_a_table_are_one(make, monkeypatch, pos
 def test_an_alias_that_leads_elsewhere_changes_nothing(make, monkeypatch, postfix):
     """Postfix, asked through all of alias_maps, says another thing than the file that was changed."""
     configuration = make()
-    configuration.write("main.cf", MAIN + "alias_maps = hash:%s/aliases, ldap:x\n" % configuration.path)
+    configuration.write("main.cf", MAIN + MAPS % configuration.path)
     before = configuration.texts()
+    _elsewhere(postfix, monkeypatch)
+    with pytest.raises(RescueError, match=r"\Aaliases.discard: expected .* leads to somebody\. The aliases are as"):
+        configuration.configure(**WANTED)
+    assert configuration.texts() == before
+    assert configuration.read("aliases.db") == ALIASES
+    assert remembered() == []
+    assert not configuration.configure(**ABSENT)["changed"]
+
+
+def _elsewhere(postfix, monkeypatch):
+    """Have all of alias_maps lead elsewhere than the one that is changed."""
     original = postfix.alias
     monkeypatch.setattr(
         postfix, "alias", lambda self, name, maps: "somebody" if len(maps) > 1 else original(self, name, maps)
     )
-    with pytest.raises(RescueError, match=r"\Aaliases.discard: expected .* leads to somebody"):
-        configuration.configure(**WANTED)
+    return original
+
+
+def _refused(configuration, options=WANTED):
+    with pytest.raises(RescueError) as caught:
+        configuration.configure(**options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_index_that_cannot_be_made_changes_nothing(make, monkeypatch, postfix, writes):
+    configuration = make()
+    original = postfix.build_aliases
+
+    def build(self, table):
+        monkeypatch.setattr(postfix, "build_aliases", original if writes else build)
+        if writes:
+            configuration.write("aliases.db", "half")
+        raise RescueError("postalias %s failed: no room." % table)
+
+    monkeypatch.setattr(postfix, "build_aliases", build)
+    said = _refused(configuration)
+    assert "failed: no room. The aliases are as they were" in said
+    assert configuration.texts() == configuration.in_effect() == configuration.original
+    assert remembered() == []
+
+
+def test_an_index_that_is_spoilt_and_cannot_be_made_is_made_by_the_next_run(make, monkeypatch, postfix):
+    configuration = make()
+    original = postfix.build_aliases
+
+    def build(self, table):
+        configuration.write("aliases.db", "half")
+        raise RescueError("postalias %s failed: no room." % table)
+
+    monkeypatch.setattr(postfix, "build_aliases", build)
+    assert "run it again" in _refused(configuration)
+    assert configuration.texts() == configuration.original
+    monkeypatch.setattr(postfix, "build_aliases", original)
+    configuration.configure(**ABSENT)
+    assert configuration.texts() == configuration.in_effect() == configuration.original
+    assert remembered() == []
+
+
+def test_what_was_remembered_before_a_refused_run_stays(make, monkeypatch, postfix):
+    configuration = make()
+    configuration.configure(**WANTED)
+    before, kept = configuration.texts(), _kept()
+    other = dict(WANTED, aliases={"discard": "/dev/null", "another": "/dev/null"})
+    configuration.write("main.cf", configuration.read("main.cf") + MAPS % configuration.path)
+    with_maps = configuration.texts()
+    original = _elsewhere(postfix, monkeypatch)
+    _refused(configuration, other)
+    assert configuration.texts() == with_maps and _kept() == kept
+    monkeypatch.setattr(postfix, "alias", original)
+    configuration.write("main.cf", before[0])
+    configuration.configure(**ABSENT)
+    assert configuration.texts() == configuration.original and remembered() == []
+
+
+def test_a_refused_run_that_is_killed_is_undone_by_absent(make, monkeypatch, postfix):
+    _elsewhere(postfix, monkeypatch)
+
+    def prepare():
+        configuration = make()
+        configuration.write("main.cf", MAIN + MAPS % configuration.path)
+        return configuration
+
+    def verify(configuration, point):
+        assert configuration.read("main.cf") == MAIN + MAPS % configuration.path, point
+        configuration.configure(**ABSENT)
+        assert configuration.texts()[1:] == configuration.original[1:], point
+        assert configuration.read("aliases.db") == ALIASES, point
+        assert not [name for name in remembered() if "%2F" + os.path.basename(configuration.path) + "." in name], point
+
+    assert kill_points(prepare, _refused, verify, STEP) > (30 if ALL_POINTS else 6)
+
+
+@pytest.mark.parametrize(
+    ("maps", "sentence"),
+    [("ldap:x, hash:%s/aliases", "expected no other map in front of"), ("ldap:x", "expected alias_maps to have")],
+)
+def test_a_later_run_notices_that_the_alias_leads_elsewhere(make, monkeypatch, postfix, maps, sentence):
+    configuration = make()
+    configuration.configure(**WANTED)
+    changed = configuration.read("main.cf")
+    configuration.write("main.cf", changed + "alias_maps = %s\n" % maps.replace("%s", configuration.path))
+    before, original = configuration.texts(), postfix.alias
+    monkeypatch.setattr(
+        postfix, "alias", lambda self, name, asked: "somebody" if asked == ["ldap:x"] else original(self, name, asked)
+    )
+    for check_mode in (True, False):
+        with pytest.raises(RescueError, match=r"\Aaliases\.discard: " + sentence):
+            configuration.configure(check_mode, **WANTED)
     assert configuration.texts() == before
-    assert configuration.read("aliases.db") == ALIASES
+    configuration.configure(**ABSENT)
+    assert configuration.texts()[1:] == configuration.original[1:] and remembered() == []

@@ -85,6 +85,7 @@ def test_the_domain(options, now, domain):
         ({}, {"local_transport": "lmtp:unix:private/dovecot"}, "unknown_recipients: expected local_transport"),
         ({}, {"mailbox_transport": "lmtp:x"}, "unknown_recipients: expected no mailbox_transport"),
         ({}, {"fallback_transport": "lmtp:x"}, "unknown_recipients: expected no fallback_transport"),
+        ({"catch_all": True}, {"alias_maps": "static:x"}, "unknown_recipients: expected alias_maps to name single"),
         ({"catch_all": True}, {"mailbox_transport_maps": "static:x"}, "unknown_recipients: expected mailbox_"),
         ({}, {"allow_mail_to_files": "forward"}, "unknown_recipients: expected allow_mail_to_files to have alias"),
         ({"catch_all": True}, {"fallback_transport_maps": "static:x"}, "unknown_recipients: expected fallback_"),
@@ -289,3 +290,18 @@ def test_a_key_that_cannot_be_used_leaves_auth(tmp_path):
     now = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_cert_file": str(path), "smtpd_tls_key_file": str(path)}
     done = hide(now)
     assert done.parameters == {} and "the key in %s does not go with" % path in done.notes[0]
+
+
+@pytest.mark.parametrize("key", ["$smtpd_tls_cert_file", "main.pem"])
+def test_a_key_that_follows_the_certificate_follows_that_of_the_service(tmp_path, key):
+    main, own = (tmp_path / name for name in ("main.pem", "own.pem"))
+    for path in (main, own):
+        path.write_text("nothing\n")
+    now = {
+        "smtpd_sasl_auth_enable": "yes",
+        "smtpd_tls_cert_file": str(main),
+        "smtpd_tls_key_file": str(main) if key == main.name else key,
+    }
+    done = hide(now, {"submission/inet/smtpd_tls_cert_file": str(own)})
+    assert "submission/inet (the key in %s does not go with the certificate in %s)" % (own, own) in done.notes[0]
+    assert "smtp/inet (the key in %s does not go with the certificate in %s)" % (main, main) in done.notes[0]
