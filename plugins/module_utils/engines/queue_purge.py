@@ -27,10 +27,10 @@ from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixHand
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixRemover
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import splits
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.online import BUSY, OnlineHand, watch
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailHand
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.online import BUSY, OnlineRemover, watch
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailRemover
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.provenance import check_label, provenance
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import Chooser, Taker
@@ -134,7 +134,7 @@ class _Run:
         # Where an id or a number is what was agreed to, nothing that comes later may take its place.
         given = self._params["select"] or {}
         self._by_identity = "ids" in given or self._params["max_messages"] is not None
-        whole = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
+        whole = self._scan(lambda number: Chooser(self._removers(), self._by_identity))
         self._before = self._before or whole.summary
         self.chosen = whole.collector
         # What was agreed to does not grow by what a second look finds.
@@ -224,7 +224,7 @@ class _Run:
     def _take_selected(self):
         """Take what is selected, in one pass; return why it was cut short, or None."""
         late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
-        taker = self._scan(lambda number: Taker(self._hands(), number, self._known, late)).collector
+        taker = self._scan(lambda number: Taker(self._removers(), number, self._known, late)).collector
         self._left = taker.left
         for work, (count, size) in zip(self._works, taker.taken):
             work.taken = (work.taken[0] + count, work.taken[1] + size)
@@ -281,20 +281,20 @@ class _Run:
     def _total(self, which):
         return sum(work.taken[which] for work in self._works) if self._is_known else None
 
-    def _hands(self):
-        """Return a hand for each queue, which is closed when the scan ends."""
-        hands = []
+    def _removers(self):
+        """Return a remover for each queue, which is closed when the scan ends."""
+        removers = []
         for work in self._works:
-            hands.append(self._hand(work))
-            self._opened.append(hands[-1])
-        return hands
+            removers.append(self._remover(work))
+            self._opened.append(removers[-1])
+        return removers
 
-    def _hand(self, work):
+    def _remover(self, work):
         if self._online:
-            return OnlineHand(work.directory, work.batch)
+            return OnlineRemover(work.directory, work.batch)
         if self._target.mta == "qmail":
-            return QmailHand(work.directory, work.batch, self._params["unprocessed"])
-        return PostfixHand(work.directory, work.batch, is_running(work.directory))
+            return QmailRemover(work.directory, work.batch, self._params["unprocessed"])
+        return PostfixRemover(work.directory, work.batch, is_running(work.directory))
 
     def _scan(self, collector):
         reader = self._target.reader.anew()
@@ -307,8 +307,8 @@ class _Run:
         try:
             return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
         finally:
-            for hand in self._opened:
-                hand.close()
+            for remover in self._opened:
+                remover.close()
             self._opened = []
 
     def _manifest(self, work, name):

@@ -15,8 +15,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.host.programs impor
 from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
 from ansible_collections.mailops.rescue.plugins.module_utils.mta.faults import NONE, QUARANTINE, FaultList
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.repair import PostfixRepair
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair import QmailRepair
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.repair import PostfixRepairer
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair import QmailRepairer
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_tree import find_broken_queues
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.send_lock import is_qmail_send
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, stopped
@@ -94,7 +94,7 @@ class _Work:
         self.number = number
         self.directory = directory
         self.instance = instance
-        self.engine = QmailRepair(directory, params["split"]) if kind == "qmail" else PostfixRepair(directory)
+        self.engine = QmailRepairer(directory, params["split"]) if kind == "qmail" else PostfixRepairer(directory)
         self.service = Service(directory, params["supervisor"], params["service"]) if kind == "qmail" else None
         self.faults = FaultList()
         self.left = []

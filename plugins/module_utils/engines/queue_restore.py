@@ -130,13 +130,13 @@ class _Run:
         self._before = self._count()
         after = {"total": self._before["total"], "by_queue": dict(self._before["by_queue"])}
         for place, batch in self._batches():
-            with closing(self._works[place].returner(batch, self._params["release"])) as returner:
+            with closing(self._works[place].restorer(batch, self._params["release"])) as restorer:
                 for entry, selected in self._entries(batch):
-                    if selected and self._verify(returner, place, entry):
+                    if selected and self._verify(restorer, place, entry):
                         self._restored += 1
                         self._bytes += entry.size or 0
                         after["total"] += 1
-                        for queue in returner.queues(entry) if self._params["method"] == "exact" else ():
+                        for queue in restorer.queues(entry) if self._params["method"] == "exact" else ():
                             after["by_queue"][queue] += 1
                     else:
                         self._remaining += 1
@@ -157,16 +157,16 @@ class _Run:
             for work in works:
                 work.recover(offline, "method=exact")
             for place, batch in self._batches():
-                with closing(works[place].returner(batch, self._params["release"])) as returner:
+                with closing(works[place].restorer(batch, self._params["release"])) as restorer:
                     try:
-                        self._give_back(returner, place, batch)
+                        self._give_back(restorer, place, batch)
                     except BaseException:
                         if batch.returning() is not None and offline:
-                            returner.recover()
+                            restorer.recover()
                             self._count_chunk(batch)
                         raise
                     finally:
-                        returner.finish()
+                        restorer.finish()
         self._after = self._count()
 
     def _has_work(self):
@@ -181,18 +181,18 @@ class _Run:
                 self._remaining += 1
         return False
 
-    def _give_back(self, returner, place, batch):
+    def _give_back(self, restorer, place, batch):
         chunk = []
         for entry, selected in self._entries(batch):
-            if selected and self._verify(returner, place, entry):
+            if selected and self._verify(restorer, place, entry):
                 chunk.append(entry)
                 if len(chunk) >= _CHUNK:
-                    self._give_back_chunk(returner, place, chunk)
+                    self._give_back_chunk(restorer, place, chunk)
                     chunk = []
             else:
                 self._remaining += 1
         if chunk:
-            self._give_back_chunk(returner, place, chunk)
+            self._give_back_chunk(restorer, place, chunk)
 
     def _count_chunk(self, batch):
         """Count what came back of the chunk in which a run failed."""
@@ -203,9 +203,9 @@ class _Run:
             else:
                 self._remaining += 1
 
-    def _give_back_chunk(self, returner, place, chunk):
+    def _give_back_chunk(self, restorer, place, chunk):
         self._chunk = chunk if self._target.mta == "qmail" else ()
-        how = returner.give_back if self._params["method"] == "exact" else returner.reinject
+        how = restorer.give_back if self._params["method"] == "exact" else restorer.reinject
         for entry, reason in how(chunk):
             if reason is None:
                 self._restored += 1
@@ -215,11 +215,11 @@ class _Run:
                 self._remaining += 1
         self._chunk = ()
 
-    def _verify(self, returner, place, entry):
+    def _verify(self, restorer, place, entry):
         if entry.id in self._unsure and not self._params["unsure"]:
             reason = _UNSURE
         else:
-            reason = returner.problem(entry, self._params["method"])
+            reason = restorer.problem(entry, self._params["method"])
         if reason is not None:
             self._left.add(place, entry.id, reason)
         return reason is None

@@ -117,8 +117,8 @@ class QueueWork:
         """Put one batch in order; where it never held a message, remove it."""
         what = _what(batch)
         if batch.returning() is not None:
-            with closing(self.returner(batch)) as returner:
-                returner.recover()
+            with closing(self.restorer(batch)) as restorer:
+                restorer.recover()
         if batch.is_complete:
             count = sum(1 for unused in batch.entries())
         else:
@@ -136,11 +136,11 @@ class QueueWork:
             return qmail_online.recover(self.directory, batch, not offline)
         return qmail_purge.recover(self.directory, batch)
 
-    def returner(self, batch, release=False):
+    def restorer(self, batch, release=False):
         """Return what gives messages of a batch back to this queue."""
         if self.mta == "qmail":
-            return qmail_giveback.QmailReturner(self.directory, batch)
-        return postfix_giveback.PostfixReturner(self.directory, batch, release)
+            return qmail_giveback.QmailRestorer(self.directory, batch)
+        return postfix_giveback.PostfixRestorer(self.directory, batch, release)
 
 
 def _what(batch):
