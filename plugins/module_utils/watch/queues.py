@@ -11,11 +11,11 @@ from itertools import chain, islice
 from time import monotonic
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
+from ansible_collections.mailops.rescue.plugins.module_utils.host.birth import birth
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts as postfix_counting
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import counts as qmail_counting
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import layout as qmail_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import birth
 
 # ``total`` is None where the queue cannot be read, and ``error`` says why; ``age`` (s) and ``notices`` (percent) are
 # None where nobody asked or there is nothing to judge by.

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_info import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.host import birth as births
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts
-from ansible_collections.mailops.rescue.plugins.module_utils.watch import birth as births
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue, failure_notice
