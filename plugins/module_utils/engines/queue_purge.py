@@ -7,7 +7,6 @@ __all__ = ["purge"]
 
 import os
 import time
-from functools import partial
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_work import (
     earlier_runs,
@@ -26,14 +25,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixRemover
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import splits
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.online import BUSY, OnlineRemover, watch
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailRemover
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.provenance import check_label, provenance
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import Chooser, Taker
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import BUSY, Chooser, Taker
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import batch_name
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Tally
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.results import (
@@ -53,7 +46,7 @@ _BOUNDS = {
     "workers": (0, 64, "processes"),
 }
 _LATE = "it came after the messages were counted, and max_messages allows no more"
-_MARKED = "it is in the batch and marked as done, and qmail-send has not dropped it yet"
+_MARKED = "it is in the batch and marked as done, and %s has not dropped it yet"
 _AGAIN = 1
 _REUSED = "another message has this id by now"
 
@@ -66,7 +59,7 @@ def purge(params, check_mode=False):
     started = time.time()
     selection = _check(params)
     target = detect.find(params["mta"], params["queue_directory"], params["config_directory"])
-    selection.check_queues(target.reader.queues)
+    selection.check_queues(target.adapter.queues)
     run = _Run(params, target, selection, started)
     try:
         return _purge(params, run, check_mode)
@@ -120,8 +113,8 @@ class _Run:
         self._target = target
         self._selection = selection
         self._started = started
-        self._works = find_work(target, params["quarantine"])
-        self._online = params["mode"] == "online" and target.mta == "qmail"
+        self._works = find_work(target, params)
+        self._online = params["mode"] == "online" and target.capabilities.purges_online
         self._held = []
         self._opened = []
         self._left = None
@@ -146,8 +139,8 @@ class _Run:
         return [name for work in self._works for name in work.unfinished()]
 
     def is_interrupted(self):
-        """Tell whether a killed run has left a qmail-send stopped."""
-        return any(interrupted(work, self._params) for work in self._works)
+        """Tell whether a killed run has left a service stopped."""
+        return any(map(interrupted, self._works))
 
     def forecast(self):
         """Return the result as the real run would give it."""
@@ -166,10 +159,10 @@ class _Run:
         result.update(earlier_runs(self._works, self._started))
         result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
         result["changed"] = bool(chosen.count or result["recovered"])
-        if result["changed"] and self._target.mta == "qmail" and not self._online:
-            result["service"] = foreseen_services(self._works, self._params)
+        if result["changed"] and not self._online:
+            result["service"] = foreseen_services(self._works)
         else:
-            result["service"] = interrupted_services(self._works, self._params)
+            result["service"] = interrupted_services(self._works)
             result["changed"] = result["changed"] or bool(result["service"])
         return result
 
@@ -198,10 +191,10 @@ class _Run:
             work.close()
 
     def _flush(self):
-        """Have qmail-send drop what a killed online run had marked, or was to mark."""
+        """Have the service drop what a killed online run had marked, or was to mark."""
         for work in self._works if self._online else ():
             if work.recovered:
-                Service(work.directory, self._params["supervisor"], self._params["service"]).send("flushed")
+                work.service.flush()
 
     def _take(self):
         name = batch_name(self._started)
@@ -231,21 +224,20 @@ class _Run:
         return taker.failure
 
     def _take_online(self, begin):
-        """As ``_take_selected``, and again for what was being delivered, until qmail-send has dropped all."""
+        """As ``_take_selected``, and again for what was being delivered, until the service has dropped all."""
         while True:
             failure = self._take_selected()
             if failure is not None:
                 return failure
             busy = BUSY in self._left.reasons
-            there = []
+            present = []
             for place, work in enumerate(self._works):
                 rest = max(0, self._params["watch_timeout"] - (time.monotonic() - begin))
-                service = Service(work.directory, self._params["supervisor"], self._params["service"])
-                for queue_id in watch(work.directory, work.batch, partial(service.send, "flushed"), rest):
-                    there.append((place, str(queue_id)))
+                for queue_id in work.changes.dropped(work.directory, work.batch, work.service.flush, rest):
+                    present.append((place, str(queue_id)))
             if not busy or time.monotonic() - begin >= self._params["watch_timeout"]:
-                for place, queue_id in there:
-                    self._left.add(place, queue_id, _MARKED)
+                for place, queue_id in present:
+                    self._left.add(place, queue_id, _MARKED % self._works[place].service.name)
                 return None
             time.sleep(_AGAIN)
 
@@ -290,14 +282,10 @@ class _Run:
         return removers
 
     def _remover(self, work):
-        if self._online:
-            return OnlineRemover(work.directory, work.batch)
-        if self._target.mta == "qmail":
-            return QmailRemover(work.directory, work.batch, self._params["unprocessed"])
-        return PostfixRemover(work.directory, work.batch, is_running(work.directory))
+        return work.changes.remover(work.directory, work.batch, self._online, self._params["unprocessed"])
 
     def _scan(self, collector):
-        reader = self._target.reader.anew()
+        reader = self._target.new_reader()
 
         def tally(number):
             summary = Summary(self._started, reader.queues, len(reader.directories), False)
@@ -312,12 +300,12 @@ class _Run:
             self._opened = []
 
     def _manifest(self, work, name):
-        params, mta_name = self._params, self._target.mta
-        manifest = provenance("purge", name, mta_name, work.instance, params["label"], self._started)
+        params = self._params
+        manifest = provenance("purge", name, self._target.mta, work.instance, params["label"], self._started)
         manifest.update(
             version=self._target.version,
-            split=len(splits(work.directory, "mess")) if mta_name == "qmail" else None,
-            mode=params["mode"] if mta_name == "qmail" else None,
+            split=work.changes.split(work.directory),
+            mode=params["mode"] if self._target.capabilities.purges_online else None,
             select=params["select"],
             exclude=params["exclude"],
             all=params["all"],
@@ -339,7 +327,7 @@ class _Run:
             if work.batch is not None and work.taken[0]
         ]
         name = os.path.basename(batches[0]["path"]).partition(".")[0] if batches else None
-        directories = self._target.reader.directories
+        directories = self._target.directories
         return {
             "changed": self._total(0) != 0 or bool(recovered) or any(one.is_cut_off for one in self._held),
             "mta": self._target.mta,

@@ -3,18 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes the messages that a scan selects out of their queues, in chunks; or only tells what it would take.
 
-A queue's *remover* knows how; it belongs to one queue and one process:
-
-- ``refusal(message)``: why this message is not to be taken, as a phrase, or None; IGNORED where it was taken already;
-- ``fields``: what ``refusal`` needs to be loaded, as in records;
-- ``examine(message, path)``: its Entry, with ``path`` relative to the queue; raises Vanished or Damaged;
-- ``take(entries, chunk)``: move these to the batch, or remove them where there is none; yield ``(entry, reason)``, with
-  None as reason for each that was taken;
-- ``finish()``: bring what was done to the disk;
-- ``close()``: give back what it holds open.
+How, each queue's Remover knows (see mta/contract.py).
 """
 
-__all__ = ["IGNORED", "Chooser", "Left", "Taker"]
+__all__ = ["BUSY", "IGNORED", "Chooser", "Left", "Taker"]
 
 import binascii
 import os
@@ -24,7 +16,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mail.id_set import 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import ENVELOPE, STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import identity
 
+# Reasons that a Remover gives and that mean more than their words: an earlier pass took it; a later pass may take it.
 IGNORED = ""
+BUSY = "it is being delivered"
 _CHUNK = 1000
 _SHOWN = 50
 _REASONS = 500

@@ -47,6 +47,9 @@ _ELSEWHERE = "Postfix does not look for it there" + _STRUCTURE
 class PostfixRepairer:
     """The queue directory ``directory``; see QmailRepairer for the names. Postfix may run."""
 
+    # Nothing is noted of how it is laid out.
+    split = None
+
     def __init__(self, directory):
         self.directory = directory
         self.notes = []

@@ -27,9 +27,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge i
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.deliveries import find_recipients
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.send_lock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import examine, to_line
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import IGNORED
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import BUSY, IGNORED
 
-BUSY = "it is being delivered"
 _UNPROCESSED = "qmail-send has not preprocessed it yet; that takes a moment"
 _DELIVERED = "it was delivered while it was being taken"
 _CHANGED = "it changed while it was being taken"

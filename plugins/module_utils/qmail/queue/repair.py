@@ -79,6 +79,9 @@ class QmailRepairer:
         """Return ``(name, dir_fd)`` of a path in the queue, as settle asks for; inside ``opened`` only."""
         return self._tree.place(path)
 
+    def close(self):
+        """Outside ``opened`` nothing is open."""
+
     def opened(self):
         """Return a context manager inside which ``place`` can be used."""
         return _Opened(self)

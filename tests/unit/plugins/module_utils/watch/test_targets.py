@@ -1,14 +1,14 @@
-import types
-
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.adapter import Queues
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.adapter import PostfixAdapter
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.targets import find_queues
 
 
 def names(monkeypatch, instances, queues):
     """Return what queues are called; `instances` as postmulti names them, a hyphen for one without a name."""
-    found = detect.Target(types.SimpleNamespace(mta="postfix", directories=queues), None, instances)
+    found = detect.Target(PostfixAdapter(), Queues(queues, instances, None, []))
     monkeypatch.setattr(detect, "find", lambda *unused: found)
     return [one["name"] for one in find_queues("postfix")]
 
