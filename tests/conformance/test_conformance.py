@@ -283,6 +283,11 @@ def test_the_watch_counts_it(filled):
     assert queues.notices(described) == 0
 
 
+def test_what_an_mta_does_not_offer_is_refused():
+    with pytest.raises(RescueError, match="^mta: maildir is not supported here.$"):
+        FACTS.of("maildir")
+
+
 def test_one_that_is_registered_replaces_the_one_of_its_name():
     assert [adapter.name for adapter in ADAPTERS] == ["qmail", "postfix", "maildir"]
     other = ADAPTERS.of("maildir").__class__()

@@ -5,6 +5,8 @@
 
 __all__ = ["Table"]
 
+from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
 
 class Table:
     """Parts of one kind (see mta/contract.py), each with the ``name`` of its MTA; iterated in the order given."""
@@ -21,7 +23,9 @@ class Table:
         del self._parts[name]
 
     def of(self, name):
-        """Return the part of the MTA of this name. Raises KeyError."""
+        """Return the part of the MTA of this name. Raises RescueError if it has none."""
+        if name not in self._parts:
+            raise RescueError("mta: %s is not supported here." % name)
         return self._parts[name]
 
     def __iter__(self):
