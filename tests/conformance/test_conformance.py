@@ -17,7 +17,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.counts
 from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.facts import FACTS
 from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.repairs import REPAIRS
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues
-from tests.support.faults import kill_points
+from tests.support.faults import fail_points, kill_points
 from tests.support.inspecting import OPTIONS, queue_info
 from tests.support.purging import PURGE, queue_purge, queue_restore, snapshot
 from tests.support.repairing import queue_repair
@@ -27,7 +27,7 @@ from .spools import SPOOLS
 
 SPAM = {"subject": "^spam"}
 # From both ends of a run, and some between.
-STEP = 1 if os.environ.get("RESCUE_FAULTS") == "all" else 7
+STEP = 1 if os.environ.get("RESCUE_FAULTS") == "all" else 3
 
 
 @pytest.fixture(autouse=True)
@@ -256,6 +256,29 @@ def test_a_restore_that_was_cut_off_is_put_in_order_by_the_next_one(fresh):
         assert snapshot(filled.path) == filled.before, point
 
     assert kill_points(prepare, lambda filled: queue_restore(filled.path, release=True), verify, STEP) > 1
+
+
+def test_a_restore_that_fails_says_what_came_back(fresh):
+    def prepare():
+        filled = fresh()
+        queue_purge(filled.path, select=SPAM)
+        return filled
+
+    def run(filled):
+        try:
+            filled.result = queue_restore(filled.path, release=True)
+        except RescueError as error:
+            filled.result = error.result
+
+    def verify(filled, point):
+        # Where nothing was touched, there is no result.
+        result = filled.result or {"restored": 0, "remaining": 3}
+        assert len(filled.ids()) == 2 + result["restored"], point
+        assert result["restored"] + result["remaining"] == 3, point
+        restore_all(filled)
+        assert snapshot(filled.path) == filled.before, point
+
+    assert fail_points(prepare, run, verify, ("EIO",), (False,), STEP) > 0
 
 
 def restore_all(filled):

@@ -162,8 +162,9 @@ class _Run:
                     try:
                         self._give_back(restorer, place, batch)
                     except BaseException:
-                        if batch.returning() is not None and offline:
-                            restorer.recover()
+                        if offline:
+                            if batch.returning() is not None:
+                                restorer.recover()
                             self._count_chunk(batch)
                         raise
                     finally:
