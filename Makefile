@@ -30,7 +30,7 @@ test: $(STAMP) ## Run all tests; those on real MTAs where Docker or a qmail is f
 test-faults: $(STAMP) ## Kill, fail and cut the power of what changes the disk, at each of its calls (half an hour)
 	@command -v mkfs.xfs >/dev/null || echo "There is no mkfs.xfs: no XFS will be shut down (scripts/viewers installs it)" >&2
 	@RESCUE_FAULTS=all RESCUE_KILL_POINTS=1000 $(BIN)/pytest -rs --color=auto --numprocesses=auto \
-		$$(grep -rlE '(kill|fail)_points|import killed|support.power_loss' tests/unit/plugins --include='test_*.py')
+		$$(grep -rlE '(kill|fail)_points|import killed|support.power_loss' tests/unit/plugins tests/conformance --include='test_*.py')
 
 docker: ## Start Docker and prepare the images that Molecule uses (installs it on Debian, as root)
 	@scripts/docker-daemon

@@ -183,7 +183,12 @@ seconds:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mailops.rescue.plugins.module_utils.module_main import QMAIL_SERVICE, run_module
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.detect import find
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.qmail_send import control
+
+
+def _queues(queue_directory):
+    return find("qmail", queue_directory).directories
 
 
 def main():
@@ -199,7 +204,7 @@ def main():
         ),
         supports_check_mode=True,
     )
-    run_module(module, lambda params: control(params, module.check_mode))
+    run_module(module, lambda params: control(params, module.check_mode, _queues))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.qmail_send import control
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, stopped
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.stop_note import StopNote
@@ -52,6 +53,10 @@ def qmail(kind):
         context.__exit__(None, None, None)
 
 
+def _queues(directory):
+    return detect.find("qmail", directory).directories
+
+
 def options(qmail, kind, **given):
     found = dict(OPTIONS, queue_directory=qmail.path, **given)
     if kind == "sysv":
@@ -60,7 +65,7 @@ def options(qmail, kind, **given):
 
 
 def qmail_send(qmail, kind, state, check_mode=False, **given):
-    return control(dict(options(qmail, kind, state=state), **given), check_mode)
+    return control(dict(options(qmail, kind, state=state), **given), check_mode, _queues)
 
 
 def _tell_once(qmail):

@@ -7,9 +7,13 @@ import time
 from contextlib import closing
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import NAME
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixHand, recover, skeleton
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import (
+    PostfixRemover,
+    recover,
+    skeleton,
+)
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixRestorer
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.batch import Batch
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import Chooser, Taker
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import Quarantine, batch_name
@@ -49,20 +53,20 @@ def _scan(queue, select, collector):
     try:
         return scan(reader, Selection(select), NAME, tally, 1.0)
     finally:
-        for hand in collector.hands:
-            hand.close()
+        for remover in collector.removers:
+            remover.close()
 
 
 def check(queue, select=None, running=False):
     """Return the Chooser of what a purge would take."""
-    chooser = Chooser([PostfixHand(str(queue), None, running)], False)
+    chooser = Chooser([PostfixRemover(str(queue), None, running)], False)
     _scan(queue, select, chooser)
     return chooser
 
 
-def purge(queue, select=None, running=False, discard=False, complete=True, hand=None):
-    """Purge; return the Taker. `hand`: a class to use instead of PostfixHand; `complete`: mark the batch so."""
-    make = hand or PostfixHand
+def purge(queue, select=None, running=False, discard=False, complete=True, remover=None):
+    """Purge; return the Taker. `remover`: a class to use instead of PostfixRemover; `complete`: mark the batch so."""
+    make = remover or PostfixRemover
     if discard:
         taker = Taker([make(str(queue), None, running)])
         _scan(queue, select, taker)
@@ -90,8 +94,8 @@ def put_in_order(queue):
     with quarantine_of(queue) as quarantine:
         for batch in quarantine.batches():
             if batch.returning() is not None:
-                with closing(PostfixReturner(str(queue), batch)) as returner:
-                    returner.recover()
+                with closing(PostfixRestorer(str(queue), batch)) as restorer:
+                    restorer.recover()
             found.append(recover(str(queue), batch))
     return found
 
@@ -101,18 +105,18 @@ def restore(queue, release=False, running=False, ids=None, **options):
     done = []
     with quarantine_of(queue) as quarantine:
         for batch in quarantine.batches():
-            with closing(PostfixReturner(str(queue), batch, release, running, **options)) as returner:
+            with closing(PostfixRestorer(str(queue), batch, release, running, **options)) as restorer:
                 good = []
                 for entry in batch.entries():
                     if ids is None or entry.id in ids:
-                        reason = returner.problem(entry)
+                        reason = restorer.problem(entry)
                         if reason is None:
                             good.append(entry)
                         else:
                             done.append((entry.id, reason))
                 if good:
-                    done += [(entry.id, reason) for entry, reason in returner.give_back(good)]
-                returner.finish()
+                    done += [(entry.id, reason) for entry, reason in restorer.give_back(good)]
+                restorer.finish()
     return done
 
 

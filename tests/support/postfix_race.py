@@ -20,7 +20,7 @@ from collections import Counter
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import ENVELOPE, STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixRestorer
 from tests.support.postfix_purge import contents, purge, quarantine_of
 
 QUEUE = "/var/spool/postfix"
@@ -194,7 +194,7 @@ def restore():
     reasons = Counter()
     with quarantine_of(QUEUE) as quarantine:
         for batch in quarantine.batches():
-            returner = PostfixReturner(QUEUE, batch, release=True)
+            returner = PostfixRestorer(QUEUE, batch, release=True)
             good = []
             for entry in batch.entries():
                 reason = returner.problem(entry)

@@ -17,7 +17,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.hashi
     find_hashing,
 )
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixRestorer
 from tests.support.postfix_purge import contents, purge, quarantine_of, restore, snapshot
 from tests.support.postfix_race import LOG, QUEUE, Server, Sink, orphans, run, start
 
@@ -257,7 +257,7 @@ def scene_reinject():
                 place = os.path.join(files, path)
                 run("cp", "-p", place, place + ".x")
                 os.rename(place + ".x", place)
-            returner = PostfixReturner(QUEUE, batch)
+            returner = PostfixRestorer(QUEUE, batch)
             entries = list(batch.entries())
             OUT["reinject"] = {
                 "exact": sorted({(returner.problem(entry) or "none").split("batch ")[-1] for entry in entries}),

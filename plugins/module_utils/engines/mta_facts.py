@@ -21,8 +21,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.firewall.nftables i
 from ansible_collections.mailops.rescue.plugins.module_utils.host.listeners import Network
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import iso_time
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix import facts as postfix_facts
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail import facts as qmail_facts
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.adapters import ADAPTERS
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.facts import FACTS
 from ansible_collections.mailops.rescue.plugins.module_utils.smtp.probe_targets import places
 
 _MOST = 50
@@ -36,13 +36,12 @@ def find(params, host=None, network=None):
     begin = time.monotonic()
     host, network = host or Host(), network or Network()
     target = detect.find(params["mta"], params["queue_directory"], params["config_directory"])
-    result = {"changed": False, "mta": target.mta, "postfix": None, "qmail": None}
-    if target.mta == "postfix":
-        found = _part(lambda: postfix_facts.find(params["config_directory"], host, params["limits"]))
-    else:
-        queues = target.reader.directories
-        found = _part(lambda: qmail_facts.find(params["home"], queues, params["double_bounces"]))
-        found["smtpd_ports"] = network.ports_of("qmail-smtpd")
+    result = {"changed": False, "mta": target.mta}
+    result.update({adapter.name: None for adapter in ADAPTERS})
+    facts = FACTS.of(target.mta)
+    found = _part(lambda: facts.find(params, target.directories, host))
+    if facts.smtp_server is not None:
+        found["smtpd_ports"] = network.ports_of(facts.smtp_server)
     result[target.mta] = found
     port = params["smtp_port"]
     asked = [port] + [one for one in params["ports"] if one != port and network.listens(one)]

@@ -17,9 +17,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import
     SUBJECT,
     iso_time,
 )
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import layout as qmail_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.reader import QmailReader
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.adapters import ADAPTERS
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.verification import Verification
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Collector, Tally
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.results import (
@@ -36,7 +34,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.scan.scan import pr
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.summary import Summary
 
-_READERS = {"qmail": QmailReader, "postfix": PostfixReader}
 _BATCHES = 64 * 1024
 _UNREADABLE = 16 * 1024
 _SELECTION = 2048
@@ -109,15 +106,16 @@ class BatchScan:
 
     def __init__(self, batch):
         kind = batch.manifest.get("mta")
-        if kind not in _READERS:
+        adapter = next((adapter for adapter in ADAPTERS if adapter.name == kind), None)
+        if adapter is None:
             raise RescueError("it is of no MTA that is known here (%s)" % kind)
         directory = os.path.join(batch.path, "files")
         os.scandir(directory).close()
         self._batch = batch
         self._is_aside = batch.manifest.get("kind") == "repair"
-        if not self._is_aside and kind == "qmail" and not qmail_layout.find_queues(directory):
-            raise RescueError("%s is not laid out like a qmail queue" % directory)
-        self.reader = _READERS[kind]([directory], [batch.manifest.get("queue_directory") or directory])
+        if not self._is_aside:
+            adapter.check_batch(directory)
+        self.reader = adapter.reader([directory], [batch.manifest.get("queue_directory") or directory])
         self._shown_as = [batch.manifest.get("queue_directory")]
 
     def run(self, selection, needs, now, params):
@@ -173,7 +171,7 @@ class _Run:
         self._needs = STAT
         if self._shows and (params["top"] or params["limit"]):
             self._needs |= ENVELOPE | SUBJECT | REASON
-        queues = [queue for reader in _READERS.values() for queue in reader.queues]
+        queues = [queue for adapter in ADAPTERS for queue in adapter.queues]
         self._summary = Summary(now, queues, 1, bool(self._needs & SUBJECT and params["top"]))
         self._collector = Collector(now, [], params["limit"])
         self._batches = []

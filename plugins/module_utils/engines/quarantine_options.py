@@ -35,8 +35,8 @@ def places(params):
         return [Place(given, None if not queue else {os.path.realpath(queue)}, kind)]
     target = detect.find(kind, queue, params["config_directory"])
     found = {}
-    for directory in target.reader.directories:
-        found.setdefault(locate(target.mta, directory, given), set()).add(os.path.realpath(directory))
+    for directory in target.directories:
+        found.setdefault(locate(target.adapter.parts, directory, given), set()).add(os.path.realpath(directory))
     return [Place(path, queues, target.mta) for path, queues in sorted(found.items())]
 
 

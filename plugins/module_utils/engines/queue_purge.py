@@ -7,7 +7,6 @@ __all__ = ["purge"]
 
 import os
 import time
-from functools import partial
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_work import (
     earlier_runs,
@@ -26,14 +25,8 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.locks import is_running
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixHand
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.layout import splits
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.online import BUSY, OnlineHand, watch
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailHand
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.provenance import check_label, provenance
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import Chooser, Taker
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import BUSY, Chooser, Taker
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import batch_name
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Tally
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.results import (
@@ -53,7 +46,7 @@ _BOUNDS = {
     "workers": (0, 64, "processes"),
 }
 _LATE = "it came after the messages were counted, and max_messages allows no more"
-_MARKED = "it is in the batch and marked as done, and qmail-send has not dropped it yet"
+_MARKED = "it is in the batch and marked as done, and %s has not dropped it yet"
 _AGAIN = 1
 _REUSED = "another message has this id by now"
 
@@ -66,7 +59,7 @@ def purge(params, check_mode=False):
     started = time.time()
     selection = _check(params)
     target = detect.find(params["mta"], params["queue_directory"], params["config_directory"])
-    selection.check_queues(target.reader.queues)
+    selection.check_queues(target.adapter.queues)
     run = _Run(params, target, selection, started)
     try:
         return _purge(params, run, check_mode)
@@ -75,27 +68,26 @@ def purge(params, check_mode=False):
 
 
 def _purge(params, run, check_mode):
-    run.survey()
-    limit = params["max_messages"]
-    if limit is not None and run.chosen.count > limit:
+    run.survey.look()
+    count, limit = run.survey.chosen.count, params["max_messages"]
+    if limit is not None and count > limit:
         raise RescueError(
-            "max_messages: %d messages are selected, and no more than %d may be; nothing was touched."
-            % (run.chosen.count, limit)
+            "max_messages: %d messages are selected, and no more than %d may be; nothing was touched." % (count, limit)
         )
     if check_mode:
-        return run.forecast()
-    if run.chosen.count or run.unfinished() or run.is_interrupted():
+        return _forecast(run)
+    if count or run.unfinished() or run.is_interrupted():
         try:
             with interruptible():
                 run.act()
         except RescueError as error:
-            error.result = run.result()
+            error.result = _result(run)
             raise
         except OSError as error:
             failure = RescueError("quarantine: %s; the next run puts in order what was done." % disk_failed(error))
-            failure.result = run.result()
+            failure.result = _result(run)
             raise failure from None
-    return run.result()
+    return _result(run)
 
 
 def _check(params):
@@ -113,104 +105,169 @@ def _check(params):
 
 
 class _Run:
-    """One purge of all queues of a Target."""
+    """One purge of all queues of a Target: a survey, then recovery of what earlier runs left, then the removal.
+
+    ``before`` and ``after``: Summaries, None as long as they are not known.
+    """
 
     def __init__(self, params, target, selection, started):
-        self._params = params
-        self._target = target
-        self._selection = selection
-        self._started = started
-        self._works = find_work(target, params["quarantine"])
-        self._online = params["mode"] == "online" and target.mta == "qmail"
-        self._held = []
-        self._opened = []
-        self._left = None
-        self._is_known = True
-        self._before = self._after = self._known = None
-        self.chosen = None
-
-    def survey(self):
-        """Count what is selected, and what of it would be taken."""
-        # Where an id or a number is what was agreed to, nothing that comes later may take its place.
-        given = self._params["select"] or {}
-        self._by_identity = "ids" in given or self._params["max_messages"] is not None
-        whole = self._scan(lambda number: Chooser(self._hands(), self._by_identity))
-        self._before = self._before or whole.summary
-        self.chosen = whole.collector
-        # What was agreed to does not grow by what a second look finds.
-        self._known = self._known or self.chosen.known
-        self._left = self.chosen.left
+        self.params = params
+        self.target = target
+        self.started = started
+        self.works = find_work(target, params)
+        self.is_online = params["mode"] == "online" and target.capabilities.purges_online
+        self._passes = _Passes(params, target, selection, self.works, started, self.is_online)
+        self.survey = _Survey(params, self._passes)
+        self.removal = _Removal(params, target, self.works, self._passes, started, self.is_online)
+        self.held = []
+        self.after = None
 
     def unfinished(self):
         """Return the names of the batches that killed runs have left."""
-        return [name for work in self._works for name in work.unfinished()]
+        return [name for work in self.works for name in work.unfinished()]
 
     def is_interrupted(self):
-        """Tell whether a killed run has left a qmail-send stopped."""
-        return any(interrupted(work, self._params) for work in self._works)
-
-    def forecast(self):
-        """Return the result as the real run would give it."""
-        summary, chosen = self._before, self.chosen
-        by_queue = {name: summary.by_queue[name] - chosen.by_queue.get(name, 0) for name in summary.by_queue}
-        matched = {name: summary.matched_by_queue[name] - chosen.by_queue.get(name, 0) for name in by_queue}
-        after = {
-            "total": summary.total - chosen.count,
-            "matched": summary.matched - chosen.count,
-            "bytes": summary.bytes - chosen.bytes,
-            "by_queue": by_queue,
-            "matched_by_queue": matched,
-        }
-        result = self.result(after)
-        result["purged"], result["bytes"] = chosen.count, chosen.bytes
-        result.update(earlier_runs(self._works, self._started))
-        result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
-        result["changed"] = bool(chosen.count or result["recovered"])
-        if result["changed"] and self._target.mta == "qmail" and not self._online:
-            result["service"] = foreseen_services(self._works, self._params)
-        else:
-            result["service"] = interrupted_services(self._works, self._params)
-            result["changed"] = result["changed"] or bool(result["service"])
-        return result
+        """Tell whether a killed run has left a service stopped."""
+        return any(map(interrupted, self.works))
 
     def act(self):
         """Take what is selected out of the queues, and look what is left."""
-        for work in self._works:
+        for work in self.works:
             if work.quarantine is not None:
                 work.quarantine.create()
-        lock_all(self._works)
-        with held_queues(self._works, self._params, not self._online) as self._held:
-            for work in self._works:
-                if work.quarantine is not None:
-                    work.recover(not self._online)
-            if any(work.recovered for work in self._works):
-                # Half of what a killed run took was still there to be counted.
-                self.survey()
-                self._flush()
-            if self.chosen.count:
-                self._take()
+        lock_all(self.works)
+        with held_queues(self.works, self.params, not self.is_online) as self.held:
+            self._recover()
+            if self.survey.chosen.count:
+                self.removal.take(self.survey.known)
         self.close()
-        self._after = self._scan(lambda number: _Nothing()).summary
+        self.after = self._passes.count()
+
+    def _recover(self):
+        """Put in order what killed runs have left."""
+        for work in self.works:
+            if work.quarantine is not None:
+                work.recover(not self.is_online)
+        recovered = [work for work in self.works if work.recovered]
+        if recovered:
+            # Half of what a killed run took was still there to be counted.
+            self.survey.look()
+        for work in recovered if self.is_online else ():
+            # What that run had marked, or was to mark, is dropped now.
+            work.service.flush()
+
+    def left(self):
+        """Return the Left of the removal, or what it would be."""
+        return self.survey.chosen.left if self.removal.left is None else self.removal.left
 
     def close(self):
         """Give back what is held open, and other runs the way."""
-        for work in self._works:
+        for work in self.works:
             work.close()
 
-    def _flush(self):
-        """Have qmail-send drop what a killed online run had marked, or was to mark."""
-        for work in self._works if self._online else ():
-            if work.recovered:
-                Service(work.directory, self._params["supervisor"], self._params["service"]).send("flushed")
 
-    def _take(self):
+class _Passes:
+    """Passes over all queues of a Target, each with the same selection."""
+
+    def __init__(self, params, target, selection, works, started, is_online):
+        self._params = params
+        self._target = target
+        self._selection = selection
+        self._works = works
+        self._started = started
+        self._is_online = is_online
+        self._opened = []
+
+    def count(self):
+        """Return the Summary of what there is."""
+        return self._scan(lambda number: _Nothing()).summary
+
+    def choose(self, remember):
+        """Return the Tally, with a Chooser, of what would be taken."""
+        return self._scan(lambda number: Chooser(self._removers(), remember))
+
+    def take(self, known, late):
+        """Take what is selected; return the Taker."""
+        return self._scan(lambda number: Taker(self._removers(), number, known, late)).collector
+
+    def _removers(self):
+        """Return a Remover for each queue, which is closed when the scan ends."""
+        removers = []
+        for work in self._works:
+            unprocessed = self._params["unprocessed"]
+            removers.append(work.changes.remover(work.directory, work.batch, self._is_online, unprocessed))
+            self._opened.append(removers[-1])
+        return removers
+
+    def _scan(self, collector):
+        reader = self._target.new_reader()
+
+        def tally(number):
+            summary = Summary(self._started, reader.queues, len(reader.directories), False)
+            return Tally(summary, collector(number))
+
+        count = process_count(self._params["workers"])
+        try:
+            return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
+        finally:
+            for remover in self._opened:
+                remover.close()
+            self._opened = []
+
+
+class _Survey:
+    """What is selected, and what of it would be taken.
+
+    ``before``: the Summary of the first look; ``chosen``: the Chooser of the last; ``known``: identities of what was
+    agreed to, None if nobody named any.
+    """
+
+    def __init__(self, params, passes):
+        # Where an id or a number is what was agreed to, nothing that comes later may take its place.
+        self._remember = "ids" in (params["select"] or {}) or params["max_messages"] is not None
+        self._passes = passes
+        self.before = self.chosen = self.known = None
+
+    def look(self):
+        """Count."""
+        whole = self._passes.choose(self._remember)
+        self.before = self.before or whole.summary
+        self.chosen = whole.collector
+        # What was agreed to does not grow by what a second look finds.
+        self.known = self.known or self.chosen.known
+
+
+class _Removal:
+    """Takes what is selected into a new batch for each queue, or for good. ``left``: None before ``take``."""
+
+    def __init__(self, params, target, works, passes, started, is_online):
+        self._params = params
+        self._target = target
+        self._works = works
+        self._passes = passes
+        self._started = started
+        self._is_online = is_online
+        # Whether it is known what was taken.
+        self._is_known = True
+        self.left = None
+
+    def messages(self):
+        """Return how many messages were taken, None if that is not known."""
+        return sum(work.taken[0] for work in self._works) if self._is_known else None
+
+    def bytes(self):
+        """Return how many bytes they have."""
+        return sum(work.taken[1] for work in self._works) if self._is_known else None
+
+    def take(self, known):
+        """Take what is selected. ``known``: identities of what may be taken, None for all. Raises RescueError."""
         name = batch_name(self._started)
         for number, work in enumerate(self._works):
             if work.quarantine is not None:
                 suffix = ".%d" % (number + 1) if number else ""
                 work.batch = work.quarantine.new_batch(name + suffix, self._manifest(work, name), work.skeleton())
         try:
-            failure = self._take_online(time.monotonic()) if self._online else self._take_selected()
+            failure = self._take_online(known, time.monotonic()) if self._is_online else self._take_selected(known)
         except BaseException:
             self._put_in_order()
             raise
@@ -219,38 +276,37 @@ class _Run:
             raise RescueError("quarantine: %s; %s." % (failure, self._so_far()))
         for work in self._works:
             if work.batch is not None:
-                self._close(work)
+                self._complete(work)
 
-    def _take_selected(self):
+    def _take_selected(self, known):
         """Take what is selected, in one pass; return why it was cut short, or None."""
         late = _REUSED if "ids" in (self._params["select"] or {}) else _LATE
-        taker = self._scan(lambda number: Taker(self._hands(), number, self._known, late)).collector
-        self._left = taker.left
+        taker = self._passes.take(known, late)
+        self.left = taker.left
         for work, (count, size) in zip(self._works, taker.taken):
             work.taken = (work.taken[0] + count, work.taken[1] + size)
         return taker.failure
 
-    def _take_online(self, begin):
-        """As ``_take_selected``, and again for what was being delivered, until qmail-send has dropped all."""
+    def _take_online(self, known, begin):
+        """As ``_take_selected``, and again for what was being delivered, until the service has dropped all."""
         while True:
-            failure = self._take_selected()
+            failure = self._take_selected(known)
             if failure is not None:
                 return failure
-            busy = BUSY in self._left.reasons
-            there = []
+            busy = BUSY in self.left.reasons
+            present = []
             for place, work in enumerate(self._works):
                 rest = max(0, self._params["watch_timeout"] - (time.monotonic() - begin))
-                service = Service(work.directory, self._params["supervisor"], self._params["service"])
-                for queue_id in watch(work.directory, work.batch, partial(service.send, "flushed"), rest):
-                    there.append((place, str(queue_id)))
+                for queue_id in work.changes.dropped(work.directory, work.batch, work.service.flush, rest):
+                    present.append((place, str(queue_id)))
             if not busy or time.monotonic() - begin >= self._params["watch_timeout"]:
-                for place, queue_id in there:
-                    self._left.add(place, queue_id, _MARKED)
+                for place, queue_id in present:
+                    self.left.add(place, queue_id, _MARKED % self._works[place].service.name)
                 return None
             time.sleep(_AGAIN)
 
     @staticmethod
-    def _close(work):
+    def _complete(work):
         count, size = work.taken
         work.batch.complete({"messages": count, "bytes": size, "completed": time.time()})
         if not count:
@@ -265,8 +321,8 @@ class _Run:
                 self._is_known = self._works[0].quarantine is not None
                 continue
             try:
-                work.taken = work.recover_taking(work.batch, not self._online)
-                self._close(work)
+                work.taken = work.recover_taking(work.batch, not self._is_online)
+                self._complete(work)
             except OSError:
                 # The next run will do it.
                 self._is_known = False
@@ -276,98 +332,92 @@ class _Run:
             if self._works[0].quarantine is None:
                 return "what was removed before is gone"
             return "what was done before, the next run will put in order"
-        return "%d messages were taken before, and can be restored" % self._total(0)
-
-    def _total(self, which):
-        return sum(work.taken[which] for work in self._works) if self._is_known else None
-
-    def _hands(self):
-        """Return a hand for each queue, which is closed when the scan ends."""
-        hands = []
-        for work in self._works:
-            hands.append(self._hand(work))
-            self._opened.append(hands[-1])
-        return hands
-
-    def _hand(self, work):
-        if self._online:
-            return OnlineHand(work.directory, work.batch)
-        if self._target.mta == "qmail":
-            return QmailHand(work.directory, work.batch, self._params["unprocessed"])
-        return PostfixHand(work.directory, work.batch, is_running(work.directory))
-
-    def _scan(self, collector):
-        reader = self._target.reader.anew()
-
-        def tally(number):
-            summary = Summary(self._started, reader.queues, len(reader.directories), False)
-            return Tally(summary, collector(number))
-
-        count = process_count(self._params["workers"])
-        try:
-            return scan(reader, self._selection, STAT, tally, self._params["timeout_per_message"], count)
-        finally:
-            for hand in self._opened:
-                hand.close()
-            self._opened = []
+        return "%d messages were taken before, and can be restored" % self.messages()
 
     def _manifest(self, work, name):
-        params, mta_name = self._params, self._target.mta
-        manifest = provenance("purge", name, mta_name, work.instance, params["label"], self._started)
+        params = self._params
+        manifest = provenance("purge", name, self._target.mta, work.instance, params["label"], self._started)
         manifest.update(
             version=self._target.version,
-            split=len(splits(work.directory, "mess")) if mta_name == "qmail" else None,
-            mode=params["mode"] if mta_name == "qmail" else None,
+            split=work.changes.split(work.directory),
+            mode=params["mode"] if self._target.capabilities.purges_online else None,
             select=params["select"],
             exclude=params["exclude"],
             all=params["all"],
         )
         return manifest
 
-    def result(self, after=None):
-        """Return the module's result; ``after``: the counts, where they are foreseen."""
-        summary = self._before
-        recovered = recovered_results(self._works)
-        batches = [
-            {
-                "queue_directory": work.directory,
-                "path": work.batch.path,
-                "messages": work.taken[0],
-                "bytes": work.taken[1],
-            }
-            for work in self._works
-            if work.batch is not None and work.taken[0]
-        ]
-        name = os.path.basename(batches[0]["path"]).partition(".")[0] if batches else None
-        directories = self._target.reader.directories
-        return {
-            "changed": self._total(0) != 0 or bool(recovered) or any(one.is_cut_off for one in self._held),
-            "mta": self._target.mta,
-            "version": self._target.version,
-            "queue_directory": directories[0],
-            "queues": [{"queue_directory": work.directory, "instance": work.instance} for work in self._works],
-            "matched": summary.matched,
-            "purged": self._total(0),
-            "bytes": self._total(1),
-            "batch": name,
-            "batches": batches,
-            "discarded": self._params["quarantine"] == "discard",
-            "counts_before": counted(summary)["counts"],
-            "counts_after": after or (counted(self._after)["counts"] if self._after else None),
-            "left": left_results(self._left, self._works),
-            "left_count": self._left.count,
-            "recovered": recovered,
-            "service": service_results(self._held),
-            "at_work": [],
-            "finished_runs": [],
-            "warnings": warnings(self._works, self._held),
-            "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
-            "damaged_count": summary.damaged_count,
-            "vanished": summary.vanished,
-            "undecided": noted(summary, directories)["undecided"],
-            "undecided_count": summary.undecided_count,
-            "seconds": round(time.time() - self._started, 3),
-        }
+
+def _forecast(run):
+    """Return the result as the real run would give it."""
+    chosen = run.survey.chosen
+    result = _result(run, _counts_without(run.survey.before, chosen))
+    result["purged"], result["bytes"] = chosen.count, chosen.bytes
+    result.update(earlier_runs(run.works, run.started))
+    result["recovered"] = [batch for work in run.works for batch in work.unfinished_results()]
+    result["changed"] = bool(chosen.count or result["recovered"])
+    if result["changed"] and not run.is_online:
+        result["service"] = foreseen_services(run.works)
+    else:
+        result["service"] = interrupted_services(run.works)
+        result["changed"] = result["changed"] or bool(result["service"])
+    return result
+
+
+def _counts_without(summary, chosen):
+    """Return the counts of a Summary as they would be without what a Chooser has chosen."""
+
+    def without(counts):
+        return {name: counts[name] - chosen.by_queue.get(name, 0) for name in counts}
+
+    return {
+        "total": summary.total - chosen.count,
+        "matched": summary.matched - chosen.count,
+        "bytes": summary.bytes - chosen.bytes,
+        "by_queue": without(summary.by_queue),
+        "matched_by_queue": without(summary.matched_by_queue),
+    }
+
+
+def _result(run, after=None):
+    """Return the module's result; ``after``: the counts, where they are foreseen."""
+    works, params, summary, removal, left = run.works, run.params, run.survey.before, run.removal, run.left()
+    recovered = recovered_results(works)
+    batches = [
+        {"queue_directory": work.directory, "path": work.batch.path, "messages": work.taken[0], "bytes": work.taken[1]}
+        for work in works
+        if work.batch is not None and work.taken[0]
+    ]
+    name = os.path.basename(batches[0]["path"]).partition(".")[0] if batches else None
+    directories = run.target.directories
+    return {
+        "changed": removal.messages() != 0 or bool(recovered) or any(stopped.is_cut_off for stopped in run.held),
+        "mta": run.target.mta,
+        "version": run.target.version,
+        "queue_directory": directories[0],
+        "queues": [{"queue_directory": work.directory, "instance": work.instance} for work in works],
+        "matched": summary.matched,
+        "purged": removal.messages(),
+        "bytes": removal.bytes(),
+        "batch": name,
+        "batches": batches,
+        "discarded": params["quarantine"] == "discard",
+        "counts_before": counted(summary)["counts"],
+        "counts_after": after or (counted(run.after)["counts"] if run.after else None),
+        "left": left_results(left, works),
+        "left_count": left.count,
+        "recovered": recovered,
+        "service": service_results(run.held),
+        "at_work": [],
+        "finished_runs": [],
+        "warnings": warnings(works, run.held),
+        "restore_hint": "ansible-playbook mailops.rescue.restore -e batch=%s" % name if name else None,
+        "damaged_count": summary.damaged_count,
+        "vanished": summary.vanished,
+        "undecided": noted(summary, directories)["undecided"],
+        "undecided_count": summary.undecided_count,
+        "seconds": round(time.time() - run.started, 3),
+    }
 
 
 class _Nothing:

@@ -10,16 +10,11 @@ import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_work import interrupted, interrupted_services
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.host.procfs import Procfs
-from ansible_collections.mailops.rescue.plugins.module_utils.host.programs import which
 from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import interruptible
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
 from ansible_collections.mailops.rescue.plugins.module_utils.mta.faults import NONE, QUARANTINE, FaultList
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.repair import PostfixRepair
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair import QmailRepair
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_tree import find_broken_queues
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.send_lock import is_qmail_send
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, stopped
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.adapters import ADAPTERS
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.repairs import REPAIRS
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.provenance import check_label, provenance
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.set_aside import Aside, settle
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import Quarantine, batch_name, locate
@@ -41,15 +36,14 @@ def repair(params, check_mode=False):
     started = time.time()
     check_bounds(params, _BOUNDS)
     check_label(params["label"])
-    kind, directories, instances = _find(params)
-    if kind == "postfix" and params["split"] is not None:
-        raise RescueError("split: it is for qmail; Postfix's queues are hashed by hash_queue_depth.")
+    adapter, directories, instances = _find(params)
+    REPAIRS.of(adapter.name).check_options(params)
     if params["service"] and len(directories) > 1:
         raise RescueError(
             "service: there are %d queues, each with its own; name one by queue_directory." % len(directories)
         )
-    works = [_Work(kind, number, *one, params=params) for number, one in enumerate(zip(directories, instances))]
-    run = _Run(params, kind, works, started)
+    works = [_Work(adapter, number, *queue, params=params) for number, queue in enumerate(zip(directories, instances))]
+    run = _Run(params, adapter.name, works, started)
     if check_mode:
         try:
             run.look()
@@ -71,31 +65,35 @@ def repair(params, check_mode=False):
 
 
 def _find(params):
-    """Return ``(mta, queue directories, instances)``: also of qmail queues that lack parts."""
+    """Return ``(adapter, queue directories, instances)``: also of queues that lack parts."""
     kind, directory, configuration = params["mta"], params["queue_directory"], params["config_directory"]
     try:
         target = detect.find(kind, directory, configuration)
     except RescueError:
-        if kind == "postfix" or configuration:
-            raise
-        for place in [os.path.abspath(directory)] if directory else detect._QMAIL_QUEUES:
-            found = find_broken_queues(place)
-            if found and (directory or kind == "qmail" or which("postconf") is None):
-                return "qmail", found, [None] * len(found)
+        for repairs in REPAIRS:
+            if configuration or kind not in ("auto", repairs.name):
+                continue
+            queues = repairs.broken_queues(os.path.abspath(directory) if directory else None)
+            if queues and (directory or kind != "auto" or not _is_other_installed(repairs.name)):
+                return ADAPTERS.of(repairs.name), queues, [None] * len(queues)
         raise
-    return target.mta, target.reader.directories, target.instances
+    return target.adapter, target.directories, target.instances
+
+
+def _is_other_installed(name):
+    return any(adapter.installed() is not None for adapter in ADAPTERS if adapter.name != name)
 
 
 class _Work:
     """One queue: its ``engine``, ``quarantine``, ``aside``, what was found (``faults``) and is ``left``."""
 
-    def __init__(self, kind, number, directory, instance, params):
-        self.kind = self.mta = kind
+    def __init__(self, adapter, number, directory, instance, params):
         self.number = number
         self.directory = directory
         self.instance = instance
-        self.engine = QmailRepair(directory, params["split"]) if kind == "qmail" else PostfixRepair(directory)
-        self.service = Service(directory, params["supervisor"], params["service"]) if kind == "qmail" else None
+        repairs = REPAIRS.of(adapter.name)
+        self.engine = repairs.repairer(directory, params)
+        self.service = repairs.service(directory, params)
         self.faults = FaultList()
         self.left = []
         self.left_count = 0
@@ -105,7 +103,7 @@ class _Work:
         self.aside = None
         self.quarantine, self.problem = None, None
         try:
-            self.quarantine = Quarantine(locate(kind, directory, params["quarantine"]), directory)
+            self.quarantine = Quarantine(locate(adapter.parts, directory, params["quarantine"]), directory)
         except RescueError as error:
             if params["quarantine"]:
                 raise
@@ -114,28 +112,18 @@ class _Work:
 
     def close(self):
         """Close what is open of its queue and its quarantine."""
-        if self.kind == "postfix":
-            self.engine.close()
+        self.engine.close()
         if self.quarantine is not None:
             self.quarantine.__exit__()
 
     def wait(self):
         """Return for how long two looks are to be apart."""
-        if self.kind == "postfix":
-            return _MOMENT if self.engine.is_running() else 0
-        return _MOMENT if self.service.process() is not None else 0
+        return _MOMENT if (self.service or self.engine).is_running() else 0
 
     def check(self):
-        """Refuse a queue that qmail-send works on without the lock's file, as that cannot be kept out."""
-        if self.kind != "qmail" or os.path.lexists(os.path.join(self.directory, "lock", "sendmutex")):
-            return
-        proc = Procfs()
-        for process in proc.processes().values():
-            if is_qmail_send(process, proc) and proc.directory(process.pid) == os.path.realpath(self.directory):
-                raise RescueError(
-                    "queue_directory: qmail-send (process %d) runs on %s, and its lock/sendmutex is missing; stop it "
-                    "first." % (process.pid, self.directory)
-                )
+        """Refuse a queue whose service runs and cannot be kept out."""
+        if self.service is not None:
+            self.service.check_lock()
 
     def add(self, fault):
         self.faults.add(fault, self.directory)
@@ -215,11 +203,12 @@ class _Run:
     def forecast(self):
         """Return the result as the real run would give it."""
         result = self.result()
-        result["service"] = interrupted_services(self._works, self._params)
+        result["service"] = interrupted_services(self._works)
         result["changed"] = bool(result["service"]) or any(work.is_repairable() for work in self._works)
         for one in result["service"]:
             result["notes"].append(
-                "qmail-send of %s is down since a run was cut off; it would be started again." % one["queue_directory"]
+                "%s of %s is down since a run was cut off; it would be started again."
+                % (self._works[0].service.name, one["queue_directory"])
             )
         for work in self._works:
             aside = work.faults.by_repair.get(QUARANTINE, 0)
@@ -241,13 +230,11 @@ class _Run:
         work.check()
         work.settle()
         wait = work.wait()
-        if self._kind == "postfix":
+        if work.service is None:
             self._repair(work, wait)
             return
-        if interrupted(work, self._params) or any(fault.repair != NONE for fault in work.engine.find(wait)):
-            params = self._params
-            timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
-            with stopped(work.service, *timeouts) as work.held:
+        if interrupted(work) or any(fault.repair != NONE for fault in work.engine.find(wait)):
+            with work.service.held() as work.held:
                 work.check()
                 self._repair(work, 0)
         else:
@@ -285,7 +272,7 @@ class _Run:
 
     def _manifest(self, work):
         manifest = provenance("repair", self._name, self._kind, work.instance, self._params["label"], self._started)
-        manifest["split"] = work.engine.split if self._kind == "qmail" else None
+        manifest["split"] = work.engine.split
         return manifest
 
     def result(self):

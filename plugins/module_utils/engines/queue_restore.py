@@ -57,8 +57,8 @@ def restore(params, check_mode=False):
         raise RescueError("quarantine: expected a directory, got discard; what was discarded cannot come back.")
     selection = Selection(params["select"], params["exclude"])
     target = detect.find(params["mta"], params["queue_directory"], params["config_directory"])
-    selection.check_queues(target.reader.queues)
-    works = find_work(target, params["quarantine"])
+    selection.check_queues(target.adapter.queues)
+    works = find_work(target, params)
     run = _Run(params, target, selection, works, started)
     try:
         for work in works:
@@ -118,7 +118,8 @@ class _Run:
         self._restored = self._bytes = self._matched = self._remaining = 0
         self._paths = []
         self._unsure = ()
-        self._chunk = ()
+        # What is being given back, and of how many of it the Restorer has told already.
+        self._chunk, self._told = (), 0
         # By queue; what is looked at twice counts once.
         self._undecided = {}
         self._before = self._after = None
@@ -130,13 +131,13 @@ class _Run:
         self._before = self._count()
         after = {"total": self._before["total"], "by_queue": dict(self._before["by_queue"])}
         for place, batch in self._batches():
-            with closing(self._works[place].returner(batch, self._params["release"])) as returner:
+            with closing(self._works[place].restorer(batch, self._params["release"])) as restorer:
                 for entry, selected in self._entries(batch):
-                    if selected and self._verify(returner, place, entry):
+                    if selected and self._verify(restorer, place, entry):
                         self._restored += 1
                         self._bytes += entry.size or 0
                         after["total"] += 1
-                        for queue in returner.queues(entry) if self._params["method"] == "exact" else ():
+                        for queue in restorer.queues(entry) if self._params["method"] == "exact" else ():
                             after["by_queue"][queue] += 1
                     else:
                         self._remaining += 1
@@ -148,30 +149,31 @@ class _Run:
         lock_all(works)
         self._before = self._count()
         self.acted = True
-        # Who only re-injects leaves qmail-send alone.
+        # Who only re-injects leaves the service alone.
         offline = self._params["method"] == "exact"
-        if offline and self._target.mta == "qmail" and not self._has_work():
+        if offline and self._target.capabilities.needs_stop and not self._has_work():
             self._after = self._before
             return
         with held_queues(works, self._params, offline) as self._held:
             for work in works:
                 work.recover(offline, "method=exact")
             for place, batch in self._batches():
-                with closing(works[place].returner(batch, self._params["release"])) as returner:
+                with closing(works[place].restorer(batch, self._params["release"])) as restorer:
                     try:
-                        self._give_back(returner, place, batch)
+                        self._give_back(restorer, place, batch)
                     except BaseException:
-                        if batch.returning() is not None and offline:
-                            returner.recover()
+                        if offline:
+                            if batch.returning() is not None:
+                                restorer.recover()
                             self._count_chunk(batch)
                         raise
                     finally:
-                        returner.finish()
+                        restorer.finish()
         self._after = self._count()
 
     def _has_work(self):
-        """Tell whether there is anything to stop qmail-send for."""
-        if any(work.unfinished() or interrupted(work, self._params) for work in self._works):
+        """Tell whether there is anything to stop the service for."""
+        if any(work.unfinished() or interrupted(work) for work in self._works):
             return True
         for _place, batch in self._batches():
             for _entry, selected in self._entries(batch):
@@ -181,45 +183,46 @@ class _Run:
                 self._remaining += 1
         return False
 
-    def _give_back(self, returner, place, batch):
+    def _give_back(self, restorer, place, batch):
         chunk = []
         for entry, selected in self._entries(batch):
-            if selected and self._verify(returner, place, entry):
+            if selected and self._verify(restorer, place, entry):
                 chunk.append(entry)
                 if len(chunk) >= _CHUNK:
-                    self._give_back_chunk(returner, place, chunk)
+                    self._give_back_chunk(restorer, place, chunk)
                     chunk = []
             else:
                 self._remaining += 1
         if chunk:
-            self._give_back_chunk(returner, place, chunk)
+            self._give_back_chunk(restorer, place, chunk)
 
     def _count_chunk(self, batch):
-        """Count what came back of the chunk in which a run failed."""
-        for entry in self._chunk:
+        """Count what came back of the rest of the chunk in which a run failed."""
+        for entry in self._chunk[self._told :]:
             if batch.status(entry.files[0].path) is None:
                 self._restored += 1
                 self._bytes += entry.size or 0
             else:
                 self._remaining += 1
 
-    def _give_back_chunk(self, returner, place, chunk):
-        self._chunk = chunk if self._target.mta == "qmail" else ()
-        how = returner.give_back if self._params["method"] == "exact" else returner.reinject
+    def _give_back_chunk(self, restorer, place, chunk):
+        self._chunk, self._told = chunk, 0
+        how = restorer.give_back if self._params["method"] == "exact" else restorer.reinject
         for entry, reason in how(chunk):
+            self._told += 1
             if reason is None:
                 self._restored += 1
                 self._bytes += entry.size or 0
             else:
                 self._left.add(place, entry.id, reason)
                 self._remaining += 1
-        self._chunk = ()
+        self._chunk, self._told = (), 0
 
-    def _verify(self, returner, place, entry):
+    def _verify(self, restorer, place, entry):
         if entry.id in self._unsure and not self._params["unsure"]:
             reason = _UNSURE
         else:
-            reason = returner.problem(entry, self._params["method"])
+            reason = restorer.problem(entry, self._params["method"])
         if reason is not None:
             self._left.add(place, entry.id, reason)
         return reason is None
@@ -244,7 +247,7 @@ class _Run:
 
     def _find(self, batch):
         """Return a container of the ids that are selected in a batch, whose files are laid out as a queue."""
-        reader = self._target.reader.anew([os.path.join(batch.path, "files")], [batch.manifest["queue_directory"]])
+        reader = self._target.batch_reader(os.path.join(batch.path, "files"), batch.manifest["queue_directory"])
 
         def tally(number):
             return Tally(Summary(self._started, reader.queues, 1, False), _Ids())
@@ -255,7 +258,7 @@ class _Run:
         return whole.collector.ids
 
     def _count(self):
-        reader = self._target.reader.anew()
+        reader = self._target.new_reader()
 
         def tally(number):
             return Tally(Summary(self._started, reader.queues, len(reader.directories), False), _Ids())
@@ -267,7 +270,7 @@ class _Run:
         """Return the result as the real run would give it."""
         result = self.result()
         result["recovered"] = [one for work in self._works for one in work.unfinished_results()]
-        result["service"] = interrupted_services(self._works, self._params)
+        result["service"] = interrupted_services(self._works)
         result.update(earlier_runs(self._works, self._started))
         result["changed"] = bool(self._restored or result["recovered"] or result["service"])
         return result
@@ -290,7 +293,7 @@ class _Run:
             "undecided": [one for found, unused in self._undecided.values() for one in found][:_LISTED],
             "undecided_count": sum(count for unused, count in self._undecided.values()),
             "recovered": recovered,
-            "released": self._params["release"] and self._target.mta == "postfix",
+            "released": self._params["release"] and self._target.capabilities.releases,
             "counts_before": self._before,
             "counts_after": self._after,
             "service": service_results(self._held),

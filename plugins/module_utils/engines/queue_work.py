@@ -1,7 +1,7 @@
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module that changes queues works on: each with its quarantine, and its MTA kept out of the way."""
+"""What a module that changes queues works on: each with its quarantine, and its service kept out of the way."""
 
 __all__ = [
     "QueueWork",
@@ -22,14 +22,7 @@ import os
 from contextlib import ExitStack, closing, contextmanager
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import layout as postfix_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import purge as postfix_purge
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import restore as postfix_giveback
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import message_files
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import online as qmail_online
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import purge as qmail_purge
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import restore as qmail_giveback
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, stopped
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.changes import CHANGES
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.store import Quarantine, locate
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.results import fitting
 
@@ -41,13 +34,16 @@ _RECENT = 3600
 class QueueWork:
     """One queue: ``directory``, ``instance``, its ``quarantine`` (None: discard), and a new ``batch`` or None.
 
+    ``changes``: the MTA's Changes; ``service``: the Service to be stopped, or None.
+
     ``taken``: (messages, bytes) in the new batch, or removed.
     ``recovered``: list of (name, messages, what) of the batches of killed runs that were put in order; what: purge or
     restore.
     """
 
-    def __init__(self, mta, directory, instance, quarantine):
-        self.mta = mta
+    def __init__(self, changes, directory, instance, quarantine, params):
+        self.changes = changes
+        self.service = changes.service(directory, params)
         self.directory = directory
         self.instance = instance
         self.quarantine = quarantine
@@ -63,9 +59,7 @@ class QueueWork:
 
     def skeleton(self):
         """Return the directories that a batch's files get, so that it can be read as a queue."""
-        if self.mta == "qmail":
-            return message_files.skeleton(self.directory)
-        return postfix_layout.skeleton(self.directory)
+        return self.changes.skeleton(self.directory)
 
     def unfinished(self):
         """Return the names of the batches that killed runs have left."""
@@ -79,7 +73,7 @@ class QueueWork:
         ]
 
     def needs_stop(self):
-        """Tell whether qmail-send must be held to put in order what killed runs have left."""
+        """Tell whether the service must be held to put in order what killed runs have left."""
         return any(needs for unused, unused, needs in self._left())
 
     def _left(self):
@@ -96,14 +90,14 @@ class QueueWork:
     def recover(self, offline=True, way="mode=offline"):
         """Put the batches that killed runs have left in order.
 
-        ``offline``: whether the queue's MTA is held; ``way``: how it would be, for the sentence where it must be.
+        ``offline``: whether the queue's service is held; ``way``: how it would be, for the sentence where it must be.
         """
         for batch in self.quarantine.batches():
             if batch.holds_mail() and not batch.is_in_order():
-                if self.mta == "qmail" and not offline and self._needs_stop(batch):
+                if self.service is not None and not offline and self._needs_stop(batch):
                     raise RescueError(
-                        "quarantine: the run that worked on batch %s was cut off while qmail-send was stopped; run "
-                        "once with %s, which puts that in order." % (batch.name, way)
+                        "quarantine: the run that worked on batch %s was cut off while %s was stopped; run once with "
+                        "%s, which puts that in order." % (batch.name, self.service.name, way)
                     )
                 self._recover(batch, offline)
 
@@ -117,8 +111,8 @@ class QueueWork:
         """Put one batch in order; where it never held a message, remove it."""
         what = _what(batch)
         if batch.returning() is not None:
-            with closing(self.returner(batch)) as returner:
-                returner.recover()
+            with closing(self.restorer(batch)) as restorer:
+                restorer.recover()
         if batch.is_complete:
             count = sum(1 for unused in batch.entries())
         else:
@@ -130,17 +124,11 @@ class QueueWork:
 
     def recover_taking(self, batch, offline=True):
         """Put a batch in order whose run ended while it took messages; return (messages, bytes) in it."""
-        if self.mta == "postfix":
-            return postfix_purge.recover(self.directory, batch)
-        if batch.manifest.get("mode") == "online":
-            return qmail_online.recover(self.directory, batch, not offline)
-        return qmail_purge.recover(self.directory, batch)
+        return self.changes.recover(self.directory, batch, offline)
 
-    def returner(self, batch, release=False):
+    def restorer(self, batch, release=False):
         """Return what gives messages of a batch back to this queue."""
-        if self.mta == "qmail":
-            return qmail_giveback.QmailReturner(self.directory, batch)
-        return postfix_giveback.PostfixReturner(self.directory, batch, release)
+        return self.changes.restorer(self.directory, batch, release)
 
 
 def _what(batch):
@@ -148,38 +136,34 @@ def _what(batch):
     return "restore" if batch.is_complete else "purge"
 
 
-def find_work(target, option):
-    """Return a list of QueueWork for a Target; ``option``: the option ``quarantine``. Nothing is made or changed."""
+def find_work(target, params):
+    """Return a list of QueueWork for a Target. Nothing is made or changed."""
+    option = params["quarantine"]
     if option is not None and option.lower() == "none":
         raise RescueError("quarantine: expected a directory, or discard to remove messages for good, got %s." % option)
-    found = []
-    for directory, instance in zip(target.reader.directories, target.instances):
+    changes = CHANGES.of(target.mta)
+    works = []
+    for directory, instance in zip(target.directories, target.instances):
         quarantine = None
         if option != "discard":
-            quarantine = Quarantine(locate(target.mta, directory, option), directory)
-        found.append(QueueWork(target.mta, directory, instance, quarantine))
-    return found
+            quarantine = Quarantine(locate(target.adapter.parts, directory, option), directory)
+        works.append(QueueWork(changes, directory, instance, quarantine, params))
+    return works
 
 
 @contextmanager
 def held_queues(works, params, offline=True):
-    """Keep qmail-send from running on all queues, inside; yield the list of Stopped, empty for Postfix.
+    """Keep the services of all queues from running, inside; yield the list of what Service.held yields.
 
-    ``offline``: False where qmail-send goes on running; one that a killed run has stopped is brought back at once.
+    ``offline``: False if services go on running; one that a killed run has stopped is brought back at once.
     """
-    if works[0].mta != "qmail":
-        yield []
-        return
+    works = [work for work in works if work.service is not None]
     if not offline:
-        works = [work for work in works if not work.needs_stop() and interrupted(work, params)]
+        works = [work for work in works if not work.needs_stop() and interrupted(work)]
     if params["service"] and len(works) > 1:
         raise RescueError("service: there are %d queues, each with its own; name one by queue_directory." % len(works))
     with ExitStack() as stack:
-        held = []
-        for work in works:
-            service = Service(work.directory, params["supervisor"], params["service"])
-            timeouts = params["stop_timeout"], params["start_timeout"], params["on_timeout"]
-            held.append(stack.enter_context(stopped(service, *timeouts)))
+        held = [stack.enter_context(work.service.held()) for work in works]
         if not offline:
             stack.close()
         yield held
@@ -201,49 +185,26 @@ def left_results(left, works):
 
 
 def service_results(held):
-    """Return the list of dicts, for a result, of the services that were stopped; ``held``: a list of Stopped."""
-    return [dict(one.result(), queue_directory=one.service.queue) for one in held if one.found != "down"]
+    """Return the list of dicts, for a result, of the services that were stopped; ``held``: as of ``held_queues``."""
+    return [
+        dict(stopped.result(), queue_directory=stopped.queue_directory) for stopped in held if stopped.found != "down"
+    ]
 
 
-def foreseen_services(works, params):
+def foreseen_services(works):
     """Return the same, as it would be. RescueError where a service could not be told anything."""
-    found = []
-    for work in works:
-        service = Service(work.directory, params["supervisor"], params["service"])
-        state, process = service.state()
-        noted = service.cut_off(state)
-        if noted is not None:
-            supervisor, state = service.require_noted(noted), noted.found
-        elif state == "down":
-            continue
-        else:
-            supervisor = service.require(process)
-        found.append(
-            {
-                "queue_directory": work.directory,
-                "supervisor": supervisor.kind,
-                "service": supervisor.service,
-                "state_before": state,
-                "state_after": "down" if state == "stopping" else state,
-                "pid": None,
-                "killed": [],
-                "cut_off": noted is not None,
-            }
-        )
-    return found
+    foreseen = [work.service.foreseen() for work in works if work.service is not None]
+    return [result for result in foreseen if result is not None]
 
 
-def interrupted(work, params):
-    """Tell whether a killed run has left the qmail-send of a QueueWork stopped, which is to run."""
-    if work.mta != "qmail":
-        return False
-    service = Service(work.directory, params["supervisor"], params["service"])
-    return service.note.left() is not None and service.cut_off(service.state()[0]) is not None
+def interrupted(work):
+    """Tell whether a killed run has left the service of a QueueWork stopped, which is to run."""
+    return work.service is not None and work.service.is_interrupted()
 
 
-def interrupted_services(works, params):
+def interrupted_services(works):
     """Return the list of dicts, for a result, of what a killed run has stopped and a real run would bring back."""
-    return foreseen_services([work for work in works if interrupted(work, params)], params)
+    return foreseen_services([work for work in works if interrupted(work)])
 
 
 def earlier_runs(works, now):
@@ -285,9 +246,13 @@ def lock_all(works):
 
 def warnings(works, held):
     """Return what an operator must know and would not look for, as a list of sentences."""
-    return [
-        "qmail-send of %s is down. If the run that was cut off has stopped it, start it by qmail_send (state=started)."
-        % one.service.queue
-        for one, work in zip(held, works)
-        if one.found == "down" and work.recovered
-    ]
+    services = {work.directory: work.service for work in works if work.recovered}
+    sentences = []
+    for stopped in held:
+        service = services.get(stopped.queue_directory)
+        if service is not None and stopped.found == "down":
+            sentences.append(
+                "%s of %s is down. If the run that was cut off has stopped it, start it by %s."
+                % (service.name, stopped.queue_directory, service.how_to_start)
+            )
+    return sentences

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a compliance run wants to know of one Postfix instance. Nothing here changes anything."""
 
-__all__ = ["find"]
+__all__ = ["PostfixFacts"]
 
 import os
 import pwd
 import re
+from typing import Any, Dict, List
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
@@ -78,7 +79,18 @@ _MOST = 50
 _MOST_DOMAINS = 1000
 
 
-def find(config_directory, host, limits=()):
+class PostfixFacts:
+    """See Facts in mta/contract.py."""
+
+    name = "postfix"
+    # Its master.cf tells on which ports it serves.
+    smtp_server = None
+
+    def find(self, params: Dict[str, Any], directories: List[str], host: Any) -> Dict[str, Any]:
+        return _find(params["config_directory"], host, params["limits"])
+
+
+def _find(config_directory, host, limits=()):
     """Return a dict as ``postfix`` of mta_facts documents it. Raises RescueError.
 
     ``host``: a firewall.host.Host, which runs commands; ``limits``: names of limits to look at besides the usual ones.

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a compliance run wants to know of a qmail. Nothing here changes anything."""
 
-__all__ = ["find"]
+__all__ = ["QmailFacts"]
 
 import os
 import re
+from typing import Any, Dict, List
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.host.backup import Kept
@@ -27,7 +28,17 @@ _MOST = 50
 _MOST_NULL = 10000
 
 
-def find(home, queues, to):
+class QmailFacts:
+    """See Facts in mta/contract.py."""
+
+    name = "qmail"
+    smtp_server = "qmail-smtpd"
+
+    def find(self, params: Dict[str, Any], directories: List[str], host: Any) -> Dict[str, Any]:
+        return _find(params["home"], directories, params["double_bounces"])
+
+
+def _find(home, queues, to):
     """Return a dict as ``qmail`` of mta_facts documents it. Raises RescueError.
 
     ``queues``: the queues' paths; ``to``: where double bounces are to go: discard, an address, or unchanged.

@@ -3,18 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes the messages that a scan selects out of their queues, in chunks; or only tells what it would take.
 
-A queue's *hand* knows how; it belongs to one queue and one process:
-
-- ``refusal(message)``: why this message is not to be taken, as a phrase, or None; IGNORED where it was taken already;
-- ``fields``: what ``refusal`` needs to be loaded, as in records;
-- ``examine(message, path)``: its Entry, with ``path`` relative to the queue; raises Vanished or Damaged;
-- ``take(entries, chunk)``: move these to the batch, or remove them where there is none; yield ``(entry, reason)``, with
-  None as reason for each that was taken;
-- ``finish()``: bring what was done to the disk;
-- ``close()``: give back what it holds open.
+How, each queue's Remover knows (see mta/contract.py).
 """
 
-__all__ = ["IGNORED", "Chooser", "Left", "Taker"]
+__all__ = ["BUSY", "IGNORED", "Chooser", "Left", "Taker"]
 
 import binascii
 import os
@@ -24,7 +16,9 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mail.id_set import 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import ENVELOPE, STAT
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import identity
 
+# Reasons that a Remover gives and that mean more than their words: an earlier pass took it; a later pass may take it.
 IGNORED = ""
+BUSY = "it is being delivered"
 _CHUNK = 1000
 _SHOWN = 50
 _REASONS = 500
@@ -61,21 +55,21 @@ class Chooser:
     ``known``: an IdSet that receives the messages' identities, or None.
     """
 
-    def __init__(self, hands, remember):
-        self.hands = hands
+    def __init__(self, removers, remember):
+        self.removers = removers
         self.count = self.bytes = 0
         self.by_queue = {}
         self.left = Left()
         self.known = IdSet() if remember else None
 
     def add(self, message, reader):
-        hand = self.hands[message.place]
+        remover = self.removers[message.place]
         try:
-            reader.load(message, hand.fields | (ENVELOPE | STAT if self.known is not None else STAT))
+            reader.load(message, remover.fields | (ENVELOPE | STAT if self.known is not None else STAT))
         except (Vanished, Damaged):
             self.left.add(message.place, message.id, _GONE)
             return
-        reason = hand.refusal(message)
+        reason = remover.refusal(message)
         if reason is not None:
             if reason != IGNORED:
                 self.left.add(message.place, message.id, reason)
@@ -107,15 +101,15 @@ class Chooser:
 class Taker:
     """A scan's collector that takes what the scan selects.
 
-    ``taken``: [messages, bytes] of each hand's queue; ``left``: those that stay.
+    ``taken``: [messages, bytes] of each remover's queue; ``left``: those that stay.
 
     ``known``: identities of the messages that may be taken, or None for all. ``late``: why others are left. ``number``:
     of the process, as of scan. ``failure``: why the run was cut short, or None.
     """
 
-    def __init__(self, hands, number=0, known=None, late=_OTHER):
-        self.hands = hands
-        self.taken = [[0, 0] for unused in hands]
+    def __init__(self, removers, number=0, known=None, late=_OTHER):
+        self.removers = removers
+        self.taken = [[0, 0] for unused in removers]
         self.left = Left()
         self.failure = None
         self._known = known
@@ -123,26 +117,26 @@ class Taker:
         # A batch may see several passes.
         self._name = "%d.%s" % (number, binascii.hexlify(os.urandom(4)).decode("ascii"))
         self._parent = os.getppid() if number else None
-        self._chunks = [[] for unused in hands]
-        self._recipients = [0 for unused in hands]
+        self._chunks = [[] for unused in removers]
+        self._recipients = [0 for unused in removers]
         self._serial = 0
 
     def add(self, message, reader):
         if self.failure is not None:
             self.left.add(message.place, message.id, self.failure)
             return
-        hand = self.hands[message.place]
+        remover = self.removers[message.place]
         try:
-            reader.load(message, ENVELOPE | STAT | hand.fields)
+            reader.load(message, ENVELOPE | STAT | remover.fields)
             # Before the other reason to leave it: of what was refused when it was counted, nothing is known.
-            reason = hand.refusal(message)
+            reason = remover.refusal(message)
             if reason is None and self._known is not None and identity(message) not in self._known:
                 reason = self._late
             if reason is not None:
                 if reason != IGNORED:
                     self.left.add(message.place, message.id, reason)
                 return
-            entry = hand.examine(message, reader.path(message))
+            entry = remover.examine(message, reader.path(message))
         except Vanished:
             self.left.add(message.place, message.id, _GONE)
             return
@@ -157,11 +151,11 @@ class Taker:
 
     def finish(self):
         """Take what is still waiting, and bring all to the disk."""
-        for place, hand in enumerate(self.hands):
+        for place, remover in enumerate(self.removers):
             if self._chunks[place] and self.failure is None:
                 self._take(place)
             try:
-                hand.finish()
+                remover.finish()
             except OSError as error:
                 self.failure = self.failure or disk_failed(error)
 
@@ -173,7 +167,7 @@ class Taker:
         self._serial += 1
         done = 0
         try:
-            for entry, reason in self.hands[place].take(entries, "%s.%d" % (self._name, self._serial)):
+            for entry, reason in self.removers[place].take(entries, "%s.%d" % (self._name, self._serial)):
                 done += 1
                 if reason is None:
                     self.taken[place][0] += 1

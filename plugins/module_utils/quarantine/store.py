@@ -18,11 +18,6 @@ from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files 
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.batch import Batch, is_name
 
 _MANY = 100000
-# What messages are moved out of.
-_PARTS = {
-    "qmail": ("mess", "info", "local", "remote", "bounce"),
-    "postfix": ("incoming", "active", "deferred", "hold"),
-}
 _MARK = "removed.json"
 
 
@@ -31,14 +26,15 @@ def batch_name(now):
     return time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime(now)) + "%02x%02x" % tuple(os.urandom(2))
 
 
-def locate(mta, queue_directory, given=None):
+def locate(parts, queue_directory, given=None):
     """Return the path of the quarantine of a queue; nothing is made.
 
-    ``given``: the option. Without it, a directory beside the queue, or inside where the queue is a filesystem of its
-    own. Raises RescueError where it is on another filesystem.
+    ``parts``: the directories of the queue that messages are moved out of; ``given``: the option. Without it, a
+    directory beside the queue, or inside where the queue is a filesystem of its own. Raises RescueError where it is on
+    another filesystem.
     """
-    parts = [one for one in _PARTS[mta] if os.path.isdir(os.path.join(queue_directory, one))]
-    devices = {os.stat(os.path.join(queue_directory, part)).st_dev for part in parts or [""]}
+    present = [part for part in parts if os.path.isdir(os.path.join(queue_directory, part))]
+    devices = {os.stat(os.path.join(queue_directory, part)).st_dev for part in present or [""]}
     if len(devices) > 1:
         raise RescueError(
             "quarantine: %s has its parts on several filesystems; messages cannot be moved out of it without being "

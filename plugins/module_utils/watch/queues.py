@@ -12,10 +12,7 @@ from time import monotonic
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts as postfix_counting
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import counts as qmail_counting
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import layout as qmail_layout
-from ansible_collections.mailops.rescue.plugins.module_utils.watch.birth import birth
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.counts import COUNTS
 
 # ``total`` is None where the queue cannot be read, and ``error`` says why; ``age`` (s) and ``notices`` (percent) are
 # None where nobody asked or there is nothing to judge by.
@@ -30,8 +27,6 @@ _LONGEST_REASON = 200
 # Seconds that nothing takes.
 _LONG = 10**6
 _WORDS = {"age": "age of the oldest message", "notices": "share of failure notices"}
-# qmail's reader lists a part's directories as a whole.
-_SAMPLED_PARTS = {"qmail": 2, "postfix": 64}
 
 
 def read(queue, settings, memory, seconds=_LONG):
@@ -42,19 +37,12 @@ def read(queue, settings, memory, seconds=_LONG):
 def count(queue):
     """Return the Reading of a queue with the number of its messages alone."""
     try:
-        total = sum(_count(queue["mta"], one) for one in queue["directories"])
+        total = sum(map(COUNTS.of(queue["mta"]).count, queue["directories"]))
     except RescueError as error:
         return Reading(None, None, None, str(error))
     except OSError as error:
         return Reading(None, None, None, "%s: %s." % (error.filename or queue["name"], error.strerror or error))
     return Reading(total, None, None, None)
-
-
-def _count(kind, directory):
-    if kind == "postfix":
-        return sum(postfix_counting.count(directory).values())
-    qmail_layout.find_queues(directory)
-    return qmail_counting.count(directory)
 
 
 def measure(queue, reading, settings, memory, seconds):
@@ -94,8 +82,9 @@ def oldest(queue, now, memory, seconds=_LONG):
     start = memory.get("next", 0)
     known = [memory["oldest"]] if memory.get("oldest") else []
     found, seen, late = None, -len(known), False
+    arrival = COUNTS.of(queue["mta"]).arrival
     for index, name in chain(known, islice(_names(queue), start, start + _AGES)):
-        when = _arrival(queue["mta"], os.path.join(queue["directories"][index], name))
+        when = arrival(os.path.join(queue["directories"][index], name))
         if when is not None and (found is None or when < found[0]):
             found = (when, index, name)
         seen += 1
@@ -110,18 +99,8 @@ def oldest(queue, now, memory, seconds=_LONG):
 
 def _names(queue):
     for index, directory in enumerate(queue["directories"]):
-        for name in (postfix_counting if queue["mta"] == "postfix" else qmail_counting).paths(directory):
+        for name in COUNTS.of(queue["mta"]).paths(directory):
             yield index, name
-
-
-def _arrival(kind, path):
-    if kind == "postfix":
-        when = birth(path)
-        return None if when is None else postfix_counting.arrival(os.path.basename(path), when)
-    try:
-        return os.lstat(path).st_mtime
-    except OSError:
-        return None
 
 
 def notices(queue, seconds=_LONG):
@@ -130,17 +109,14 @@ def notices(queue, seconds=_LONG):
     RescueError where too few could be opened in so many ``seconds``.
     """
     ends = monotonic() + seconds
-    # Most runs have no need of these.
-    if queue["mta"] == "postfix":
-        from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader as Reader
-    else:
-        from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.reader import QmailReader as Reader
+    # Most runs have no need of it.
     from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import HEADER
 
-    reader = Reader(queue["directories"])
+    counts = COUNTS.of(queue["mta"])
+    reader = counts.reader(queue["directories"])
     parts = list(reader.early_parts()) + list(reader.parts())
-    filled = [part for part in parts if queue["mta"] == "qmail" or _holds_any(queue, part)]
-    step = max(1, len(filled) // _SAMPLED_PARTS[queue["mta"]])
+    filled = [part for part in parts if counts.holds_any(queue["directories"][part[0]], part)]
+    step = max(1, len(filled) // counts.sampled_parts)
     chosen = filled[::step]
     seen = found = 0
     for left, part in zip(range(len(chosen), 0, -1), chosen):
@@ -163,14 +139,6 @@ def notices(queue, seconds=_LONG):
 
 def _percent(found, seen):
     return None if not seen else int(round(100.0 * found / seen))
-
-
-def _holds_any(queue, part):
-    try:
-        with os.scandir(os.path.join(queue["directories"][part[0]], part[2])) as entries:
-            return any(len(entry.name) > 1 for entry in entries)
-    except FileNotFoundError:
-        return False
 
 
 def _ignore(*unused):

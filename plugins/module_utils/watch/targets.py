@@ -7,8 +7,8 @@ __all__ = ["find_queues"]
 
 import os
 
-from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.mta.registry.adapters import ADAPTERS
 
 # What postmulti says of an instance without multi_instance_name, and Target of one that it was not asked about.
 _NAMELESS = ("-", None)
@@ -17,24 +17,23 @@ _NAMELESS = ("-", None)
 def find_queues(kind="auto", queue_directory=None, config_directory=None):
     """Return the queues meant, as dicts with name, mta and directories. RescueError where there is none."""
     if kind == "auto" and not queue_directory and not config_directory:
-        found = []
-        for one in ("qmail", "postfix"):
+        queues = []
+        for adapter in ADAPTERS:
             try:
-                found += _named(detect.find(one))
-            except RescueError as error:
-                if not str(error).startswith("mta: no "):
-                    raise
-        if found:
-            return _unique(found)
+                queues += _named(detect.find(adapter.name))
+            except detect.NotInstalled:
+                continue
+        if queues:
+            return _unique(queues)
     return _unique(_named(detect.find(kind, queue_directory, config_directory)))
 
 
 def _named(target):
-    directories = [os.path.realpath(one) for one in target.reader.directories]
-    if target.mta == "qmail":
-        return [{"name": "qmail", "mta": "qmail", "directories": directories}]
+    directories = [os.path.realpath(directory) for directory in target.directories]
+    if not target.capabilities.has_instances:
+        return [{"name": target.mta, "mta": target.mta, "directories": directories}]
     return [
-        {"name": name, "mta": "postfix", "directories": [directory]}
+        {"name": name, "mta": target.mta, "directories": [directory]}
         for name, directory in zip(target.instances, directories)
     ]
 
@@ -45,7 +44,7 @@ def _unique(queues):
     for queue in sorted(queues, key=lambda one: one["name"] in _NAMELESS):
         name = queue["name"]
         if name in _NAMELESS:
-            name = os.path.basename(queue["directories"][0]) if "postfix" in taken else "postfix"
+            name = os.path.basename(queue["directories"][0]) if queue["mta"] in taken else queue["mta"]
         number, first = 1, name
         while name in taken:
             number += 1

@@ -1,13 +1,15 @@
 # Copyright: mailops.rescue contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts a Postfix queue by the entries of its directories; no message is opened."""
+"""Counts a Postfix queue by the entries of its directories (see Counts in mta/contract.py); no message is opened."""
 
-__all__ = ["arrival", "count", "paths"]
+__all__ = ["PostfixCounts"]
 
 import os
 import re
+from typing import Any, Iterator, List, Optional
 
+from ansible_collections.mailops.rescue.plugins.module_utils.host.birth import birth
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import layout
 
 _LONG_ID = re.compile(r"([0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{6})[0-9A-Za-z]{4}z[0-9A-Za-y]+\Z")
@@ -17,10 +19,34 @@ _DEEPEST = 8
 _LISTED = 8 << 20
 
 
-def count(directory):
-    """Return the number of messages in each queue; RescueError where it cannot be counted."""
-    layout.check(directory)
-    return {queue: _count(os.path.join(directory, queue), _DEEPEST) for queue in layout.QUEUES}
+class PostfixCounts:
+    name = "postfix"
+    sampled_parts = 64
+
+    def count(self, directory: str) -> int:
+        layout.check(directory)
+        return sum(_count(os.path.join(directory, queue), _DEEPEST) for queue in layout.QUEUES)
+
+    def paths(self, directory: str) -> Iterator[str]:
+        for queue in layout.QUEUES:
+            yield from _paths(directory, queue, _DEEPEST)
+
+    def arrival(self, path: str) -> Optional[float]:
+        born = birth(path)
+        return None if born is None else _arrival(os.path.basename(path), born)
+
+    def reader(self, directories: List[str]) -> Any:
+        # Most runs have no need of it.
+        from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reader import PostfixReader
+
+        return PostfixReader(directories)
+
+    def holds_any(self, directory: str, part: Any) -> bool:
+        try:
+            with os.scandir(os.path.join(directory, part[2])) as entries:
+                return any(len(entry.name) > 1 for entry in entries)
+        except FileNotFoundError:
+            return False
 
 
 def _count(path, depth):
@@ -46,12 +72,6 @@ def _count(path, depth):
     return found
 
 
-def paths(directory):
-    """Yield the path, relative to the queue directory, of every message."""
-    for queue in layout.QUEUES:
-        yield from _paths(directory, queue, _DEEPEST)
-
-
 def _paths(directory, path, depth):
     below = []
     try:
@@ -67,12 +87,12 @@ def _paths(directory, path, depth):
         yield from _paths(directory, "%s/%s" % (path, name), depth - 1)
 
 
-def arrival(name, birth):
+def _arrival(name, born):
     """Return when the message with a file of this name and birth arrived: a long queue id tells it by itself."""
     found = _LONG_ID.match(name)
     if not found:
         # The other times are those of the last and the next attempt.
-        return birth
+        return born
     seconds = 0
     for letter in found.group(1):
         seconds = seconds * 52 + _BASE_52[letter]

@@ -7,7 +7,7 @@ A message's file goes by one rename(2), so at every instant it is either in the 
 The batch is laid out like a queue directory. Of the ledger's messages, those are in the batch whose own file is.
 """
 
-__all__ = ["PostfixHand", "is_taken", "recover", "skeleton"]
+__all__ = ["PostfixRemover", "is_taken", "recover", "skeleton"]
 
 import os
 import stat
@@ -46,8 +46,8 @@ _TWICE = "the batch already holds a file of this id"
 skeleton = layout.skeleton
 
 
-class PostfixHand:
-    """A Taker's hand (see taking.py) on one queue directory.
+class PostfixRemover:
+    """A Taker's remover on one queue directory.
 
     ``batch``: a Batch that was made with ``skeleton``, or None to delete; ``running``: whether Postfix runs on this
     queue, None to find out.

@@ -45,9 +45,9 @@ _READY, _EXPIRED = stat.S_IXUSR, stat.S_IXGRP
 
 
 class PostfixReader:
-    """``directories``: the queue directories, one for each instance; ``queues_of``: those that Postfix has them as, the
-    same but for batches of a quarantine; ``configurations``: directories of configurations that postmulti may not list.
-    See QmailReader for the other names.
+    """A Reader, as of mta/contract.py. ``directories``: the queue directories, one for each instance; ``queues_of``:
+    those that Postfix has them as, the same but for batches of a quarantine; ``configurations``: directories of
+    configurations that postmulti may not list.
     """
 
     mta = "postfix"
@@ -72,13 +72,6 @@ class PostfixReader:
         self._data_of = None
         self._envelope = None
         self._defer = {}
-
-    def anew(self, directories=None, queues_of=None):
-        """Return a reader that has read nothing yet; of ``directories``, as the first argument of the class, or of the
-        same.
-        """
-        queues_of = queues_of or (None if directories else self._queues_of)
-        return PostfixReader(directories or self.directories, queues_of, self._configurations)
 
     def early_parts(self):
         return self._parts(layout.FLOW)

@@ -6,7 +6,7 @@
 Files of messages are never touched: what is wrong with them, postsuper(1) and Postfix itself put right.
 """
 
-__all__ = ["PostfixRepair"]
+__all__ = ["PostfixRepairer"]
 
 import itertools
 import os
@@ -44,8 +44,11 @@ _CHECK = "; postfix check tells more"
 _ELSEWHERE = "Postfix does not look for it there" + _STRUCTURE
 
 
-class PostfixRepair:
-    """The queue directory ``directory``; see QmailRepair for the names. Postfix may run."""
+class PostfixRepairer:
+    """The queue directory ``directory``; see QmailRepairer for the names. Postfix may run."""
+
+    # Nothing is noted of how it is laid out.
+    split = None
 
     def __init__(self, directory):
         self.directory = directory
@@ -227,7 +230,7 @@ class PostfixRepair:
 
     @contextmanager
     def opened(self):
-        """As QmailRepair's."""
+        """As QmailRepairer's."""
         yield
 
     # Repairing

@@ -8,7 +8,7 @@ it goes on hold. With it, it goes where it was; but only qmgr(8) may put mail in
 "incoming", so where Postfix runs, mail from there goes into "deferred", where qmgr finds it.
 """
 
-__all__ = ["PostfixReturner"]
+__all__ = ["PostfixRestorer"]
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
@@ -25,7 +25,7 @@ _COPY = "is a copy, with another inode number: it can only come back by method=r
 _COMPARED = ("size", "mode", "uid", "gid", "mtime", "sha256")
 
 
-class PostfixReturner:
+class PostfixRestorer:
     """For the queue at ``queue_directory`` and one ``batch`` (a Batch).
 
     ``release``: whether the messages are to be delivered, not held; ``running``: whether Postfix runs on this queue,

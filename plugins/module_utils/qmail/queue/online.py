@@ -11,7 +11,7 @@ qmail-send may deliver it at any moment of this. What it has done until a recipi
 it was doing then, nobody can know the outcome, and the ledger says so ("unsure"): such a message does not come back.
 """
 
-__all__ = ["OnlineHand", "recover", "watch"]
+__all__ = ["OnlineRemover", "recover", "watch"]
 
 import os
 import time
@@ -23,13 +23,12 @@ from ansible_collections.mailops.rescue.plugins.module_utils.host.procfs import 
 from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import read_all
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.id_set import IdSet
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.message_files import QueueFiles
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailHand, roll_back
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.purge import QmailRemover, roll_back
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.deliveries import find_recipients
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.send_lock import holder
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import examine, to_line
-from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import IGNORED
+from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import BUSY, IGNORED
 
-BUSY = "it is being delivered"
 _UNPROCESSED = "qmail-send has not preprocessed it yet; that takes a moment"
 _DELIVERED = "it was delivered while it was being taken"
 _CHANGED = "it changed while it was being taken"
@@ -43,8 +42,8 @@ _POLL = 0.2
 _AT_ONCE = 50
 
 
-class OnlineHand(QmailHand):
-    """As QmailHand; ``batch`` may be None only for counting."""
+class OnlineRemover(QmailRemover):
+    """As QmailRemover; ``batch`` may be None only for counting."""
 
     def __init__(self, queue_directory, batch, proc=None):
         super().__init__(queue_directory, batch)

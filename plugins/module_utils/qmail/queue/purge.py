@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes messages out of a qmail queue whose qmail-send is stopped, and puts in order what a killed run left."""
 
-__all__ = ["QmailHand", "recover", "roll_back"]
+__all__ = ["QmailRemover", "recover", "roll_back"]
 
 import os
 
@@ -27,8 +27,8 @@ _DONE = "it is in a batch already, and qmail-send is about to drop it"
 _REPLACED = "its files were replaced while it was being taken"
 
 
-class QmailHand:
-    """A hand, as of taking.py, for the queue at ``queue_directory``; ``batch``: a Batch, or None to remove for good.
+class QmailRemover:
+    """A Remover for the queue at ``queue_directory``; ``batch``: a Batch, or None to remove for good.
 
     ``unprocessed``: whether messages in todo may be taken.
     """

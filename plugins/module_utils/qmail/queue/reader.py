@@ -32,12 +32,7 @@ _REMOTE = ("remote",)
 
 
 class QmailReader:
-    """``directories``: the queues, as layout.find_queues gives them.
-
-    ``parts()`` gives pieces of work that can be read in any order and in different processes, ``read`` the messages of
-    one of them; ``load``, ``body`` and ``text`` read more of the message that ``read`` yielded last, and raise Vanished
-    or Damaged.
-    """
+    """A Reader, as of mta/contract.py. ``directories``: the queues, as layout.find_queues gives them."""
 
     mta = "qmail"
     queues = layout.QUEUES
@@ -52,10 +47,6 @@ class QmailReader:
         self._data_of = None
 
     returned = 0
-
-    def anew(self, directories=None, queues_of=None):
-        """Return a reader that has read nothing yet; of ``directories``, or of the same."""
-        return QmailReader(directories or self.directories, queues_of)
 
     def early_parts(self):
         """Return the parts to be read before all others: none, as a message stays in its numbered directory."""

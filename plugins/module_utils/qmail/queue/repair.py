@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds what is wrong with one qmail queue, and repairs it while qmail-send is stopped."""
 
-__all__ = ["QmailRepair"]
+__all__ = ["QmailRepairer"]
 
 import os
 import resource
@@ -24,7 +24,7 @@ _TCPTO = b"\0" * 1024
 _KEPT_REASONS = 10000
 
 
-class QmailRepair:
+class QmailRepairer:
     """The queue at ``directory``; ``split``: the option. Raises RescueError where that cannot be.
 
     ``notes``: sentences for the operator. ``changed``: whether something was changed.
@@ -78,6 +78,9 @@ class QmailRepair:
     def place(self, path):
         """Return ``(name, dir_fd)`` of a path in the queue, as settle asks for; inside ``opened`` only."""
         return self._tree.place(path)
+
+    def close(self):
+        """Outside ``opened`` nothing is open."""
 
     def opened(self):
         """Return a context manager inside which ``place`` can be used."""
@@ -244,7 +247,7 @@ class QmailRepair:
 
 
 class _Opened:
-    """Keeps a QmailRepair's Tree open, inside."""
+    """Keeps a QmailRepairer's Tree open, inside."""
 
     def __init__(self, repair):
         self._repair = repair

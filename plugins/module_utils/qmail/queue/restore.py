@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Puts messages of a batch back into the qmail queue that they came from, exactly as they were."""
 
-__all__ = ["QmailReturner"]
+__all__ = ["QmailRestorer"]
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
@@ -18,7 +18,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger i
 _COMPARED = ("size", "mode", "uid", "gid", "mtime", "sha256")
 
 
-class QmailReturner:
+class QmailRestorer:
     """For the queue at ``queue_directory``, whose qmail-send must be stopped, and one ``batch`` (a Batch)."""
 
     def __init__(self, queue_directory, batch):

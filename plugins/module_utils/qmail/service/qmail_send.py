@@ -9,7 +9,6 @@ import time
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.host.signals import interruptible
-from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.restart_note import RestartNote
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.service.service import Service, as_dict, stopped
 
@@ -17,13 +16,16 @@ _SHOWN_DELIVERIES = 100
 _LONGEST = 86400
 
 
-def control(params, check_mode):
-    """Bring qmail-send into ``params["state"]``; return qmail_send's result. Raises RescueError."""
+def control(params, check_mode, find_queues):
+    """Bring qmail-send into ``params["state"]``; return qmail_send's result. Raises RescueError.
+
+    ``find_queues(queue_directory)`` returns the directories of the queues that the option means.
+    """
     begin = time.monotonic()
     for name in ("stop_timeout", "start_timeout"):
         if not 0 <= params[name] <= _LONGEST:
             raise RescueError("%s: expected 0 to %d seconds, got %d." % (name, _LONGEST, params[name]))
-    queue = _queue(params["queue_directory"])
+    queue = _only(find_queues(params["queue_directory"]))
     service = Service(queue, params["supervisor"], params["service"])
     before, process = service.state()
     deliveries = service.deliveries()
@@ -52,8 +54,7 @@ def control(params, check_mode):
     }
 
 
-def _queue(queue_directory):
-    queues = detect.find("qmail", queue_directory).reader.directories
+def _only(queues):
     if len(queues) > 1:
         raise RescueError(
             "queue_directory: there are %d queues, each with a qmail-send; name one, as %s." % (len(queues), queues[0])

@@ -273,7 +273,7 @@ class Service:
 
 
 class Stopped:
-    """What ``stopped`` holds: the ``service``, its ``lock``, and the state in which it was ``found``.
+    """What ``stopped`` holds: the ``service`` of ``queue_directory``, its ``lock``, and the state it was ``found`` in.
 
     ``supervisor``: None where none was needed. ``process``: the new qmail-send, once it was started again.
     ``is_cut_off``: whether a run that was killed had stopped it, and ``found`` is what that one found.
@@ -281,6 +281,7 @@ class Stopped:
 
     def __init__(self, service, lock, found, wanted, supervisor, is_cut_off=False):
         self.service = service
+        self.queue_directory = service.queue
         self.lock = lock
         self.found = found
         self.supervisor = supervisor

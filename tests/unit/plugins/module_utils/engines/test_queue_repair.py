@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.host import programs
-from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import adapter
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue import repair_tree
 from tests.support.fake_service import FakeService
 from tests.support.purging import queue_purge, queue_restore
@@ -145,7 +145,7 @@ def test_a_queue_that_lacks_parts_is_found(queue, tmp_path, monkeypatch):
     for name in ("todo", "bounce"):
         os.rmdir(os.path.join(queue.path, name))
     monkeypatch.setattr(programs, "PATH", str(tmp_path))
-    monkeypatch.setattr(detect, "_QMAIL_QUEUES", (str(tmp_path / "absent"), queue.path))
+    monkeypatch.setattr(adapter, "QUEUES", (str(tmp_path / "absent"), queue.path))
     for options in ({}, {"mta": "qmail"}):
         result = queue_repair(queue.path, True, **options)
         assert result["fault_counts"] == {"missing_directory": 2}

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.host import programs
 from ansible_collections.mailops.rescue.plugins.module_utils.mta import detect
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail import adapter
 from tests.support.inspecting import as_nobody, queue_info
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue
@@ -22,7 +23,7 @@ class Machine:
         self.bin.mkdir()
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(programs, "PATH", str(self.bin))
-        monkeypatch.setattr(detect, "_QMAIL_QUEUES", (str(path / "absent"), str(path / "qmail")))
+        monkeypatch.setattr(adapter, "QUEUES", (str(path / "absent"), str(path / "qmail")))
         monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
 
     def program(self, name, text):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.removal import IGNORED, Chooser, Taker
 
 
-class Hand:
+class Remover:
     """Refuses the messages in `reasons`, and takes all others."""
 
     fields = 0
@@ -48,8 +48,8 @@ def collect(collector, *ids):
 
 def test_what_was_refused_when_it_was_counted_is_left_for_the_same_reason():
     reasons = {"busy": "it is being delivered", "taken": IGNORED}
-    chosen = collect(Chooser([Hand(reasons)], True), "one", "busy", "taken")
-    taker = collect(Taker([Hand(reasons)], 0, chosen.known, "late"), "one", "busy", "taken", "new")
+    chosen = collect(Chooser([Remover(reasons)], True), "one", "busy", "taken")
+    taker = collect(Taker([Remover(reasons)], 0, chosen.known, "late"), "one", "busy", "taken", "new")
     assert chosen.left.shown == [(0, "busy", "it is being delivered")]
     assert taker.left.shown == [(0, "busy", "it is being delivered"), (0, "new", "late")]
     assert taker.taken == [[1, 10]]

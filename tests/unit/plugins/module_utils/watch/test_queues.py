@@ -4,8 +4,8 @@ import time
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.engines.queue_info import inspect
+from ansible_collections.mailops.rescue.plugins.module_utils.host import birth as births
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import counts
-from ansible_collections.mailops.rescue.plugins.module_utils.watch import birth as births
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import queues
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue, failure_notice
@@ -38,7 +38,7 @@ def test_large_directories_are_counted_without_a_list(tmp_path, monkeypatch):
         queue.add("Subject: x\n\n", "a@example.com", ["b@example.net"])
     monkeypatch.setattr(counts, "_LISTED", -1)
     monkeypatch.setattr(os, "listdir", None)
-    assert counts.count(str(tmp_path))["deferred"] == 40
+    assert counts.PostfixCounts().count(str(tmp_path)) == 40
 
 
 def test_several_qmail_queues_are_one(tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import purge as engine
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixHand
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.purge import PostfixRemover
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.ledger import from_line
 from tests.support.inspecting import deadline
 from tests.support.postfix_cases import add_log, small_queue
@@ -38,7 +38,7 @@ def _where(queue):
     return contents(queue.path)
 
 
-class Meddling(PostfixHand):
+class Meddling(PostfixRemover):
     """Does something between what `examine` saw and what `take` finds."""
 
     meddle = None
@@ -49,7 +49,7 @@ class Meddling(PostfixHand):
 
 
 def _meddling(function):
-    return type("Hand", (Meddling,), {"meddle": staticmethod(function)})
+    return type("Remover", (Meddling,), {"meddle": staticmethod(function)})
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,9 @@ def test_an_id_that_was_used_again_before_the_rename(small):
     queue, ids = small
     # Change times are as fine as the kernel's clock ticks.
     taker = purge(
-        queue.path, {"ids": [ids["plain"]]}, hand=_meddling(lambda: (time.sleep(0.02), _replace_by_other(queue, ids)))
+        queue.path,
+        {"ids": [ids["plain"]]},
+        remover=_meddling(lambda: (time.sleep(0.02), _replace_by_other(queue, ids))),
     )
     assert _left(taker) == {ids["plain"]: engine._CHANGED}
     assert ids["plain"] in _where(queue)
@@ -206,13 +208,13 @@ def test_an_id_that_was_used_again_before_the_rename(small):
 
 def test_an_id_that_was_used_again_between_selection_and_examination(small, monkeypatch):
     queue, ids = small
-    original = PostfixHand.examine
+    original = PostfixRemover.examine
 
     def examine(self, message, path):
         _replace_by_other(queue, ids)
         return original(self, message, path)
 
-    monkeypatch.setattr(PostfixHand, "examine", examine)
+    monkeypatch.setattr(PostfixRemover, "examine", examine)
     taker = purge(queue.path, {"ids": [ids["plain"]]})
     assert _left(taker) == {ids["plain"]: engine._OTHER}
     assert ids["plain"] in _where(queue)
@@ -226,7 +228,7 @@ def test_another_file_of_the_same_name(small):
         shutil.copyfile(os.path.join(queue.path, _where(queue)[ids["innocent"]][0]), place + "x")
         os.rename(place + "x", place)
 
-    taker = purge(queue.path, {"ids": [ids["plain"]]}, hand=_meddling(swap))
+    taker = purge(queue.path, {"ids": [ids["plain"]]}, remover=_meddling(swap))
     assert _left(taker) == {ids["plain"]: engine._OTHER}
     assert ids["plain"] in _where(queue)
 
@@ -277,7 +279,7 @@ def test_a_message_that_moves_on_is_left(small, to):
         else:
             os.rename(place, os.path.join(queue.path, to, ids["plain"]))
 
-    taker = purge(queue.path, {"ids": [ids["plain"]]}, hand=_meddling(move_on))
+    taker = purge(queue.path, {"ids": [ids["plain"]]}, remover=_meddling(move_on))
     assert _left(taker) == {ids["plain"]: engine._GONE}
     assert _where(queue).get(ids["plain"]) == (None if to is None else ["%s/%s" % (to, ids["plain"])])
     # The ledger knows it, the batch has none of it.
@@ -301,7 +303,9 @@ def test_a_message_that_vanishes_between_the_lock_and_the_rename(small, monkeypa
 def test_a_second_link_is_left_alone(small, tmp_path):
     queue, ids = small
     place = os.path.join(queue.path, _where(queue)[ids["plain"]][0])
-    taker = purge(queue.path, {"ids": [ids["plain"]]}, hand=_meddling(lambda: os.link(place, str(tmp_path / "link"))))
+    taker = purge(
+        queue.path, {"ids": [ids["plain"]]}, remover=_meddling(lambda: os.link(place, str(tmp_path / "link")))
+    )
     assert _left(taker) == {ids["plain"]: engine._LINKED % 2}
     assert os.path.exists(place)
 
@@ -330,7 +334,7 @@ def test_what_a_user_puts_into_maildrop_instead(small, tmp_path, kind, discard):
 
     before = snapshot(outside)
     with deadline(10):
-        taker = purge(queue.path, SPAM, discard=discard, hand=_meddling(swap))
+        taker = purge(queue.path, SPAM, discard=discard, remover=_meddling(swap))
     assert list(_left(taker)) == [ids["dropped"]]
     assert os.path.lexists(place)
     assert snapshot(outside) == before
@@ -365,12 +369,12 @@ def test_a_queue_directory_that_becomes_a_link(small, tmp_path):
         os.symlink(str(away), os.path.join(queue.path, "maildrop"))
 
     # Before anything has opened it.
-    class Hand(PostfixHand):
+    class Remover(PostfixRemover):
         def examine(self, message, path):
             swap()
             return super().examine(message, path)
 
-    taker = purge(queue.path, {"ids": [ids["dropped"]]}, hand=Hand)
+    taker = purge(queue.path, {"ids": [ids["dropped"]]}, remover=Remover)
     assert taker.taken == [[0, 0]] and taker.left.count == 1
     assert os.listdir(str(away)) == [ids["dropped"]]
 
@@ -399,7 +403,7 @@ def test_a_log_that_grows_under_an_active_message(small):
     queue, ids = small
     add_log(queue, "defer", ids["flying"], 1)
     taker = purge(
-        queue.path, {"ids": [ids["flying"]]}, True, hand=_meddling(lambda: add_log(queue, "bounce", ids["flying"]))
+        queue.path, {"ids": [ids["flying"]]}, True, remover=_meddling(lambda: add_log(queue, "bounce", ids["flying"]))
     )
     assert _left(taker) == {ids["flying"]: engine._CHANGED}
     assert _where(queue)[ids["flying"]] == ["active/" + ids["flying"]]

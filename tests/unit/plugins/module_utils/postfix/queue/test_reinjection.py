@@ -7,7 +7,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 from ansible_collections.mailops.rescue.plugins.module_utils.host import programs
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import reinjection
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.reinjection import quote
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixRestorer
 from tests.support.postfix_cases import small_queue
 from tests.support.postfix_purge import only_batch, purge, quarantine_of
 from tests.support.postfix_queue import PostfixQueue
@@ -56,12 +56,12 @@ def sendmail(tmp_path, monkeypatch):
 
 def _reinject(queue, ids):
     with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
-        returner = PostfixReturner(queue.path, batch)
+        restorer = PostfixRestorer(queue.path, batch)
         entries = [entry for entry in batch.entries() if entry.id in ids]
-        assert [returner.problem(entry, "reinject") for entry in entries] == [None] * len(ids)
-        done = {entry.id: reason for entry, reason in returner.reinject(entries)}
-        returner.finish()
-        left = {entry.id: PostfixReturner(queue.path, batch).problem(entry, "reinject") for entry in batch.entries()}
+        assert [restorer.problem(entry, "reinject") for entry in entries] == [None] * len(ids)
+        done = {entry.id: reason for entry, reason in restorer.reinject(entries)}
+        restorer.finish()
+        left = {entry.id: PostfixRestorer(queue.path, batch).problem(entry, "reinject") for entry in batch.entries()}
         assert batch.returning() is None
     return done, left
 
@@ -136,9 +136,9 @@ def test_nobody_left_to_get_it(tmp_path, sendmail):
         data = os.read(place, 100000)
         os.pwrite(place, b"D", data.index(b"R\x0da@example.org"))
         os.close(place)
-        returner = PostfixReturner(queue.path, batch)
-        assert "is not as it was taken" in returner.problem(entry, "reinject")
-        assert [reason for unused, reason in returner.reinject([entry])] == ["it has no pending recipient"]
+        restorer = PostfixRestorer(queue.path, batch)
+        assert "is not as it was taken" in restorer.problem(entry, "reinject")
+        assert [reason for unused, reason in restorer.reinject([entry])] == ["it has no pending recipient"]
     assert not [name for name in os.listdir(str(sendmail)) if "args" in name]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.repair import PostfixRepair
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.repair import PostfixRepairer
 from tests.support.faults import kill_points
 from tests.support.postfix_queue import PostfixQueue, Recipient
 from tests.support.repairing import contents, queue_repair, snapshot
@@ -121,13 +121,13 @@ def test_a_message_that_comes_in_the_last_instant_gets_its_log_back(tmp_path, mo
     log = broken.log()
     data = log.read_bytes()
     away = broken.message().rename(tmp_path / "away")
-    real = PostfixRepair._check_again
+    real = PostfixRepairer._check_again
 
     def come_back(self, aside, group):
         away.rename(broken.root / "active" / broken.id)
         real(self, aside, group)
 
-    monkeypatch.setattr(PostfixRepair, "_check_again", come_back)
+    monkeypatch.setattr(PostfixRepairer, "_check_again", come_back)
     queue_repair(broken.root)
     assert log.read_bytes() == data
     assert log.stat().st_nlink == 1

@@ -6,7 +6,7 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue import restore as engine
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.hashing import Hashing
-from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixReturner
+from ansible_collections.mailops.rescue.plugins.module_utils.postfix.queue.restore import PostfixRestorer
 from tests.support.postfix_cases import add_log, small_queue
 from tests.support.postfix_purge import contents, digests, only_batch, purge, quarantine_of, restore, snapshot
 
@@ -166,9 +166,9 @@ def test_nothing_comes_back_that_is_not_what_it_was(small, kind, said, log):
     purge(queue.path, SPAM)
     _spoil(kind, _in_batch(queue, path))
     with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
-        returner = PostfixReturner(queue.path, batch, True, False)
-        problems = {entry.id: returner.problem(entry) for entry in batch.entries()}
-        returner.finish()
+        restorer = PostfixRestorer(queue.path, batch, True, False)
+        problems = {entry.id: restorer.problem(entry) for entry in batch.entries()}
+        restorer.finish()
     if kind == "gone" and not log:
         assert ids["second"] not in problems
     else:
@@ -199,11 +199,11 @@ def test_nothing_is_overwritten_that_comes_after_the_check(small):
     one = ids["second"]
     purge(queue.path, SPAM)
     with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
-        returner = PostfixReturner(queue.path, batch, True, False)
-        entries = [entry for entry in batch.entries() if returner.problem(entry) is None]
+        restorer = PostfixRestorer(queue.path, batch, True, False)
+        entries = [entry for entry in batch.entries() if restorer.problem(entry) is None]
         open(os.path.join(queue.path, "deferred", one[0], one), "w").close()
-        done = {entry.id: reason for entry, reason in returner.give_back(entries)}
-        returner.finish()
+        done = {entry.id: reason for entry, reason in restorer.give_back(entries)}
+        restorer.finish()
     assert [key for key, reason in done.items() if reason] == [one]
     # Whole, and where it was.
     for file in ("deferred/%s/%s" % (one[0], one), "defer/%s/%s" % (one[0], one), "bounce/" + one, "trace/" + one):
@@ -260,10 +260,10 @@ def test_recovery_takes_back_the_logs_of_what_stays(small):
         # Not that of another message that has the id by now.
         add_log(queue, "trace", one, data=b"other")
         os.rename(_in_batch(queue, paths[2]), _in_batch(queue, paths[2]) + ".x")
-        returner = PostfixReturner(queue.path, batch, True, False)
-        returner.recover()
-        returner.recover()
-        returner.finish()
+        restorer = PostfixRestorer(queue.path, batch, True, False)
+        restorer.recover()
+        restorer.recover()
+        restorer.finish()
         assert batch.returning() is None
     assert [os.path.exists(_in_batch(queue, path)) for path in paths] == [True, True, False]
     assert os.path.exists(os.path.join(queue.path, paths[2]))
@@ -283,17 +283,17 @@ def test_what_came_back_before_the_disk_failed_is_told(small, monkeypatch):
         return function(*arguments, **keywords)
 
     with quarantine_of(queue.path) as quarantine, only_batch(quarantine) as batch:
-        returner = PostfixReturner(queue.path, batch, True, False)
+        restorer = PostfixRestorer(queue.path, batch, True, False)
         entries = list(batch.entries())
         monkeypatch.setattr(disk, "_perform", perform)
         done = []
         with pytest.raises(OSError, match="No space"):
-            for entry, reason in returner.give_back(entries):
+            for entry, reason in restorer.give_back(entries):
                 assert reason is None
                 done.append(entry.id)
         monkeypatch.undo()
         assert set(done) == set(contents(queue.path)) - {ids["innocent"], ids["resting"]} != set()
-        returner.recover()
-        returner.finish()
+        restorer.recover()
+        restorer.finish()
     restore(queue.path, release=True)
     assert snapshot(queue.path) == before

@@ -90,7 +90,7 @@ class Running:
 @pytest.fixture
 def running(monkeypatch):
     running = Running()
-    monkeypatch.setattr(online.OnlineHand, "_in_flight", lambda hand: running.in_flight())
+    monkeypatch.setattr(online.OnlineRemover, "_in_flight", lambda hand: running.in_flight())
     monkeypatch.setattr(Service, "send", lambda service, how: running.flush(service, how))  # noqa: PLW0108
     monkeypatch.setattr(online, "_POLL", 0.001)
     monkeypatch.setattr(online, "_NUDGES", (0, 0.002, 0.01, 0.05))
