@@ -39,5 +39,7 @@ def others_selected(read):
 
 def _length(read):
     """How long the top lists may be."""
-    length = ((read.get("invocation") or {}).get("module_args") or {}).get("top")
+    invocation = read.get("invocation")
+    arguments = invocation.get("module_args") if isinstance(invocation, dict) else None
+    length = arguments.get("top") if isinstance(arguments, dict) else None
     return length if isinstance(length, int) else _DEFAULT_LENGTH

@@ -12,6 +12,7 @@ __all__ = ["is_change", "is_listing", "is_result"]
 
 _TEXT = (str, type(None))
 _NUMBER = (int, type(None))
+_MAPPING = (dict, type(None))
 
 
 def is_result(result: Any) -> bool:
@@ -89,13 +90,15 @@ def _checks(result: Any) -> Iterator[bool]:
         yield result.get(name) is None or isinstance(result[name]["age"], int)
     for one in result.get("age_histogram") or []:
         yield isinstance(one["from"], int) and isinstance(one["to"], _NUMBER) and isinstance(one["count"], int)
-    for entries in (result.get("top") or {}).values():
-        yield all(isinstance(one["count"], int) and isinstance(one["value"], (int, *_TEXT)) for one in entries)
+    for name, entries in (result.get("top") or {}).items():
+        kind = _NUMBER if name == "origin_uid" else _TEXT
+        yield all(isinstance(entry["count"], int) and isinstance(entry["value"], kind) for entry in entries)
+    yield isinstance(result.get("top_errors"), _MAPPING)
     for name in ("bounces", "vanished", "damaged_count", "undecided_count"):
         yield isinstance(result.get(name), _NUMBER)
     yield all(isinstance(count, int) for count in (result.get("origins") or {}).values())
-    for one in result.get("damaged") or []:
-        yield isinstance(one, dict)
+    for name in ("damaged", "undecided"):
+        yield all(isinstance(entry, dict) for entry in result.get(name) or [])
     for one in result.get("queues") or []:
         yield isinstance(one["total"], int) and "queue_directory" in one and "instance" in one
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
