@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.hardening_checks import Evidence
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.hardening import show_holding
@@ -24,9 +26,9 @@ class ActionModule(Showing):
     ARGUMENTS = ARGUMENTS
     OF_A_WAVE = ("holding",)
 
-    def _failure(self):
+    def _failure(self) -> dict[str, Any]:
         """For the `rescue` of a block: what is registered of it is no template, whatever the host has said."""
-        task = self._task_vars.get("ansible_failed_task")
+        task: Any = self._task_vars.get("ansible_failed_task")
         name = plain(task.get("name")) if hasattr(task, "get") else None
         failed = plain(self._task_vars.get("ansible_failed_result") or {})
         # Of a loop, what Ansible says is only that one of them failed.
@@ -34,13 +36,13 @@ class ActionModule(Showing):
         bad = [one for one in items if isinstance(one, dict) and one.get("failed")] if isinstance(items, list) else []
         return {"task": str(name or "a task"), "reason": reason(bad[0] if bad else failed)}
 
-    def _holding(self):
+    def _holding(self) -> dict[str, Any]:
         evidences = {host: self._evidence(host) for host in self._hosts if self._results(host, "mailops_probes")}
         if evidences:
             self._say(show_holding(evidences, self._checking, self._width))
         return {"hosts": sorted(evidences)}
 
-    def _evidence(self, host):
+    def _evidence(self, host: str) -> Evidence:
         return Evidence(
             probes=self._results(host, "mailops_probes"),
             outside=self._results(host, "mailops_outside"),
@@ -54,24 +56,24 @@ class ActionModule(Showing):
             port=self._port(host),
         )
 
-    def _firewall(self, host):
+    def _firewall(self, host: str) -> dict[str, Any] | None:
         """What the firewall does now: as the role saw it after its changes, else before them, or None."""
         now = _done(self._registered(host, "__submission_firewall_now"))
         if now is not None and "in_force" in now:
             return now
         return _done(self._registered(host, "__submission_firewall_plan"))
 
-    def _port(self, host):
+    def _port(self, host: str) -> int | None:
         """The port for mail from strangers: the first one that was asked."""
         return next((one["port"] for one in self._results(host, "mailops_probes") if "port" in one), None)
 
-    def _results(self, host, name):
+    def _results(self, host: str, name: str) -> list[dict[str, Any]]:
         """The results of a loop that was registered, without those that failed."""
         registered = self._registered(host, name)
         found = registered.get("results") if isinstance(registered, dict) else None
         return [one for one in found or () if isinstance(one, dict) and _done(one) is not None]
 
-    def _verdict(self):
+    def _verdict(self) -> dict[str, Any]:
         failed = {host: why for host, why in ((host, self._why(host)) for host in self._hosts) if why}
         if not failed:
             return {"hosts_failed": {}}
@@ -80,7 +82,7 @@ class ActionModule(Showing):
         self._say(page.text())
         return dict(self._fails(failed, "failed; see FAILED above"), hosts_failed=failed)
 
-    def _why(self, host):
+    def _why(self, host: str) -> str | None:
         """Why the host is not done, in one line; None where it is."""
         unreachable = self._unreachable(host, "mailops_facts")
         if unreachable:
@@ -94,14 +96,14 @@ class ActionModule(Showing):
         return None
 
 
-def _done(result):
+def _done(result: Any) -> dict[str, Any] | None:
     """The result of a task that ran and did not fail, else None."""
     if not isinstance(result, dict) or result.get("skipped") or result.get("failed") or result.get("unreachable"):
         return None
     return result
 
 
-def _settings(result):
+def _settings(result: Any) -> dict[str, str] | None:
     result = _done(result)
     if result is None:
         return None

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import Changes
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.changes import prompt, question, show_done, show_plan
@@ -30,13 +32,13 @@ class ActionModule(Showing):
     ARGUMENTS = ARGUMENTS
     OF_A_WAVE = ("plan", "done")
 
-    def _results(self, which, hosts=None):
+    def _results(self, which: str, hosts: list[str] | None = None) -> dict[str, Any]:
         return self._registered_by_all(self._options[which], hosts)
 
-    def _planned(self):
+    def _planned(self) -> Changes:
         return Changes(self._options["kind"], self._results("plan"), self._results("read"))
 
-    def _plan(self):
+    def _plan(self) -> dict[str, Any]:
         planned = self._planned()
         options = self._options
         self._say(
@@ -58,10 +60,10 @@ class ActionModule(Showing):
             "prompt": prompt(planned),
         }
 
-    def _carried_out(self, planned):
+    def _carried_out(self, planned: Changes) -> Changes:
         return Changes(self._options["kind"], self._results("done", planned.changing()), foreseen=planned.results)
 
-    def _done(self):
+    def _done(self) -> dict[str, Any]:
         done = self._carried_out(self._planned())
         self._say(show_done(done, self._invocation(), max(self._options["detail"], 0), self._width))
         return {
@@ -71,7 +73,7 @@ class ActionModule(Showing):
             "bytes": done.bytes(),
         }
 
-    def _verdict(self):
+    def _verdict(self) -> dict[str, Any]:
         planned = self._planned()
         failed = dict(planned.failed)
         if not self._checking:
@@ -80,7 +82,7 @@ class ActionModule(Showing):
             return {"hosts_failed": {}}
         return dict(self._fails(failed, "failed; see NOT POSSIBLE and FAILED above"), hosts_failed=failed)
 
-    def _quarantine(self):
+    def _quarantine(self) -> dict[str, Any]:
         listings = Listings(self._results("read"))
         options = self._options
         self._say(show_listings(listings, self._invocation(), options["selected"], max(options["top"], 0), self._width))

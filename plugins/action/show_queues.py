@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import (
+    Summary,
     show_messages,
     show_summary,
     summarise,
@@ -30,7 +34,7 @@ class ActionModule(Showing):
 
     ARGUMENTS = ARGUMENTS
 
-    def _summary(self):
+    def _summary(self) -> dict[str, Any]:
         options = self._options
         invocation = self._invocation(options["select"], options["exclude"])
         return self._shown(
@@ -39,15 +43,15 @@ class ActionModule(Showing):
             )
         )
 
-    def _messages(self):
+    def _messages(self) -> dict[str, Any]:
         return self._shown(lambda summary: show_messages(summary, self._width))
 
-    def _shown(self, text):
+    def _shown(self, text: Callable[[Summary], str]) -> dict[str, Any]:
         options = self._options
         results = self._registered_by_all(options["variable"])
         summary = summarise(results, options["select"] or (), bool(options["select"] or options["exclude"]))
         self._say(text(summary))
-        result = {"hosts_read": sorted(summary.results), "hosts_failed": summary.failed}
+        result: dict[str, Any] = {"hosts_read": sorted(summary.results), "hosts_failed": summary.failed}
         if summary.failed and options["fail_on_unreadable"]:
             return dict(result, **self._fails(summary.failed, "could not be read; see NOT READ above"))
         result["findings"] = [

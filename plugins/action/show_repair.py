@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.repairs import unrepaired
@@ -23,7 +25,7 @@ class ActionModule(Showing):
 
     ARGUMENTS = ARGUMENTS
 
-    def _verdict(self):
+    def _verdict(self) -> dict[str, Any]:
         plan, done = (self._registered_by_all(self._options[name]) for name in ("plan", "done"))
         reasons = {host: unrepaired(plan[host], done[host], self._checking) for host in self._hosts}
         failed = {host: reason for host, reason in reasons.items() if reason is not None}

@@ -6,7 +6,7 @@
 __all__ = ["Damaged", "RescueError", "Vanished", "disk_failed"]
 
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 
 class RescueError(Exception):
@@ -25,12 +25,12 @@ class Vanished(Exception):
 class Damaged(Exception):
     """A file is not what its place in the queue says. The message is the reason; ``path`` is relative to the queue."""
 
-    def __init__(self, reason, path=None):
+    def __init__(self, reason: str, path: Optional[str] = None) -> None:
         super().__init__(reason)
         self.path = path
 
 
-def disk_failed(error):
+def disk_failed(error: OSError) -> str:
     """Return an OSError as a phrase."""
     name = "" if error.filename is None else ": %s" % os.fsdecode(error.filename)
     return "the disk failed (%s%s)" % (error.strerror or error, name)

@@ -8,6 +8,11 @@ __all__ = ["ALLOWED", "OTHERS", "Firewalld"]
 import re
 import shlex
 import xml.etree.ElementTree
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple
+from xml.etree.ElementTree import Element
+
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Wanted
 
 # Rules of negative priority come before all others of a zone, whatever its target and services.
 ALLOWED = "-25465"
@@ -17,11 +22,14 @@ _SHIPPED = "/usr/lib/firewalld/zones"
 _ACTIVE = re.compile(r"(\S+)(?: \((.*)\))?\Z")
 _FAMILIES = {4: "ipv4", 6: "ipv6"}
 
+# What is the same for two texts of one rule.
+_Key = FrozenSet[str]
+
 
 class Firewalld:
     """What firewalld has now; ``running`` tells whether it runs."""
 
-    def __init__(self, host):
+    def __init__(self, host: Host) -> None:
         self._host = host
         self.installed = host.has("firewall-cmd")
         status, listing, unused = host.run("firewall-cmd", "--list-all-zones") if self.installed else (1, "", "")
@@ -31,11 +39,11 @@ class Firewalld:
         self._permanent = {zone: _file_rules(tree) for zone, tree in self._files.items()}
         self._used = used | {zone for zone, tree in self._files.items() if _bound(tree)} | {self._default_zone()}
 
-    def plan(self, wanted):
+    def plan(self, wanted: Optional[Wanted]) -> Dict[str, Any]:
         """Return what is to be added and removed, in this order, to have ``wanted`` (None: nothing)."""
         rules = [] if wanted is None else _rules(wanted)
         keys = {_key(rule) for rule in rules}
-        planned = {"running": self.running, "add": [], "remove": [], "leftovers": []}
+        planned: Dict[str, Any] = {"running": self.running, "add": [], "remove": [], "leftovers": []}
         if not self.installed:
             return planned
         for zone in sorted(self._used) if rules else ():
@@ -50,24 +58,24 @@ class Firewalld:
                 if key not in keys or zone not in self._used:
                     stale.append({"zone": zone, "rule": rule})
         # Who is to be let in no longer may be the one who runs this: whatever keeps others out goes first.
-        planned["remove"] = sorted(stale, key=lambda one: (OTHERS not in one["rule"], one["zone"], one["rule"]))
+        planned["remove"] = sorted(stale, key=lambda step: (OTHERS not in step["rule"], step["zone"], step["rule"]))
         if not rules:
             planned["leftovers"] = self._leftovers()
         return planned
 
-    def _default_zone(self):
+    def _default_zone(self) -> str:
         text = self._host.read("/etc/firewalld/firewalld.conf") or ""
         match = re.search(r"^DefaultZone=(\S+)", text, re.MULTILINE)
         return match.group(1) if match else "public"
 
-    def _read_files(self):
+    def _read_files(self) -> Dict[str, Optional[Element]]:
         return {
             name[: -len(".xml")]: _tree(self._host.read("%s/%s" % (_ZONES, name)))
             for name in self._host.names(_ZONES)
             if name.endswith(".xml")
         }
 
-    def _leftovers(self):
+    def _leftovers(self) -> List[str]:
         """Return the files that firewalld made for our rules: copies of zones as shipped, and its backups of them."""
         found = []
         for name in self._host.names(_ZONES):
@@ -85,12 +93,12 @@ class Firewalld:
                 found.append(path)
         return found
 
-    def _touched(self, zone):
+    def _touched(self, zone: str) -> bool:
         old = _tree(self._host.read("%s/%s.xml.old" % (_ZONES, zone)))
         return bool(self._permanent.get(zone) or _file_rules(old))
 
 
-def _rules(wanted):
+def _rules(wanted: Wanted) -> List[str]:
     """Return the rules as text, as firewalld writes them."""
     limit = ' limit value="%d/%s"' % (wanted.rate.number, wanted.rate.unit[0]) if wanted.rate else ""
     rules = []
@@ -108,30 +116,32 @@ def _rules(wanted):
     return rules
 
 
-def _key(rule):
+def _key(rule: str) -> _Key:
     """Return what is the same for two texts of one rule: versions of firewalld differ in the order."""
     return frozenset(shlex.split(rule))
 
 
-def _ours(rule):
+def _ours(rule: str) -> bool:
     return any('priority="%s"' % priority in rule for priority in (ALLOWED, OTHERS)) and 'protocol="tcp"' in rule
 
 
-def _listed(listing):
+def _listed(listing: str) -> Tuple[Dict[str, Dict[_Key, str]], Set[str]]:
     """Return ({zone: {key: rule}}, names of zones in use) of ``firewall-cmd --list-all-zones``."""
-    rules, used, zone = {}, set(), None
+    rules: Dict[str, Dict[_Key, str]] = {}
+    used: Set[str] = set()
+    zone = None
     for line in listing.splitlines():
         if line and not line[0].isspace():
             match = _ACTIVE.match(line)
             zone = match.group(1) if match else None
             if match and match.group(2) and "active" in match.group(2):
-                used.add(zone)
+                used.add(match.group(1))
         elif zone and line.strip().startswith("rule ") and _ours(line):
             rules.setdefault(zone, {})[_key(line.strip())] = line.strip()
     return rules, used
 
 
-def _tree(text):
+def _tree(text: Optional[str]) -> Optional[Element]:
     """Return a zone's file as an Element, or None where it is none."""
     if text is None:
         return None
@@ -141,13 +151,13 @@ def _tree(text):
         return None
 
 
-def _bound(tree):
+def _bound(tree: Optional[Element]) -> bool:
     return tree is not None and any(tree.find(name) is not None for name in ("interface", "source"))
 
 
-def _file_rules(tree):
+def _file_rules(tree: Optional[Element]) -> Dict[_Key, str]:
     """Return {key: rule} of our rules in a zone's file."""
-    found = {}
+    found: Dict[_Key, str] = {}
     for element in () if tree is None else tree.findall("rule"):
         rule = _text(element)
         if _ours(rule):
@@ -155,7 +165,7 @@ def _file_rules(tree):
     return found
 
 
-def _text(element):
+def _text(element: Element) -> str:
     parts = ["rule"] + _attributes(element)
     for child in element:
         parts += [child.tag] + _attributes(child)
@@ -164,18 +174,18 @@ def _text(element):
     return " ".join(parts)
 
 
-def _attributes(element):
+def _attributes(element: Element) -> List[str]:
     return ['%s="%s"' % item for item in element.attrib.items()]
 
 
-def _same(tree, shipped):
+def _same(tree: Optional[Element], shipped: Optional[Element]) -> bool:
     """Tell whether a zone is as shipped but for our rules."""
     if tree is None or shipped is None:
         return False
     return _shape(tree) == _shape(shipped)
 
 
-def _shape(tree):
+def _shape(tree: Element) -> List[bytes]:
     return sorted(
         xml.etree.ElementTree.tostring(child).strip()
         for child in tree

@@ -6,6 +6,7 @@
 __all__ = ["Host"]
 
 import os
+from typing import List, Optional, Union
 
 from ansible_collections.mailops.rescue.plugins.module_utils.host import programs
 
@@ -15,10 +16,10 @@ _TIMEOUT = 60
 class Host:
     """The files are those below ``root``."""
 
-    def __init__(self, root="/"):
+    def __init__(self, root: str = "/") -> None:
         self._root = root
 
-    def read(self, path):
+    def read(self, path: str) -> Optional[str]:
         """Return a file's text, or None where there is no such file."""
         try:
             with open(self._below(path), "rb") as file:
@@ -26,21 +27,21 @@ class Host:
         except FileNotFoundError:
             return None
 
-    def names(self, directory):
+    def names(self, directory: str) -> List[str]:
         """Return the sorted names in a directory; none where there is no such directory."""
         try:
             return sorted(os.listdir(self._below(directory)))
         except FileNotFoundError:
             return []
 
-    def has(self, command):
+    def has(self, command: str) -> bool:
         """Tell whether a command is installed."""
         return programs.which(command) is not None
 
     @staticmethod
-    def run(*command, **keywords):
-        """As commands.run."""
-        return programs.run(*command, timeout=_TIMEOUT, **keywords)
+    def run(*command: str, data: Union[bytes, str] = b"") -> programs.Done:
+        """As programs.run."""
+        return programs.run(*command, timeout=_TIMEOUT, data=data)
 
-    def _below(self, path):
+    def _below(self, path: str) -> str:
         return os.path.join(self._root, path.lstrip("/"))

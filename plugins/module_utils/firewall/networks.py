@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Networks as firewalls write them: one network has many texts."""
 
-__all__ = ["canonical", "is_documentation"]
+__all__ = ["IPNetwork", "canonical", "is_documentation"]
 
 import ipaddress
+from typing import Tuple, Union
 
+IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 # RFC 5737, RFC 3849, RFC 9637: nobody's mail client has such an address.
-_DOCUMENTATION = tuple(
-    ipaddress.ip_network(one)
-    for one in (
+_DOCUMENTATION: Tuple[IPNetwork, ...] = tuple(
+    ipaddress.ip_network(text)
+    for text in (
         "192.0.2.0/24",
         "198.51.100.0/24",
         "203.0.113.0/24",
@@ -20,7 +22,7 @@ _DOCUMENTATION = tuple(
 )
 
 
-def canonical(text):
+def canonical(text: str) -> str:
     """Return the one text of a network, always with its prefix; what is not a network stays as it is."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
@@ -28,9 +30,11 @@ def canonical(text):
         return text
 
 
-def is_documentation(network):
+def is_documentation(network: IPNetwork) -> bool:
     """Tell whether all of an ip_network is set aside for examples."""
     return any(
-        one.version == network.version and one.prefixlen <= network.prefixlen and network.network_address in one
-        for one in _DOCUMENTATION
+        example.version == network.version
+        and example.prefixlen <= network.prefixlen
+        and network.network_address in example
+        for example in _DOCUMENTATION
     )

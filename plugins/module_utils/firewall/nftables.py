@@ -7,8 +7,12 @@ __all__ = ["FILE", "UNIT", "UNIT_FILE", "plan", "render"]
 
 import hashlib
 import ipaddress
+from typing import Any, Dict, List, Optional, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import IPNetwork
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Wanted
 
 FILE = "/etc/mailops-submission.nft"
 UNIT = "mailops-submission-firewall.service"
@@ -47,7 +51,7 @@ _CLIENTS = {4: "ip saddr", 6: "ip6 saddr and ffff:ffff:ffff:ffff::"}
 _REMEMBERED = {"second": "10s", "minute": "2m", "hour": "2h"}
 
 
-def plan(host, wanted):
+def plan(host: Host, wanted: Optional[Wanted]) -> Dict[str, Any]:
     """Return what is to be done to have ``wanted`` (None: nothing) here. Raises RescueError."""
     installed = host.has("nft")
     live = _live(host) if installed else ""
@@ -71,7 +75,7 @@ def plan(host, wanted):
     return planned
 
 
-def render(wanted):
+def render(wanted: Wanted) -> Tuple[str, str]:
     """Return (text, mark): of a file for nft, and what a listing of the table holds once it is loaded."""
     body = _body(wanted)
     mark = 'comment "mailops.rescue %s"' % hashlib.sha256((body + _verdict(wanted)).encode()).hexdigest()[:12]
@@ -80,11 +84,11 @@ def render(wanted):
     return head + "table %s {\n%s\t\t%s %s\n\t}\n}\n" % (_TABLE, body, _verdict(wanted), mark), mark
 
 
-def _body(wanted):
-    networks = {
-        # nft refuses ranges that overlap.
-        version: list(ipaddress.collapse_addresses(one for one in wanted.networks if one.version == version))
-        for version in (4, 6)
+def _body(wanted: Wanted) -> str:
+    # nft refuses ranges that overlap.
+    networks: Dict[int, List[IPNetwork]] = {
+        4: list(ipaddress.collapse_addresses(net for net in wanted.networks if isinstance(net, ipaddress.IPv4Network))),
+        6: list(ipaddress.collapse_addresses(net for net in wanted.networks if isinstance(net, ipaddress.IPv6Network))),
     }
     versions = [version for version in (4, 6) if networks[version]]
     lines = []
@@ -105,28 +109,31 @@ def _body(wanted):
         let_in = "\t\t%s saddr @allowed%d " % ("ip" if version == 4 else "ip6", version)
         if wanted.rate:
             over = "%s limit rate over %d/%s burst %d packets" % (
-                (_CLIENTS[version],) + tuple(wanted.rate) + (wanted.rate.number,)
+                _CLIENTS[version],
+                wanted.rate.number,
+                wanted.rate.unit,
+                wanted.rate.number,
             )
             lines.append("%sct state new update @clients%d { %s } %s" % (let_in, version, over, _verdict(wanted)))
         lines.append(let_in + "accept")
     return "\n".join(lines) + "\n"
 
 
-def _set(name, version, *properties):
+def _set(name: str, version: int, *properties: str) -> List[str]:
     head = ["\tset %s {" % name, "\t\ttype %s" % _TYPES[version]]
-    return head + ["\t\t" + one for one in properties] + ["\t}"]
+    return head + ["\t\t" + text for text in properties] + ["\t}"]
 
 
-def _verdict(wanted):
+def _verdict(wanted: Wanted) -> str:
     return "drop" if wanted.action == "drop" else "reject with tcp reset"
 
 
-def _live(host):
+def _live(host: Host) -> str:
     status, listing, unused = host.run("nft", "list", "table", *_TABLE.split())
     return listing if status == 0 else ""
 
 
-def _check(host, text):
+def _check(host: Host, text: str) -> None:
     status, unused, errors = host.run("nft", "-c", "-f", "-", data=text.encode())
     if status != 0:
         first = (errors.strip().splitlines() or ["no reason given"])[0]

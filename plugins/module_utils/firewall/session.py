@@ -7,14 +7,17 @@ __all__ = ["check_lockout", "find_session"]
 
 import ipaddress
 import os
+from typing import Optional, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Wanted
+from ansible_collections.mailops.rescue.plugins.module_utils.host.listeners import Address
 from ansible_collections.mailops.rescue.plugins.module_utils.host.procfs import Procfs
 
 _NAME = b"SSH_CONNECTION="
 
 
-def find_session(root="/proc"):
+def find_session(root: str = "/proc") -> Optional[Tuple[Address, int]]:
     """Return (address, port of this host) or None.
 
     sudo and its like take SSH_CONNECTION out of the environment: it is looked for in that of each parent, too.
@@ -38,7 +41,7 @@ def find_session(root="/proc"):
     return None
 
 
-def check_lockout(wanted, session, ssh_port):
+def check_lockout(wanted: Wanted, session: Optional[Tuple[Address, int]], ssh_port: Optional[int]) -> None:
     """Raise RescueError where the run's own address would no longer reach the SSH port.
 
     ``session``: what find_session returned. ``ssh_port``: by which the run comes, as far as the controller knows.
@@ -60,14 +63,14 @@ def check_lockout(wanted, session, ssh_port):
         )
 
 
-def _session(value):
+def _session(value: bytes) -> Optional[Tuple[Address, int]]:
     fields = value.decode("ascii", "replace").split()
     try:
         # An address of the link has its interface after a percent sign.
-        address = ipaddress.ip_address(fields[0].partition("%")[0])
+        address: Address = ipaddress.ip_address(fields[0].partition("%")[0])
         port = int(fields[3])
     except (IndexError, ValueError):
         return None
-    if address.version == 6 and address.ipv4_mapped is not None:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address, port

@@ -7,11 +7,12 @@ __all__ = ["COMMENT", "RATE", "Ufw"]
 
 import binascii
 import re
-from collections import namedtuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.host import Host
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import canonical
-from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Rate
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Rate, Wanted
 
 COMMENT = "mailops submission_firewall"
 # The one rate that ufw knows: 6 connections within 30 seconds.
@@ -25,21 +26,32 @@ _FILES = {4: "user.rules", 6: "user6.rules"}
 _DIRECTORIES = ("/etc/ufw", "/var/lib/ufw", "/lib/ufw")
 _TUPLE = re.compile(r"^### tuple ### (.*)$", re.MULTILINE)
 
-# A line of user.rules. ``ports`` are as written there; ``source`` is canonical, as ufw leaves out a host's prefix.
-_Rule = namedtuple("_Rule", "action protocol ports to from_port source applications direction comment")
+
+class _Rule(NamedTuple):
+    """A line of user.rules. ``ports``: as written there; ``source``: canonical, as ufw leaves out a host's prefix."""
+
+    action: str
+    protocol: str
+    ports: str
+    to: str
+    from_port: str
+    source: str
+    applications: Tuple[str, str]
+    direction: str
+    comment: str
 
 
 class Ufw:
     """What ufw has now; ``active`` tells whether it filters."""
 
-    def __init__(self, host):
+    def __init__(self, host: Host) -> None:
         self.installed = host.has("ufw")
         self.active = self.installed and "Status: active" in host.run("ufw", "status")[1]
         settings = host.read("/etc/default/ufw") or ""
         self._ipv6 = re.search(r"^IPV6=[\"']?yes\b", settings, re.MULTILINE | re.IGNORECASE) is not None
         self._rules = {version: _read(host, name) for version, name in _FILES.items()}
 
-    def check(self, wanted):
+    def check(self, wanted: Wanted) -> None:
         """Raise RescueError where ufw cannot do what is wanted."""
         for network in wanted.networks:
             if network.version == 6 and not self._ipv6:
@@ -53,12 +65,12 @@ class Ufw:
                 % (RATE.number, RATE.unit, wanted.rate.number, wanted.rate.unit)
             )
 
-    def plan(self, wanted):
+    def plan(self, wanted: Optional[Wanted]) -> Dict[str, Any]:
         """Return what is to be added and removed, in this order, to have ``wanted`` (None: nothing).
 
         Where the order is wrong, all of ours are removed first, in ``reset``.
         """
-        planned = {"active": self.active, "reset": [], "add": [], "remove": []}
+        planned: Dict[str, Any] = {"active": self.active, "reset": [], "add": [], "remove": []}
         if not self.installed:
             return planned
         above = 0
@@ -80,18 +92,18 @@ class Ufw:
 class _Family:
     """The rules of one address family, as they become step by step."""
 
-    def __init__(self, version, rules, wanted):
+    def __init__(self, version: int, rules: Iterable[_Rule], wanted: Optional[Wanted]) -> None:
         self._version = version
         self._any = _ANY[version]
         self._rules = list(rules)
         self._ports = ",".join(str(port) for port in wanted.ports) if wanted else ""
         self._wanted = self._actions(wanted) if wanted else {}
 
-    def count(self):
+    def count(self) -> int:
         """Return how many rules ufw counts."""
         return _count(self._rules)
 
-    def _actions(self, wanted):
+    def _actions(self, wanted: Wanted) -> Dict[str, str]:
         """Return {source: action}; what is for all others is last."""
         let_in = "limit" if wanted.rate else "allow"
         networks = [network for network in wanted.networks if network.version == self._version]
@@ -103,7 +115,7 @@ class _Family:
         actions[self._any] = actions.pop(self._any)
         return actions
 
-    def ordered(self):
+    def ordered(self) -> bool:
         """Tell whether what is for all others stands below all that lets in, and above what is not ours and does."""
         for at, rule in enumerate(self._rules):
             if self._is_wanted(rule) and rule.source == self._any and rule.action in ("deny", "reject"):
@@ -113,22 +125,22 @@ class _Family:
                 )
         return True
 
-    def remove_all(self):
+    def remove_all(self) -> List[Dict[str, Any]]:
         """Return how to remove all of ours; what keeps others out goes first."""
         return self._removed([rule for rule in self._rules if _ours(rule)])
 
-    def remove_stale(self):
+    def remove_stale(self) -> List[Dict[str, Any]]:
         """Return how to remove those of ours that are not wanted."""
         return self._removed([rule for rule in self._rules if _ours(rule) and not self._is_wanted(rule)])
 
-    def _removed(self, rules):
+    def _removed(self, rules: Iterable[_Rule]) -> List[Dict[str, Any]]:
         removed = []
         for rule in sorted(rules, key=lambda rule: rule.action in ("allow", "limit")):
             self._rules.remove(rule)
             removed.append(self._step(rule.action, rule.source, rule.ports, delete=True))
         return removed
 
-    def add(self, above):
+    def add(self, above: int) -> List[Dict[str, Any]]:
         """Return how to add what is missing; ``above`` rules of the other family are listed before these."""
         added = []
         for source, action in self._wanted.items():
@@ -150,10 +162,12 @@ class _Family:
             added.append(self._step(action, source, self._ports, insert=insert))
         return added
 
-    def _is_wanted(self, rule):
+    def _is_wanted(self, rule: _Rule) -> bool:
         return _ours(rule) and rule.ports == self._ports and rule.source in self._wanted
 
-    def _step(self, action, source, ports, insert=None, delete=False):
+    def _step(
+        self, action: str, source: str, ports: str, insert: Optional[int] = None, delete: bool = False
+    ) -> Dict[str, Any]:
         return {
             "rule": action,
             "from_ip": source,
@@ -166,7 +180,7 @@ class _Family:
         }
 
 
-def _read(host, name):
+def _read(host: Host, name: str) -> List[_Rule]:
     for directory in _DIRECTORIES:
         text = host.read("%s/%s" % (directory, name))
         if text is not None:
@@ -174,7 +188,7 @@ def _read(host, name):
     return []
 
 
-def _parse(line):
+def _parse(line: str) -> _Rule:
     rest, unused, comment = line.partition(" comment=")
     fields = rest.split()
     if len(fields) not in (6, 7, 8, 9):
@@ -183,16 +197,17 @@ def _parse(line):
         comment = binascii.unhexlify(comment.strip()).decode("utf-8", "replace")
     except ValueError:
         comment = ""
-    applications = tuple(fields[6:8]) if len(fields) > 7 else ("", "")
+    action, protocol, ports, to, from_port, source = fields[:6]
+    applications = (fields[6], fields[7]) if len(fields) > 7 else ("", "")
     direction = fields[-1] if len(fields) in (7, 9) else "in"
-    return _Rule(*(fields[:5] + [canonical(fields[5]), applications, direction, comment]))
+    return _Rule(action, protocol, ports, to, from_port, canonical(source), applications, direction, comment)
 
 
-def _ours(rule):
+def _ours(rule: _Rule) -> bool:
     return rule.comment == COMMENT and rule.from_port == _FROM_PORT
 
 
-def _lets_in(rule, ports):
+def _lets_in(rule: _Rule, ports: str) -> bool:
     """Tell whether a rule may let somebody in to one of ``ports``."""
     if rule.action.partition("_")[0] not in ("allow", "limit") or rule.direction.startswith("out"):
         return False
@@ -207,9 +222,9 @@ def _lets_in(rule, ports):
     return False
 
 
-def _count(rules):
+def _count(rules: Iterable[_Rule]) -> int:
     """Return how many rules ufw counts: those of one application are one."""
-    counted = set()
+    counted: Set[Union[int, Tuple[Tuple[str, str], str, str, str]]] = set()
     for at, rule in enumerate(rules):
         applied = (rule.applications, rule.to, rule.source, rule.direction)
         counted.add(at if rule.applications == ("", "") else applied)

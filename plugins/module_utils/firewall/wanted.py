@@ -7,15 +7,27 @@ __all__ = ["Rate", "Wanted", "read_wanted"]
 
 import ipaddress
 import re
-from collections import namedtuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import is_documentation
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import IPNetwork, is_documentation
 
-# ``ports`` are sorted; ``networks`` are ip_network objects, those of IPv4 first; ``rate`` is a Rate or None.
-Wanted = namedtuple("Wanted", "ports networks action rate")
-# ``number`` new connections in a ``unit`` (second, minute or hour).
-Rate = namedtuple("Rate", "number unit")
+
+class Rate(NamedTuple):
+    """``number`` new connections in a ``unit`` (second, minute or hour)."""
+
+    number: int
+    unit: str
+
+
+class Wanted(NamedTuple):
+    """``ports`` are sorted; so are ``networks``, those of IPv4 first; ``action``: drop or reject."""
+
+    ports: List[int]
+    networks: List[IPNetwork]
+    action: str
+    rate: Optional[Rate]
+
 
 # ufw passes a list of ports to one multiport match, which takes no more.
 _MOST_PORTS = 15
@@ -23,7 +35,7 @@ _RATE = re.compile(r"([0-9]{1,5})/(second|minute|hour)\Z")
 _PREFIX = re.compile(r"[0-9]{1,3}\Z")
 
 
-def read_wanted(params):
+def read_wanted(params: Dict[str, Any]) -> Wanted:
     """Return the Wanted of a module's options. Raises RescueError."""
     networks = _networks(params["allowed_networks"])
     if not networks and not params["allow_nobody"]:
@@ -37,7 +49,7 @@ def read_wanted(params):
     return Wanted(_ports(params["ports"]), networks, params["action"], _rate(params["rate_limit"]))
 
 
-def _ports(given):
+def _ports(given: List[int]) -> List[int]:
     if not 1 <= len(given) <= _MOST_PORTS:
         raise RescueError("ports: expected 1 to %d ports, got %d." % (_MOST_PORTS, len(given)))
     for port in given:
@@ -48,17 +60,17 @@ def _ports(given):
     return sorted(given)
 
 
-def _networks(given):
-    found = {}
+def _networks(given: Iterable[str]) -> List[IPNetwork]:
+    texts: Dict[IPNetwork, str] = {}
     for text in given:
         network = _network(text)
-        if network in found:
-            raise RescueError("allowed_networks: expected each network once, got %s and %s." % (found[network], text))
-        found[network] = text
-    return sorted(found, key=lambda network: (network.version, network))
+        if network in texts:
+            raise RescueError("allowed_networks: expected each network once, got %s and %s." % (texts[network], text))
+        texts[network] = text
+    return sorted(texts, key=lambda network: (network.version, network))
 
 
-def _network(text):
+def _network(text: str) -> IPNetwork:
     address, slash, prefix = text.partition("/")
     try:
         # ipaddress takes netmasks, too, and some versions leading zeros, which other programs take for octal numbers.
@@ -77,7 +89,7 @@ def _network(text):
         raise RescueError(
             "allowed_networks: expected a network or an address, got %s; write %s or %s." % (text, network, base)
         )
-    if base.version == 6 and base.ipv4_mapped is not None:
+    if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
         raise RescueError(
             "allowed_networks: expected IPv4 written as such, got %s, which no packet comes from; write %s."
             % (text, _unmapped(network))
@@ -85,13 +97,13 @@ def _network(text):
     return network
 
 
-def _unmapped(network):
+def _unmapped(network: ipaddress.IPv6Network) -> str:
     if network.prefixlen < 96:
         return "an IPv4 network"
     return "%s/%d" % (network.network_address.ipv4_mapped, network.prefixlen - 96)
 
 
-def _rate(text):
+def _rate(text: str) -> Optional[Rate]:
     if text == "":
         return None
     match = _RATE.match(text)

@@ -10,20 +10,26 @@ __all__ = ["File", "Kept", "kept_name"]
 
 import os
 import stat
-from collections import namedtuple
+from typing import NamedTuple, Optional, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import FileKind, open_file
 
-File = namedtuple("File", "data status")
+
+class File(NamedTuple):
+    """A regular file as it was read: its bytes, and the status of the descriptor that they were read from."""
+
+    data: bytes
+    status: os.stat_result
+
 
 # qmail-local looks for names that begin with .qmail, and nothing in control looks for hidden ones.
 _PREFIX = ".mailops-rescue."
 _PIECE = 65536
 
 
-def kept_name(name):
+def kept_name(name: str) -> str:
     """Return under which name the file before ``name`` is kept."""
     return _PREFIX + "before." + name.lstrip(".")
 
@@ -35,7 +41,7 @@ class Kept:
     taken away for a while. Raises Damaged where one of them is no regular file, or is larger than ``limit``.
     """
 
-    def __init__(self, dir_fd, name, limit):
+    def __init__(self, dir_fd: int, name: str, limit: int) -> None:
         self.name = name
         self.kept_name = kept_name(name)
         self._new = _PREFIX + "new." + name.lstrip(".")
@@ -47,40 +53,41 @@ class Kept:
         self.held = self._read(self._held)
         left = self._status(self._new)
         self._left = left is not None
-        known = [one.status.st_ino for one in (self.now, self.before, self.held) if one is not None]
-        known += [left.st_ino] if self._left else []
+        known = [file.status.st_ino for file in (self.now, self.before, self.held) if file is not None]
+        if left is not None:
+            known.append(left.st_ino)
         if self.now is not None and self.now.status.st_nlink > known.count(self.now.status.st_ino):
             # Whoever owns the directory may have linked somebody else's file there, to have it shown or changed.
             raise Damaged("it has another name elsewhere")
 
     @property
-    def is_half_kept(self):
+    def is_half_kept(self) -> bool:
         """Whether a run was killed after it had kept what is there, and before it put another one there."""
         return _is_same(self.before, self.now)
 
     @property
-    def is_tidy(self):
+    def is_tidy(self) -> bool:
         """Whether no other name is left by a run that was killed or that held something."""
         return self.held is None and not self._left and not self.is_half_kept
 
-    def put(self, data, mode, owner, keep):
-        """Put ``data`` there; with ``keep``, what is there now is kept."""
+    def put(self, data: bytes, mode: int, owner: Tuple[int, int], keep: bool) -> None:
+        """Put ``data`` there, of ``mode`` and ``owner`` (user and group id); with ``keep``, keep what is there now."""
         self._drop_new()
         disk.write_new(self._new, self._dir_fd, data, mode, owner)
         self._install(self._new, keep)
 
-    def hold(self):
+    def hold(self) -> None:
         """Take away what was put there, and bring back what was there before it, until ``resume``."""
         if self.held is None:
             disk.link(self.name, self._dir_fd, self._held, self._dir_fd)
             disk.sync_directory(self._dir_fd)
         self.take_back()
 
-    def resume(self):
+    def resume(self) -> None:
         """Put ``held`` there again."""
         self._install(self._held, self.now is not None)
 
-    def take_back(self):
+    def take_back(self) -> None:
         """Bring back what was there before."""
         if self.before is None:
             disk.unlink(self.name, self._dir_fd)
@@ -88,7 +95,7 @@ class Kept:
             disk.replace(self.kept_name, self._dir_fd, self.name, self._dir_fd)
         disk.sync_directory(self._dir_fd)
 
-    def tidy(self):
+    def tidy(self) -> None:
         """Remove what a run that was killed has left, of what is not needed any more."""
         self._drop_new()
         if self.is_half_kept:
@@ -97,12 +104,12 @@ class Kept:
             disk.unlink(self._held, self._dir_fd)
         disk.sync_directory(self._dir_fd)
 
-    def _drop_new(self):
+    def _drop_new(self) -> None:
         if self._left:
             disk.unlink(self._new, self._dir_fd)
             self._left = False
 
-    def _install(self, name, keep):
+    def _install(self, name: str, keep: bool) -> None:
         if self.now is None:
             # Not by rename: what somebody else put there meanwhile would be lost.
             disk.link(name, self._dir_fd, self.name, self._dir_fd)
@@ -112,27 +119,26 @@ class Kept:
             if keep and not self.is_half_kept:
                 disk.link(self.name, self._dir_fd, self.kept_name, self._dir_fd)
             disk.sync_directory(self._dir_fd)
-            self._check_unchanged()
+            self._check_unchanged(self.now.status)
             disk.replace(name, self._dir_fd, self.name, self._dir_fd)
         disk.sync_directory(self._dir_fd)
 
-    def _check_unchanged(self):
-        found = self._status(self.name)
-        was = self.now.status
-        if found is None or (found.st_ino, found.st_mtime_ns, found.st_size) != (
-            was.st_ino,
-            was.st_mtime_ns,
-            was.st_size,
+    def _check_unchanged(self, before: os.stat_result) -> None:
+        now = self._status(self.name)
+        if now is None or (now.st_ino, now.st_mtime_ns, now.st_size) != (
+            before.st_ino,
+            before.st_mtime_ns,
+            before.st_size,
         ):
             raise Damaged("somebody else is changing it")
 
-    def _status(self, name):
+    def _status(self, name: str) -> Optional[os.stat_result]:
         try:
             return os.stat(name, dir_fd=self._dir_fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
-    def _read(self, name):
+    def _read(self, name: str) -> Optional[File]:
         found = self._status(name)
         if found is None:
             return None
@@ -156,10 +162,10 @@ class Kept:
         raise Damaged("%s is larger than %d bytes" % (name, self._limit))
 
 
-def _require_regular(status, name):
+def _require_regular(status: os.stat_result, name: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise Damaged("%s is no regular file (%s)" % (name, FileKind.of(status.st_mode)))
 
 
-def _is_same(one, other):
+def _is_same(one: Optional[File], other: Optional[File]) -> bool:
     return one is not None and other is not None and one.status.st_ino == other.status.st_ino

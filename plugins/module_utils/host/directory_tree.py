@@ -5,8 +5,10 @@
 
 __all__ = ["Tree"]
 
+import errno
 import os
 from collections import OrderedDict
+from typing import Iterable, Optional
 
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import open_directory
@@ -20,11 +22,11 @@ class Tree:
     ``dir_fd``: of the directory that ``root`` is a name in, where it is no path.
     """
 
-    def __init__(self, root, dir_fd=None):
-        self._root = open_directory(root if dir_fd is not None else os.path.realpath(root), dir_fd)
-        self._fds = OrderedDict()
+    def __init__(self, root: str, dir_fd: Optional[int] = None) -> None:
+        self._root: Optional[int] = open_directory(root if dir_fd is not None else os.path.realpath(root), dir_fd)
+        self._fds: "OrderedDict[str, int]" = OrderedDict()
 
-    def directory(self, path):
+    def directory(self, path: str) -> Optional[int]:
         """Return a descriptor of a directory by its path relative to the root, or None where it is missing."""
         if not path:
             return self._root
@@ -45,8 +47,11 @@ class Tree:
             os.close(self._fds.popitem(last=False)[1])
         return fd
 
-    def make(self, path):
-        """Return the same, of a directory that is made where it is missing: it gets its parent's owner, mode 0700."""
+    def make(self, path: str) -> int:
+        """Return the same, of a directory that is made where it is missing: it gets its parent's owner, mode 0700.
+
+        Raises NotADirectoryError where something else has its name.
+        """
         fd = self.directory(path)
         if fd is not None:
             return fd
@@ -58,9 +63,13 @@ class Tree:
             if (made.st_uid, made.st_gid) != (owner.st_uid, owner.st_gid):
                 disk.set_owner(name, above, (owner.st_uid, owner.st_gid))
             disk.sync_directory(above)
-        return self.directory(path)
+        fd = self.directory(path)
+        if fd is None:
+            # Whoever is told None would go on in the working directory.
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        return fd
 
-    def status(self, path):
+    def status(self, path: str) -> Optional[os.stat_result]:
         """Return the os.stat_result of what has this path, a link itself; None where there is nothing."""
         parent, unused, name = path.rpartition("/")
         fd = self.directory(parent)
@@ -71,14 +80,14 @@ class Tree:
         except FileNotFoundError:
             return None
 
-    def sync(self, paths):
+    def sync(self, paths: Iterable[str]) -> None:
         """Bring the names in these directories to the disk."""
         for path in sorted(paths):
             fd = self.directory(path)
             if fd is not None:
                 disk.sync_directory(fd)
 
-    def close(self):
+    def close(self) -> None:
         """Close all of them; a second time does nothing."""
         opened = list(self._fds.values()) + ([] if self._root is None else [self._root])
         self._fds.clear()

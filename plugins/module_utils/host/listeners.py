@@ -3,18 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which addresses this host has, on which TCP ports somebody listens, and where to ask what strangers get."""
 
-__all__ = ["Network"]
+__all__ = ["Address", "Network"]
 
 import ipaddress
 import os
 import re
 import socket
 import struct
+from typing import Callable, Iterator, List, Optional, Set, Tuple, Union
 
 _LISTEN = "0A"
 _LINE = re.compile(r"^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ")
 _LOCAL = re.compile(r"\|-- (\S+)\n\s*/32 host LOCAL")
 _GLOBAL = "00"
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 
 
 class Network:
@@ -22,21 +25,21 @@ class Network:
     list of (ip_address, port). Read below ``root``, as the kernel shows them.
     """
 
-    def __init__(self, root="/proc"):
+    def __init__(self, root: str = "/proc") -> None:
         self._processes = root
         self._root = os.path.join(root, "net")
         self.addresses = self._ipv4() + self._ipv6()
         self.listening = sorted(set(self._sockets()), key=lambda one: (one[1], one[0].version, one[0]))
 
-    def listens(self, port):
+    def listens(self, port: int) -> bool:
         """Tell whether somebody listens on a port, at whatever address."""
         return any(one[1] == port for one in self.listening)
 
-    def is_open(self, port):
+    def is_open(self, port: int) -> bool:
         """Tell whether somebody listens on a port where others could reach it."""
         return any(not address.is_loopback for address, at in self.listening if at == port)
 
-    def ports_of(self, program):
+    def ports_of(self, program: str) -> List[int]:
         """Return the sorted ports at which a process listens that has ``program``, with or without its path, among its
         arguments, as those have that start it for each connection.
         """
@@ -46,13 +49,13 @@ class Network:
                 fields = line.split()
                 if len(fields) > 9 and fields[3] == _LISTEN:
                     ports["socket:[%s]" % fields[9]] = int(fields[1].rpartition(":")[2], 16)
-        found = set()
+        served: Set[int] = set()
         for pid in os.listdir(self._processes):
             if pid.isdigit() and self._starts(pid, program):
-                found.update(ports[link] for link in self._open_files(pid) if link in ports)
-        return sorted(found)
+                served.update(ports[link] for link in self._open_files(pid) if link in ports)
+        return sorted(served)
 
-    def _starts(self, pid, program):
+    def _starts(self, pid: str, program: str) -> bool:
         try:
             with open(os.path.join(self._processes, pid, "cmdline"), "rb") as file:
                 words = file.read(1 << 16).replace(b"\0", b" ").split()
@@ -60,7 +63,7 @@ class Network:
             return False
         return os.fsencode(program) in [word.rpartition(b"/")[2] for word in words]
 
-    def _open_files(self, pid):
+    def _open_files(self, pid: str) -> Iterator[str]:
         folder = os.path.join(self._processes, pid, "fd")
         try:
             names = os.listdir(folder)
@@ -72,7 +75,7 @@ class Network:
             except OSError:
                 continue
 
-    def where_to_ask(self, port, trusts=lambda address: False):
+    def where_to_ask(self, port: int, trusts: Callable[[Address], Optional[bool]] = lambda address: False) -> Address:
         """Return the address at which this host is to ask a port as a stranger would; the loopback is trusted by most
         servers, and so the last choice. ``trusts``: whether the server trusts an address; None: nobody knows.
         """
@@ -84,20 +87,20 @@ class Network:
         asked = [own for own in self.addresses if own.version in versions or own in found]
         if asked:
             return min(asked, key=lambda own: (False, None, True).index(trusts(own)))
-        return next((one for one in found if not one.is_unspecified), ipaddress.ip_address("127.0.0.1"))
+        return next((address for address in found if not address.is_unspecified), ipaddress.ip_address("127.0.0.1"))
 
-    def _sockets(self):
+    def _sockets(self) -> Iterator[Tuple[Address, int]]:
         for name in ("tcp", "tcp6"):
             for line in self._read(name).splitlines():
                 match = _LINE.match(line)
                 if match and match.group(3) == _LISTEN:
                     yield _address(match.group(1)), int(match.group(2), 16)
 
-    def _ipv4(self):
+    def _ipv4(self) -> List[Address]:
         found = {ipaddress.ip_address(text) for text in _LOCAL.findall(self._read("fib_trie"))}
         return sorted(one for one in found if not one.is_loopback)
 
-    def _ipv6(self):
+    def _ipv6(self) -> List[Address]:
         found = set()
         for line in self._read("if_inet6").splitlines():
             fields = line.split()
@@ -105,7 +108,7 @@ class Network:
                 found.add(ipaddress.ip_address(bytes.fromhex(fields[0])))
         return sorted(found)
 
-    def _read(self, name):
+    def _read(self, name: str) -> str:
         try:
             with open(os.path.join(self._root, name), encoding="ascii", errors="replace") as file:
                 return file.read()
@@ -114,7 +117,7 @@ class Network:
             return ""
 
 
-def _address(text):
+def _address(text: str) -> Address:
     """Return the ip_address of what the kernel writes as words in its own byte order."""
     words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
     raw = struct.pack("=%dI" % len(words), *words)

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import stat
+from typing import Iterator, NoReturn, Optional, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, RescueError, Vanished
 
@@ -23,7 +24,7 @@ class FileKind:
     """What a directory entry is that is no regular file, in words."""
 
     @staticmethod
-    def of(mode):
+    def of(mode: int) -> str:
         for test, name in (
             (stat.S_ISLNK, "symbolic link"),
             (stat.S_ISDIR, "directory"),
@@ -35,13 +36,13 @@ class FileKind:
         return "device"
 
 
-def open_directory(name, dir_fd=None):
+def open_directory(name: str, dir_fd: Optional[int] = None) -> int:
     """Return a descriptor of directory ``name``, which must not be a link."""
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
 
 
 @contextlib.contextmanager
-def opened_directory(path):
+def opened_directory(path: str) -> Iterator[int]:
     """Give the descriptor of a directory, inside; links on the way to it are followed."""
     fd = open_directory(os.path.realpath(path))
     try:
@@ -50,7 +51,7 @@ def opened_directory(path):
         os.close(fd)
 
 
-def open_file(name, dir_fd):
+def open_file(name: str, dir_fd: Optional[int]) -> int:
     """Return a descriptor for reading the regular file ``name``.
 
     Raises Vanished where it is gone, Damaged where it is no regular file or may not be read.
@@ -64,14 +65,14 @@ def open_file(name, dir_fd):
         return _refuse(error)
 
 
-def _open_touching(name, dir_fd):
+def _open_touching(name: str, dir_fd: Optional[int]) -> int:
     try:
         return os.open(name, _FLAGS, dir_fd=dir_fd)
     except OSError as error:
         return _refuse(error)
 
 
-def _refuse(error):
+def _refuse(error: OSError) -> NoReturn:
     if error.errno == errno.ENOENT:
         raise Vanished from None
     if error.errno == errno.ELOOP:
@@ -81,7 +82,7 @@ def _refuse(error):
     raise Damaged("cannot be read: %s" % error.strerror) from None
 
 
-def read_all(name, dir_fd, limit):
+def read_all(name: str, dir_fd: Optional[int], limit: int) -> bytes:
     """Return the contents of the regular file ``name`` as bytes; Damaged where it is larger than ``limit``."""
     fd = open_file(name, dir_fd)
     try:
@@ -103,7 +104,7 @@ def read_all(name, dir_fd, limit):
         os.close(fd)
 
 
-def entries(dir_fd):
+def entries(dir_fd: int) -> Iterator[Tuple[str, Optional[str]]]:
     """Yield ``(name, kind)`` of what is in a directory; ``kind`` is None for a regular file, else its FileKind.
 
     Names that are not UTF-8 come as os.fsdecode gives them.

@@ -14,7 +14,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.errors import Rescu
 _POLL = 0.1
 
 
-def lock_within(fd, seconds, sentence):
+def lock_within(fd: int, seconds: float, sentence: str) -> None:
     """Lock what ``fd`` has open until it is closed. RescueError (``sentence``) where it is not free in time."""
     end = time.monotonic() + seconds
     while True:

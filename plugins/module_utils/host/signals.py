@@ -8,20 +8,24 @@ __all__ = ["interruptible"]
 import signal
 import threading
 from contextlib import contextmanager
+from types import FrameType
+from typing import Callable, Dict, Iterator, NoReturn, Optional, Union
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
+_Handler = Union[Callable[[int, Optional[FrameType]], object], int, None]
+
 
 @contextmanager
-def interruptible():
+def interruptible() -> Iterator[None]:
     """Turn the first SIGTERM or SIGHUP into RescueError, so that what was begun is brought to its end."""
 
-    def interrupt(number, frame):
+    def interrupt(number: int, frame: Optional[FrameType]) -> NoReturn:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         raise RescueError("Ended by %s." % signal.Signals(number).name)
 
-    before = {}
+    before: Dict[int, _Handler] = {}
     # Elsewhere Python allows no handlers.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -29,5 +33,5 @@ def interruptible():
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)

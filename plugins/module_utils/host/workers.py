@@ -8,16 +8,22 @@ __all__ = ["in_processes"]
 import os
 import pickle
 import signal
+from typing import Callable, Dict, Iterable, Iterator, List, NoReturn, Optional, Tuple, TypeVar
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
+_Share = TypeVar("_Share")
+_Result = TypeVar("_Result")
 
-def in_processes(work, shares):
+
+def in_processes(work: Callable[[_Share, int], _Result], shares: Iterable[_Share]) -> Iterator[_Result]:
     """Call ``work(share, number)`` for each of ``shares`` in a process of its own, numbered from 1; yield the results.
 
     Raises RescueError where a process fails or dies, and ends the others.
     """
-    children = {}
+    # None where what it sent is being read.
+    children: Dict[int, Optional[int]] = {}
+    readers: List[Tuple[int, int]] = []
     try:
         for number, share in enumerate(shares, 1):
             reading, writing = os.pipe()
@@ -37,7 +43,8 @@ def in_processes(work, shares):
                 os.close(reading)
                 _child(work, share, number, writing)
             os.close(writing)
-        for pid, reading in list(children.items()):
+            readers.append((pid, reading))
+        for pid, reading in readers:
             with os.fdopen(reading, "rb", 1 << 20) as pipe:
                 children[pid] = None
                 try:
@@ -50,25 +57,27 @@ def in_processes(work, shares):
             del children[pid]
             yield result
     finally:
-        for pid, reading in children.items():
-            if reading is not None:
-                os.close(reading)
+        for pid, unread in children.items():
+            if unread is not None:
+                os.close(unread)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
 
-def _child(work, share, number, writing):
+def _child(work: Callable[[_Share, int], object], share: _Share, number: int, writing: int) -> NoReturn:
     status = 1
+    failure: Optional[str] = None
+    result: object = None
     try:
         try:
-            result = (None, work(share, number))
+            result = work(share, number)
             status = 0
         except RescueError as error:
-            result = (str(error).rstrip("."), None)
+            failure = str(error).rstrip(".")
         except Exception as error:
-            result = ("%s: %s" % (type(error).__name__, error), None)
+            failure = "%s: %s" % (type(error).__name__, error)
         with os.fdopen(writing, "wb", 1 << 20) as pipe:
-            pickle.dump(result, pipe, pickle.HIGHEST_PROTOCOL)
+            pickle.dump((failure, result), pipe, pickle.HIGHEST_PROTOCOL)
     finally:
         # Not sys.exit: what the parent left in its buffers and exit handlers is the parent's.
         os._exit(status)

@@ -6,6 +6,9 @@
 __all__ = ["reported_addresses"]
 
 import re
+from typing import Iterable, List, Optional
+
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import Headers
 
 _MOST = 20
 # QSBMF, the format of qmail's notices: paragraphs, one for each recipient, up to one that begins with a dash.
@@ -19,10 +22,10 @@ _DELIVERY = re.compile(rb"report-type[ \t]*=[ \t]*\"?delivery-status", re.IGNORE
 _DAEMON = re.compile(rb"(?:^|<|\s)(?:mailer-daemon|postmaster)(?:@|>|\s|$)", re.IGNORECASE)
 
 
-def reported_addresses(headers, body, generated):
+def reported_addresses(headers: Headers, body: bytes, generated: bool) -> Optional[List[bytes]]:
     """Return the addresses (list of bytes, 20 at most) whose failure a message reports, or None where it reports none.
 
-    ``headers`` is a Headers, ``body`` the first part of the text after them. Call it for messages from the null sender
+    ``body`` is the first part of the text after ``headers``. Call it for messages from the null sender
     (or qmail's ``#@[]``). ``generated`` says that qmail-send itself wrote the message.
     """
     if generated or body.startswith(_QSBMF):
@@ -45,16 +48,16 @@ def reported_addresses(headers, body, generated):
     return None
 
 
-def _qsbmf(body):
+def _qsbmf(body: bytes) -> List[bytes]:
     end = body.find(b"\n-")
     return _unique(_QSBMF_RECIPIENT.findall(body, 0, end if end >= 0 else len(body)))
 
 
-def _unique(addresses):
-    found = []
+def _unique(addresses: Iterable[bytes]) -> List[bytes]:
+    reported: List[bytes] = []
     for address in addresses:
-        if address and address not in found:
-            found.append(address)
-            if len(found) == _MOST:
+        if address and address not in reported:
+            reported.append(address)
+            if len(reported) == _MOST:
                 break
-    return found
+    return reported

@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from functools import lru_cache
+from typing import Iterator, Match, Optional
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode
 
@@ -88,7 +89,7 @@ class Headers:
 
     __slots__ = ("raw", "body_offset", "complete", "_lower")
 
-    def __init__(self, data):
+    def __init__(self, data: bytes) -> None:
         """``data``: the first bytes of a message; beyond HEADER_LIMIT they do not count."""
         end = 0
         if _BEGIN.match(data):
@@ -104,9 +105,9 @@ class Headers:
             self.complete = False
         self.raw = data[:end]
         self.body_offset = body
-        self._lower = None
+        self._lower: Optional[bytes] = None
 
-    def get(self, name):
+    def get(self, name: bytes) -> Optional[bytes]:
         """Return the unfolded value of the first field ``name`` (lower-case bytes) as bytes, or None.
 
         One that is written the usual way, as in "Subject:", comes before those that are not.
@@ -120,21 +121,21 @@ class Headers:
         start = self._find(name, 0)
         return self._value(start) if start >= 0 else None
 
-    def first(self, name):
+    def first(self, name: bytes) -> Optional[bytes]:
         """Return the unfolded value of the field ``name`` that stands first, in whatever case; or None."""
         usual = name.title() + b":"
         if self.raw.startswith(usual):
             return self._value(len(usual))
         return next(self.all(name), None)
 
-    def all(self, name):
+    def all(self, name: bytes) -> Iterator[bytes]:
         """Yield the unfolded values of the fields ``name`` (lower-case bytes), each cut to 4 KiB."""
         start = self._find(name, 0)
         while start >= 0:
             yield self._value(start)
             start = self._find(name, start)
 
-    def _find(self, name, start):
+    def _find(self, name: bytes, start: int) -> int:
         """Return where in ``raw`` the value of the next field ``name`` begins, or -1."""
         lower = self._lower
         if lower is None:
@@ -153,7 +154,7 @@ class Headers:
             start = lower.find(needle, start)
         return -1
 
-    def _value(self, start):
+    def _value(self, start: int) -> bytes:
         raw = self.raw
         end = raw.find(b"\n", start)
         if start < end < start + _VALUE_LIMIT and raw[end + 1 : end + 2] not in _BLANK:
@@ -165,7 +166,7 @@ class Headers:
             value = _FOLD.sub(b" ", value)
         return value.strip()
 
-    def lines(self):
+    def lines(self) -> Iterator[bytes]:
         """Yield every field as one unfolded line of bytes, without its line end."""
         for line in _FOLD.sub(b" ", self.raw).split(b"\n"):
             line = line.rstrip(b"\r")
@@ -173,7 +174,7 @@ class Headers:
                 yield line
 
 
-def decode_header(raw):
+def decode_header(raw: bytes) -> str:
     """Return the header value ``raw`` (bytes) as str, with its encoded words (RFC 2047) decoded; never fails.
 
     A charset that is not known to be one is guessed as for text without any.
@@ -183,7 +184,7 @@ def decode_header(raw):
     return _decode_short_header(raw)
 
 
-def _decode_header(raw):
+def _decode_header(raw: bytes) -> str:
     if b"=?" not in raw:
         return decode(raw)
     parts = []
@@ -199,12 +200,12 @@ def _decode_header(raw):
                 continue
             between = b""
         if charset is not None:
-            parts.append(_decode_as(charset, pending))
+            parts.append(_decode_as(charset, bytes(pending)))
         if between:
             parts.append(decode(between))
         charset, pending, end = word.group(1).lower(), bytearray(data), word.end()
     if charset is not None:
-        parts.append(_decode_as(charset, pending))
+        parts.append(_decode_as(charset, bytes(pending)))
     parts.append(decode(raw[end:]))
     return "".join(parts)
 
@@ -213,7 +214,7 @@ def _decode_header(raw):
 _decode_short_header = lru_cache(maxsize=1024)(_decode_header)
 
 
-def _word_bytes(word):
+def _word_bytes(word: Match[bytes]) -> bytes:
     data = word.group(3)
     if word.group(2) in b"qQ":
         return _Q_BYTE.sub(lambda m: bytes((int(m.group(1), 16),)), data.replace(b"_", b" "))
@@ -226,7 +227,7 @@ def _word_bytes(word):
         return word.group()
 
 
-def _decode_as(charset, data):
+def _decode_as(charset: bytes, data: bytes) -> str:
     name = charset.decode("ascii").lower().replace("-", "").replace("_", "")
     codec = _CODECS.get(name)
     if codec is None:

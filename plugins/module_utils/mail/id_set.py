@@ -6,6 +6,7 @@
 __all__ = ["IdSet"]
 
 from array import array
+from typing import Container, Iterable, List, Optional, Set
 
 _MASK = (1 << 64) - 1
 _SMALL = 20000
@@ -18,21 +19,21 @@ class IdSet:
 
     __slots__ = ("_few", "_table", "_count")
 
-    def __init__(self):
-        self._few = set()
-        self._table = None
+    def __init__(self) -> None:
+        self._few: Optional[Set[str]] = set()
+        self._table: "array[int]" = array("Q")
         self._count = 0
 
-    def update(self, ids):
+    def update(self, ids: List[str]) -> None:
         """Add all of a list of str."""
         if self._few is not None and len(self._few) + len(ids) <= _SMALL:
             self._few.update(ids)
             self._count = len(self._few)
             return
-        for one in ids:
-            self.add(one)
+        for queue_id in ids:
+            self.add(queue_id)
 
-    def merge(self, other):
+    def merge(self, other: "IdSet") -> None:
         """Add all of another IdSet."""
         if other._few is not None:
             self.update(list(other._few))
@@ -46,37 +47,37 @@ class IdSet:
                 if self._count * 3 > len(self._table) * 2:
                     self._grow(len(self._table) * 2, self._table)
 
-    def put(self, one):
-        """Add ``one``; tell whether it is new."""
+    def put(self, queue_id: str) -> bool:
+        """Add ``queue_id``; tell whether it is new."""
         before = self._count
-        self.add(one)
+        self.add(queue_id)
         return self._count > before
 
-    def container(self):
+    def container(self) -> Container[str]:
         """Return what answers "in" fastest; it must not be changed, nor this set after the call."""
         return self if self._few is None else self._few
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, one):
+    def __contains__(self, queue_id: object) -> bool:
         if self._few is not None:
-            return one in self._few
-        return self._table[self._slot(hash(one) & _MASK or 1)] != 0
+            return queue_id in self._few
+        return self._table[self._slot(hash(queue_id) & _MASK or 1)] != 0
 
-    def add(self, one):
+    def add(self, queue_id: str) -> None:
         if self._few is not None:
-            self._few.add(one)
+            self._few.add(queue_id)
             self._count = len(self._few)
             if self._count > _SMALL:
                 self._grow(65536, [hash(each) & _MASK or 1 for each in self._few])
                 self._few = None
             return
-        self._put(hash(one) & _MASK or 1)
+        self._put(hash(queue_id) & _MASK or 1)
         if self._count * 3 > len(self._table) * 2:
             self._grow(len(self._table) * 2, self._table)
 
-    def _slot(self, value):
+    def _slot(self, value: int) -> int:
         table = self._table
         last = len(table) - 1
         slot = value & last
@@ -84,13 +85,13 @@ class IdSet:
             slot = (slot + 1) & last
         return slot
 
-    def _put(self, value):
+    def _put(self, value: int) -> None:
         slot = self._slot(value)
         if not self._table[slot]:
             self._table[slot] = value
             self._count += 1
 
-    def _grow(self, size, values):
+    def _grow(self, size: int, values: Iterable[int]) -> None:
         self._table = array("Q", bytes(8 * size))
         self._count = 0
         for value in values:

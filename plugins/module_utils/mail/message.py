@@ -6,9 +6,9 @@
 __all__ = ["BODY", "ENVELOPE", "HEADER", "Message", "NAME", "REASON", "Recipient", "STAT", "SUBJECT", "iso_time"]
 
 import time
-from collections import namedtuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import decode_header
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import Headers, decode_header
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, shorten, visible
 
 # Groups of fields, by what a reader must open to know them, the cheap ones first. SUBJECT and REASON include ENVELOPE,
@@ -24,10 +24,16 @@ BODY = 16  # text after the headers; not kept in the record
 _SHOWN = 20
 _WIDTH = 500
 
-Recipient = namedtuple("Recipient", "address done channel")
+
+class Recipient(NamedTuple):
+    """One address that a message is for. ``channel``: local or remote, once qmail-send has chosen; None of Postfix."""
+
+    address: bytes
+    done: bool
+    channel: Optional[str]
 
 
-def iso_time(seconds):
+def iso_time(seconds: Optional[float]) -> Optional[str]:
     """Return epoch ``seconds`` as ISO 8601 in UTC, or None for None and for times that no calendar has."""
     if seconds is None:
         return None
@@ -37,11 +43,11 @@ def iso_time(seconds):
         return None
 
 
-def _text(raw):
+def _text(raw: Optional[bytes]) -> Optional[str]:
     return None if raw is None else visible(shorten(decode(raw), _WIDTH))
 
 
-def _header(raw):
+def _header(raw: Optional[bytes]) -> Optional[str]:
     return None if raw is None else visible(shorten(decode_header(raw), _WIDTH))
 
 
@@ -54,32 +60,40 @@ class Message:
     """
 
     # Defaults of the class, not set one by one for each of a million messages.
-    state = arrival = size = sender = headers = None
-    client_address = client_name = sasl_username = origin_uid = reasons = None
-    # How the three before reasons are known: None, "header" or "hidden".
-    origin_from = None
+    state: Optional[str] = None
+    arrival: Optional[float] = None
+    size: Optional[int] = None
+    sender: Optional[bytes] = None
+    headers: Optional[Headers] = None
+    client_address: Optional[bytes] = None
+    client_name: Optional[bytes] = None
+    sasl_username: Optional[bytes] = None
+    origin_uid: Optional[int] = None
+    # How the three before are known: None, "header" or "hidden".
+    origin_from: Optional[str] = None
+    reasons: Optional[Dict[bytes, bytes]] = None
     # Addresses that a failure notice reports; None where the message is no failure notice.
-    bounced = None
-    recipients = ()
+    bounced: Optional[List[bytes]] = None
+    recipients: Sequence[Recipient] = ()
     # The raw Subject, where a reader knows it without the other headers.
-    found_subject = None
+    found_subject: Optional[bytes] = None
     # What a reader has filled in.
     loaded = 0
 
-    def __init__(self, place, queue_id, queue):
+    def __init__(self, place: int, queue_id: str, queue: str) -> None:
         """``place``: index of the queue among the reader's directories."""
         self.place = place
         self.id = queue_id
         self.queue = queue
-        self.queues = (queue,)
+        self.queues: Sequence[str] = (queue,)
 
-    def subject(self):
+    def subject(self) -> Optional[bytes]:
         """Return the raw Subject, or None."""
         if self.headers is None:
             return self.found_subject
         return self.headers.get(b"subject")
 
-    def to_dict(self, now, queue_directory):
+    def to_dict(self, now: float, queue_directory: str) -> Dict[str, Any]:
         """Return the record as shown to users: JSON values only, texts decoded and harmless."""
         return {
             "id": self.id,
@@ -87,7 +101,7 @@ class Message:
             "queue": self.queue,
             "state": self.state,
             "sender": _text(self.sender),
-            "recipients": [self._recipient(one) for one in self.recipients[:_SHOWN]],
+            "recipients": [self._recipient(recipient) for recipient in self.recipients[:_SHOWN]],
             "recipient_count": len(self.recipients),
             "arrival_time": iso_time(self.arrival),
             "age": None if self.arrival is None else max(0, int(now - self.arrival)),
@@ -103,16 +117,16 @@ class Message:
             "origin_uid": self.origin_uid,
             "origin_from": self.origin_from,
             "is_bounce": self.bounced is not None,
-            "bounced_recipients": [_text(one) for one in (self.bounced or ())[:_SHOWN]],
+            "bounced_recipients": [_text(address) for address in (self.bounced or ())[:_SHOWN]],
         }
 
-    def _recipient(self, one):
+    def _recipient(self, recipient: Recipient) -> Dict[str, Any]:
         return {
-            "address": _text(one.address),
-            "status": "done" if one.done else "pending",
-            "channel": one.channel,
-            "delay_reason": _text((self.reasons or {}).get(one.address)),
+            "address": _text(recipient.address),
+            "status": "done" if recipient.done else "pending",
+            "channel": recipient.channel,
+            "delay_reason": _text((self.reasons or {}).get(recipient.address)),
         }
 
-    def _field(self, name):
+    def _field(self, name: bytes) -> Optional[str]:
         return None if self.headers is None else _header(self.headers.get(name))

@@ -6,6 +6,7 @@
 __all__ = ["decode", "shorten", "visible"]
 
 import re
+from typing import Match, Optional
 
 # C0, DEL and C1 drive terminals; the others reorder, hide or join what stands around them.
 _UNSAFE = (
@@ -21,14 +22,14 @@ _CUT = ("unexpected end of data", "incomplete multibyte sequence")
 _HALF_KANA = re.compile("[\uff61-\uff9f]")
 
 
-def _escape(match):
+def _escape(match: Match[str]) -> str:
     code = ord(match.group())
     if code < 0x100:
         return "\\x%02x" % code
     return "\\u%04x" % code if code < 0x10000 else "\\U%08x" % code
 
 
-def visible(text, lines=False):
+def visible(text: str, lines: bool = False) -> str:
     r"""Return str ``text`` with every control, bidi and invisible character as an escape such as ``\x1b``.
 
     With ``lines``, tabs and newlines stay.
@@ -36,12 +37,12 @@ def visible(text, lines=False):
     return (_UNSAFE_BUT_LINES if lines else _ANY_UNSAFE).sub(_escape, text)
 
 
-def shorten(text, length):
+def shorten(text: str, length: int) -> str:
     """Return ``text``, cut to ``length`` characters with an ellipsis as the last one where it is longer."""
     return text if len(text) <= length else text[: length - 1] + "\u2026"
 
 
-def decode(raw):
+def decode(raw: bytes) -> str:
     """Return bytes ``raw`` of unknown encoding as str; never fails.
 
     Tried in turn: UTF-8, ISO-2022-JP, EUC-JP, Shift_JIS, Windows-1252, ISO 8859-1. Text in one of the first four may
@@ -57,7 +58,7 @@ def decode(raw):
     return text
 
 
-def _decode_cut(raw, codec):
+def _decode_cut(raw: bytes, codec: str) -> Optional[str]:
     """Return ``raw`` decoded, or None where it is not in ``codec``."""
     try:
         return raw.decode(codec)
@@ -70,7 +71,7 @@ def _decode_cut(raw, codec):
         return None
 
 
-def _decode_8bit(raw):
+def _decode_8bit(raw: bytes) -> str:
     for codec in ("euc_jp", "cp932"):
         text = _decode_cut(raw, codec)
         if text is None:

@@ -7,8 +7,35 @@ __all__ = ["RESULT", "check_bounds", "check_timeout", "counted", "fitting", "not
 
 import json
 import math
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Summary(Protocol):
+        """What is asked of a Summary; modules that only fit lists into their results need not carry it itself."""
+
+        total: int
+        matched: int
+        bytes: int
+        by_queue: Dict[str, int]
+        matched_by_queue: Dict[str, int]
+        oldest: Optional[Tuple[float, str]]
+        newest: Optional[Tuple[float, str]]
+        damaged: List[Tuple[int, str, str]]
+        damaged_count: int
+        undecided: List[Tuple[int, str, str]]
+        undecided_count: int
+        origins: Dict[str, int]
+
+        def edge(self, which: Optional[Tuple[float, str]]) -> Optional[Dict[str, Any]]: ...
+        def age_histogram(self) -> List[Dict[str, Optional[int]]]: ...
+        def top(self, length: int) -> Tuple[Dict[str, List[Dict[str, Any]]], Dict[str, int]]: ...
+
+
+_Entry = TypeVar("_Entry")
 
 # Bytes of JSON that a whole result may take.
 RESULT = 250 * 1024
@@ -16,25 +43,25 @@ _TOP = 80 * 1024
 _NOTED = 24 * 1024
 
 
-def check_bounds(params, bounds):
+def check_bounds(params: Dict[str, Any], bounds: Dict[str, Tuple[int, int, str]]) -> None:
     """Raise RescueError where an option is out of ``bounds``, {option: (lowest, highest, unit)}."""
     for name, (low, high, unit) in bounds.items():
         if not low <= params[name] <= high:
             raise RescueError("%s: expected %d to %d %s, got %d." % (name, low, high, unit, params[name]))
 
 
-def check_timeout(seconds):
+def check_timeout(seconds: float) -> None:
     """Raise RescueError where ``seconds`` is no ``timeout_per_message``."""
     if not (math.isfinite(seconds) and 0.01 <= seconds <= 3600):
         raise RescueError("timeout_per_message: expected 0.01 to 3600 seconds, got %s." % seconds)
 
 
-def size(value):
+def size(value: object) -> int:
     """Return how many bytes ``value`` takes as JSON."""
     return len(json.dumps(value))
 
 
-def fitting(entries, room):
+def fitting(entries: Iterable[_Entry], room: int) -> List[_Entry]:
     """Return the first entries that take no more than ``room`` bytes as JSON.
 
     One that is too large is left out alone: its sender must not hide all others by it.
@@ -48,7 +75,7 @@ def fitting(entries, room):
     return kept
 
 
-def counted(summary):
+def counted(summary: "Summary") -> Dict[str, Any]:
     """Return a Summary's numbers: counts, oldest, newest, age_histogram and so on."""
     return {
         "counts": {
@@ -66,7 +93,7 @@ def counted(summary):
     }
 
 
-def noted(summary, directories):
+def noted(summary: "Summary", directories: Sequence[str]) -> Dict[str, List[Dict[str, str]]]:
     """Return a Summary's lists ``damaged`` and ``undecided``; ``directories``: of its queues, by index."""
     return {
         "damaged": fitting(
@@ -80,7 +107,7 @@ def noted(summary, directories):
     }
 
 
-def top_lists(summary, length):
+def top_lists(summary: "Summary", length: int) -> Dict[str, Any]:
     """Return a Summary's ``top`` and ``top_errors``, the lists of at most ``length`` entries, and ``origins``."""
     top, errors = summary.top(length)
     while size(top) > _TOP:

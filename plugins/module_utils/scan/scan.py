@@ -6,12 +6,39 @@
 __all__ = ["Context", "process_count", "scan"]
 
 import os
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, List, Pattern, Sequence, Tuple, TypeVar
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged, Vanished
 from ansible_collections.mailops.rescue.plugins.module_utils.host.workers import in_processes
+from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import Message
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Tally
+from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.time_limit import OVERLAP, PatternTimeout, TimeLimit
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ansible_collections.mailops.rescue.plugins.module_utils.scan.collector import Collecting, Loader
+    from ansible_collections.mailops.rescue.plugins.module_utils.scan.summary import Summary
+
+    class Reader(Loader, Protocol):
+        """What reads the messages of some queues."""
+
+        returned: int
+
+        def early_parts(self) -> List[Any]: ...
+        def parts(self) -> List[Any]: ...
+        def late_parts(self) -> List[Any]: ...
+        def holds_more_than(self, count: int) -> bool: ...
+        def read(self, part: Any, problem: Callable[..., None]) -> Iterator[Message]: ...
+        def path(self, message: Message) -> str: ...
+        def gone(self, message: Message) -> None: ...
+        def state(self) -> Any: ...
+        def merge(self, state: Any) -> None: ...
+
+
+_Collecting = TypeVar("_Collecting", bound="Collecting")
 _HELD = 1 << 20
 _WORTH_A_PROCESS = 4000
 # Each takes memory of its own: 64 MiB are to do for all of them, whatever the queue holds.
@@ -21,13 +48,13 @@ _MOST_PROCESSES = 3
 class Context:
     """What a selection's tests may use: the time, and searches that are bounded in time."""
 
-    def __init__(self, now, reader, limit):
+    def __init__(self, now: float, reader: "Reader", limit: TimeLimit) -> None:
         self.now = now
         self.search = limit.search
         self._limit = limit
         self._reader = reader
 
-    def search_body(self, patterns, message, option):
+    def search_body(self, patterns: Sequence[Pattern[str]], message: Message, option: str) -> bool:
         """Tell whether one of ``patterns`` is found in the message's body, which is read in pieces."""
         carry, rest = "", b""
         for piece in self._reader.body(message):
@@ -44,13 +71,13 @@ class Context:
             carry = text[-OVERLAP - 1 :]
         return self._found(patterns, carry + decode(rest), carry, option, True)
 
-    def _found(self, patterns, text, carry, option, whole):
+    def _found(self, patterns: Sequence[Pattern[str]], text: str, carry: str, option: str, whole: bool) -> bool:
         # The first character carried over only tells whether a line begins after it.
         start = 1 if carry else 0
         return any(self._limit.search(pattern, text, option, whole, start) for pattern in patterns)
 
 
-def process_count(wanted):
+def process_count(wanted: int) -> int:
     """Return how many processes to read with: ``wanted``, or for 0 one for each usable core, three at most."""
     if wanted:
         return wanted
@@ -61,20 +88,27 @@ def process_count(wanted):
     return min(_MOST_PROCESSES, cores)
 
 
-def scan(reader, selection, needs, tally, seconds, processes=1):
+def scan(
+    reader: "Reader",
+    selection: Selection,
+    needs: int,
+    tally: Callable[[int], Tally[_Collecting]],
+    seconds: float,
+    processes: int = 1,
+) -> Tally[_Collecting]:
     """Read all messages of ``reader`` once; return the Tally of them.
 
     ``needs``: fields to fill in for selected messages. ``tally(number)`` makes the Tally of one process, numbered from
     0. ``seconds``: limit for matching one message. ``processes``: how many may read at the same time.
     """
 
-    def read(parts, into):
+    def read(parts: Iterable[Any], into: Tally[_Collecting]) -> None:
         with TimeLimit(seconds) as limit:
             context = Context(into.summary.now, reader, limit)
             for part in parts:
                 _scan_part(reader, part, selection, needs, into, context, limit)
 
-    def child(parts, number):
+    def child(parts: Iterable[Any], number: int) -> "Tuple[Tuple[Summary, Any], Any]":
         into = tally(number)
         read(parts, into)
         into.finish()
@@ -96,7 +130,15 @@ def scan(reader, selection, needs, tally, seconds, processes=1):
     return whole
 
 
-def _scan_part(reader, part, selection, needs, tally, context, limit):
+def _scan_part(
+    reader: "Reader",
+    part: object,
+    selection: Selection,
+    needs: int,
+    tally: Tally[_Collecting],
+    context: Context,
+    limit: TimeLimit,
+) -> None:
     summary, collector, load = tally.summary, tally.collector, reader.load
     selected = True
     for message in reader.read(part, summary.damage):

@@ -10,6 +10,7 @@ import ipaddress
 import math
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Optional, Pattern, Sequence, Tuple, Union
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.headers import decode_header
@@ -21,8 +22,29 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mail.message import
     REASON,
     STAT,
     SUBJECT,
+    Message,
 )
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Context(Protocol):
+        """What a test may use. ``now``: in epoch seconds."""
+
+        now: float
+
+        def search(self, pattern: Pattern[str], text: str, option: str) -> bool: ...
+        def search_body(self, patterns: Sequence[Pattern[str]], message: Message, option: str) -> bool: ...
+
+
+# As users give them: keys of the language, and texts, numbers or lists of them.
+Criteria = Dict[str, Any]
+_Test = Callable[[Message, "Context"], bool]
+# Fields of the message that a test needs, and the test.
+_Step = Tuple[int, _Test]
+_Compiler = Callable[[str, object, bool], _Step]
+_Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 _AGE_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -37,12 +59,12 @@ class Selection:
     ``needs`` is the union of all fields. Raises RescueError, naming the option, for what is not in the language.
     """
 
-    def __init__(self, select=None, exclude=None):
+    def __init__(self, select: Optional[Criteria] = None, exclude: Optional[Criteria] = None) -> None:
         tests = _compile("select", select)
         exclusions = _compile("exclude", exclude)
         self.is_all = not tests and not exclusions
         self.excludes = bool(exclusions)
-        self.steps = []
+        self.steps: List[Tuple[int, List[_Test], List[_Test]]] = []
         self.needs = 0
         for fields in _ORDER:
             step = [test for need, test in tests if need == fields]
@@ -57,7 +79,7 @@ class Selection:
             for name in _list(option + ".queue", given["queue"])
         ]
 
-    def check_queues(self, names):
+    def check_queues(self, names: Sequence[str]) -> None:
         """Raise RescueError where a selected queue is none of ``names``."""
         for option, name in self._queues:
             if name not in names:
@@ -66,7 +88,7 @@ class Selection:
                     % (option, name, _nearest(name, names), ", ".join(names))
                 )
 
-    def test(self, message, context, load):
+    def test(self, message: Message, context: "Context", load: Callable[[Message, int], None]) -> bool:
         """Tell whether ``message`` is selected; ``load(message, fields)`` is called before a step that needs them."""
         excluded = self.excludes
         for fields, tests, exclusions in self.steps:
@@ -85,7 +107,7 @@ class Selection:
         return not excluded
 
 
-def _compile(option, given):
+def _compile(option: str, given: Optional[Criteria]) -> List[_Step]:
     """Return [(fields, test)] for one of the two dicts."""
     if given is None:
         return []
@@ -111,12 +133,12 @@ def _compile(option, given):
     return compiled
 
 
-def _nearest(name, names):
+def _nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(names), 1)
     return " (did you mean %s?)" % close[0] if close else ""
 
 
-def _list(option, value):
+def _list(option: str, value: object) -> List[str]:
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values:
         raise RescueError("%s: expected at least one value, got an empty list." % option)
@@ -126,7 +148,7 @@ def _list(option, value):
     return [one if isinstance(one, str) else str(one) for one in values]
 
 
-def _bool(option, value):
+def _bool(option: str, value: object) -> bool:
     if isinstance(value, bool):
         return value
     text = str(value).lower()
@@ -137,27 +159,27 @@ def _bool(option, value):
     raise RescueError("%s: expected true or false, got %r." % (option, value))
 
 
-def _quantity(option, value, units, kind, example):
+def _quantity(option: str, value: object, units: Dict[str, int], kind: str, example: str) -> float:
     match = re.match(r"(\d{1,15}(?:\.\d{1,9})?) ?([a-z]?)\Z", str(value).strip().lower())
     if isinstance(value, bool) or not match or match.group(2) not in units:
         raise RescueError("%s: expected %s such as %s, got %r." % (option, kind, example, value))
     return float(match.group(1)) * units[match.group(2)]
 
 
-def seconds(option, value):
+def seconds(option: str, value: object) -> float:
     """Return an age such as 2h in seconds; RescueError, naming the option, where it is none."""
     return _age(option, value)
 
 
-def _age(option, value):
+def _age(option: str, value: object) -> float:
     return _quantity(option, value, _AGE_UNITS, "an age", "90s, 15m, 2h, 7d or 1w")
 
 
-def _size(option, value):
+def _size(option: str, value: object) -> float:
     return _quantity(option, value, _SIZE_UNITS, "a size", "500, 10k, 5M or 1G")
 
 
-def _patterns(option, value, ignore_case):
+def _patterns(option: str, value: object, ignore_case: bool) -> List[Pattern[str]]:
     flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
     patterns = []
     for text in _list(option, value):
@@ -173,13 +195,13 @@ def _patterns(option, value, ignore_case):
     return patterns
 
 
-def _texts(fields, texts):
+def _texts(fields: int, texts: Callable[[Message], Iterable[str]]) -> _Compiler:
     """Return a compiler for a key of expressions, of which one must be found in one of ``texts(message)``."""
 
-    def compiler(option, value, ignore_case):
+    def compiler(option: str, value: object, ignore_case: bool) -> _Step:
         patterns = _patterns(option, value, ignore_case)
 
-        def test(message, context):
+        def test(message: Message, context: "Context") -> bool:
             for text in texts(message):
                 for pattern in patterns:
                     if context.search(pattern, text, option):
@@ -191,63 +213,63 @@ def _texts(fields, texts):
     return compiler
 
 
-def _sender_texts(message):
+def _sender_texts(message: Message) -> Iterable[str]:
     if message.sender is None:
         return ()
     return (decode(message.sender),)
 
 
-def _recipient_texts(message):
+def _recipient_texts(message: Message) -> Iterable[str]:
     return (decode(one.address) for one in message.recipients if not one.done)
 
 
-def _subject_texts(message):
+def _subject_texts(message: Message) -> Iterable[str]:
     value = message.subject()
     return () if value is None else (decode_header(value),)
 
 
-def _header_texts(message):
+def _header_texts(message: Message) -> Iterable[str]:
     return () if message.headers is None else map(decode_header, message.headers.lines())
 
 
-def _reason_texts(message):
+def _reason_texts(message: Message) -> Iterable[str]:
     return map(decode, (message.reasons or {}).values())
 
 
-def _body(option, value, ignore_case):
+def _body(option: str, value: object, ignore_case: bool) -> _Step:
     patterns = _patterns(option, value, ignore_case)
 
-    def test(message, context):
+    def test(message: Message, context: "Context") -> bool:
         return context.search_body(patterns, message, option)
 
     return BODY, test
 
 
-def _ids(option, value, ignore_case):
+def _ids(option: str, value: object, ignore_case: bool) -> _Step:
     ids = frozenset(_list(option, value))
     return NAME, lambda message, context: message.id in ids
 
 
-def _queues(option, value, ignore_case):
+def _queues(option: str, value: object, ignore_case: bool) -> _Step:
     names = frozenset(_list(option, value))
     return NAME, lambda message, context: not names.isdisjoint(message.queues)
 
 
-def _bounce(option, value, ignore_case):
+def _bounce(option: str, value: object, ignore_case: bool) -> _Step:
     wanted = _bool(option, value)
     return SUBJECT, lambda message, context: (message.bounced is not None) is wanted
 
 
-def _sasl(option, value, ignore_case):
+def _sasl(option: str, value: object, ignore_case: bool) -> _Step:
     names = frozenset(one.lower() for one in _list(option, value))
 
-    def test(message, context):
+    def test(message: Message, context: "Context") -> bool:
         return message.sasl_username is not None and decode(message.sasl_username).lower() in names
 
     return SUBJECT, test
 
 
-def _without_mapping(network):
+def _without_mapping(network: _Network) -> _Network:
     """Return the IPv4 network that one of mapped addresses (::ffff:192.0.2.7) stands for; others as they are."""
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is None or network.prefixlen < 96:
@@ -255,7 +277,7 @@ def _without_mapping(network):
     return ipaddress.ip_network("%s/%d" % (mapped, network.prefixlen - 96))
 
 
-def _client(option, value, ignore_case):
+def _client(option: str, value: object, ignore_case: bool) -> _Step:
     networks = []
     for text in _list(option, value):
         try:
@@ -267,7 +289,7 @@ def _client(option, value, ignore_case):
             ) from None
 
     @lru_cache(maxsize=4096)
-    def inside(raw):
+    def inside(raw: bytes) -> bool:
         try:
             address = ipaddress.ip_address(raw.decode("ascii"))
         except ValueError:
@@ -278,7 +300,7 @@ def _client(option, value, ignore_case):
     return SUBJECT, lambda message, context: message.client_address is not None and inside(message.client_address)
 
 
-def _uid(option, value, ignore_case):
+def _uid(option: str, value: object, ignore_case: bool) -> _Step:
     uids = set()
     for text in _list(option, value):
         if not re.match(r"\d{1,10}\Z", text):
@@ -287,27 +309,27 @@ def _uid(option, value, ignore_case):
     return SUBJECT, lambda message, context: message.origin_uid in uids
 
 
-def _older(option, value, ignore_case):
+def _older(option: str, value: object, ignore_case: bool) -> _Step:
     age = _age(option, value)
     return STAT, lambda message, context: message.arrival is not None and context.now - message.arrival > age
 
 
-def _newer(option, value, ignore_case):
+def _newer(option: str, value: object, ignore_case: bool) -> _Step:
     age = _age(option, value)
     return STAT, lambda message, context: message.arrival is not None and context.now - message.arrival < age
 
 
-def _larger(option, value, ignore_case):
+def _larger(option: str, value: object, ignore_case: bool) -> _Step:
     size = _size(option, value)
     return STAT, lambda message, context: (message.size or 0) > size
 
 
-def _smaller(option, value, ignore_case):
+def _smaller(option: str, value: object, ignore_case: bool) -> _Step:
     size = _size(option, value)
     return STAT, lambda message, context: (message.size if message.size is not None else math.inf) < size
 
 
-_KEYS = {
+_KEYS: Dict[str, _Compiler] = {
     "ids": _ids,
     "queue": _queues,
     "sender": _texts(ENVELOPE, _sender_texts),

@@ -6,6 +6,8 @@
 __all__ = ["OVERLAP", "PatternTimeout", "TimeLimit"]
 
 import signal
+from types import FrameType
+from typing import Callable, Optional, Pattern, Union
 
 # The re engine looks for signals between steps, but not inside the inner loop of such as "x*": on a window of this
 # size that loop ends soon enough even where it is entered anew at every character.
@@ -27,31 +29,31 @@ class TimeLimit:
     makes no difference to what is found.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         self._interval = seconds / _TICKS
         self._left = 0
         self._searching = False
-        self._old = None
+        self._old: Union[Callable[[int, Optional[FrameType]], object], int, None] = None
 
-    def __enter__(self):
+    def __enter__(self) -> "TimeLimit":
         self._old = signal.signal(signal.SIGVTALRM, self._tick)
         signal.setitimer(signal.ITIMER_VIRTUAL, self._interval, self._interval)
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, self._old)
 
-    def begin(self):
+    def begin(self) -> None:
         """Start to count for the next message."""
         self._left = _TICKS + 1
 
-    def _tick(self, *unused):
+    def _tick(self, *unused: object) -> None:
         self._left -= 1
         if self._searching and self._left <= 0:
             raise PatternTimeout
 
-    def search(self, pattern, text, option, whole=True, start=0):
+    def search(self, pattern: Pattern[str], text: str, option: str, whole: bool = True, start: int = 0) -> bool:
         """Tell whether ``pattern`` is found in str ``text`` from ``start`` on; every match that spans up to 8 KiB is.
 
         ``whole``: the text is complete; else more follows, and the caller passes it with the last OVERLAP characters
@@ -68,7 +70,7 @@ class TimeLimit:
             self._searching = False
 
 
-def _search_windows(pattern, text, whole, start):
+def _search_windows(pattern: Pattern[str], text: str, whole: bool, start: int) -> bool:
     size = len(text)
     # An expression may also say what must not follow, at any distance.
     margin = size if "(?!" in pattern.pattern else _MARGIN

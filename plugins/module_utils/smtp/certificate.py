@@ -6,6 +6,7 @@
 __all__ = ["describe"]
 
 import datetime
+from typing import Any, Dict, List, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import Damaged
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import decode, shorten, visible
@@ -29,7 +30,11 @@ _ATTRIBUTES = {
 }
 
 
-def describe(der, now):
+# Tag and content of a DER value.
+_Value = Tuple[int, bytes]
+
+
+def describe(der: bytes, now: datetime.datetime) -> Dict[str, Any]:
     """Return a dict of what is in the certificate ``der``; ``now``: a time with zone. Raises Damaged."""
     if len(der) > _LARGEST:
         raise Damaged("it is larger than %d bytes" % _LARGEST)
@@ -38,7 +43,7 @@ def describe(der, now):
     if parts and parts[0][0] == _VERSION:
         parts = parts[1:]
     _serial, _algorithm, issuer, validity, subject = _first(parts, 5)
-    begins, ends = (_time(*one) for one in _first(_children(_is(validity, _SEQUENCE)), 2))
+    begins, ends = (_time(*value) for value in _first(_children(_is(validity, _SEQUENCE)), 2))
     return {
         "subject": _name(subject),
         "issuer": _name(issuer),
@@ -49,9 +54,10 @@ def describe(der, now):
     }
 
 
-def _children(data):
+def _children(data: bytes) -> List[_Value]:
     """Return ``data``, a row of DER values, as ``[(tag, content)]``."""
-    found, at = [], 0
+    values: List[_Value] = []
+    at = 0
     while at < len(data):
         if at + 2 > len(data):
             raise Damaged("a value is cut off")
@@ -67,24 +73,24 @@ def _children(data):
             at += octets
         if at + length > len(data):
             raise Damaged("a value is cut off")
-        found.append((tag, data[at : at + length]))
+        values.append((tag, data[at : at + length]))
         at += length
-    return found
+    return values
 
 
-def _first(values, count):
+def _first(values: List[_Value], count: int) -> List[_Value]:
     if len(values) < count:
         raise Damaged("a value is missing")
     return values[:count]
 
 
-def _is(value, tag):
+def _is(value: _Value, tag: int) -> bytes:
     if value[0] != tag:
         raise Damaged("a value is of another kind")
     return value[1]
 
 
-def _time(tag, raw):
+def _time(tag: int, raw: bytes) -> datetime.datetime:
     try:
         text = raw.decode("ascii")
         if tag == _UTC_TIME:
@@ -98,7 +104,7 @@ def _time(tag, raw):
         raise Damaged("a date cannot be read") from None
 
 
-def _name(value):
+def _name(value: _Value) -> str:
     """Return a distinguished name as text, such as ``CN=mail.example.com, O=Example``."""
     found = []
     for tag, row in _children(_is(value, _SEQUENCE))[:_MOST_ATTRIBUTES]:
@@ -108,13 +114,13 @@ def _name(value):
     return shorten(", ".join(found[:_MOST_ATTRIBUTES]), 2 * _LONGEST_NAME)
 
 
-def _text(tag, raw):
+def _text(tag: int, raw: bytes) -> str:
     raw = raw[: 4 * _LONGEST_NAME]
     return shorten(visible(raw.decode("utf-16-be", "replace") if tag == _BMP else decode(raw)), _LONGEST_NAME)
 
 
-def _dns_names(parts):
-    found = []
+def _dns_names(parts: List[_Value]) -> List[str]:
+    found: List[str] = []
     for tag, content in parts:
         if tag != _EXTENSIONS:
             continue
@@ -122,5 +128,5 @@ def _dns_names(parts):
             fields = _first(_children(_is(extension, _SEQUENCE)), 2)
             if fields[0] == (_OID, _SUBJECT_ALT_NAME):
                 (names,) = _first(_children(_is(fields[-1], _OCTETS)), 1)
-                found += [_text(*one) for one in _children(_is(names, _SEQUENCE)) if one[0] == _DNS_NAME]
+                found += [_text(*name) for name in _children(_is(names, _SEQUENCE)) if name[0] == _DNS_NAME]
     return found[:_MOST_NAMES]

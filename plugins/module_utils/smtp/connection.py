@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 
@@ -19,12 +20,17 @@ _LONGEST_LINE = 2048
 _MOST_ADDRESSES = 8
 _FAMILIES = {"auto": socket.AF_UNSPEC, "ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 
+# Of IPv4 or IPv6, as connect() takes it: the host comes first.
+_SocketAddress = Tuple[Any, ...]
+_Resolved = Sequence[Tuple[int, int, int, str, _SocketAddress]]
+_Result = TypeVar("_Result")
+
 
 class Broken(Exception):
     """The conversation cannot go on; the message is a phrase that says why."""
 
 
-def reason(error):
+def reason(error: OSError) -> str:
     """Return an OSError, also one of ssl or socket, as a phrase."""
     if isinstance(error, socket.timeout):
         return "no answer in time"
@@ -32,8 +38,11 @@ def reason(error):
     return shorten(visible(str(text).replace("_", " ").lower()), 200)
 
 
-def connect(host, port, family, deadline):
-    """Return ``(Connection, address, family)`` to the first address of ``host`` that accepts. Raises Broken."""
+def connect(host: str, port: int, family: str, deadline: float) -> Tuple["Connection", str, str]:
+    """Return ``(Connection, address, family)`` to the first address of ``host`` that accepts. Raises Broken.
+
+    ``family``: auto, ipv4 or ipv6; never auto in what is returned.
+    """
     found = _resolve(host, port, _FAMILIES[family], deadline)[:_MOST_ADDRESSES]
     problems = []
     for number, (kind, address) in enumerate(found):
@@ -57,11 +66,11 @@ def connect(host, port, family, deadline):
     raise Broken("; ".join(problems) or "no answer in time")
 
 
-def _resolve(host, port, family, deadline):
+def _resolve(host: str, port: int, family: int, deadline: float) -> List[Tuple[int, _SocketAddress]]:
     """Return ``[(family, socket address)]``. The system's resolver knows no time limit, hence the thread."""
-    answers = queue.Queue()
+    answers: "queue.Queue[Union[_Resolved, OSError, UnicodeError]]" = queue.Queue()
 
-    def ask():
+    def ask() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
@@ -81,23 +90,26 @@ def _resolve(host, port, family, deadline):
 
 
 class Connection:
-    """Lines over a connected socket, with TLS or without, until ``deadline`` on the monotonic clock."""
+    """Lines over a connected socket, with TLS or without, until ``deadline``, in seconds on the monotonic clock.
 
-    def __init__(self, sock, deadline):
+    All that sends or receives raises Broken.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.deadline = deadline
-        self.tls = None
+        self.tls: Optional[ssl.SSLObject] = None
         self._sock = sock
         self._received = 0
         self._waiting = b""
 
-    def close(self):
+    def close(self) -> None:
         self._sock.close()
 
     @property
-    def local_address(self):
+    def local_address(self) -> str:
         return self._sock.getsockname()[0]
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         if self.tls is None:
             self._push(data)
         else:
@@ -106,7 +118,7 @@ class Connection:
             except ssl.SSLError as error:
                 raise Broken("TLS: %s" % reason(error)) from None
 
-    def line(self):
+    def line(self) -> bytes:
         """Return the next line without its end. Raises Broken."""
         while b"\n" not in self._waiting:
             if len(self._waiting) > _LONGEST_LINE:
@@ -120,8 +132,8 @@ class Connection:
             raise Broken("a line longer than %d bytes" % _LONGEST_LINE)
         return found[:-1] if found.endswith(b"\r") else found
 
-    def begin_tls(self, context, name):
-        """Take the handshake; ``name`` is asked for, or None. Raises Broken."""
+    def begin_tls(self, context: ssl.SSLContext, name: Optional[str]) -> ssl.SSLObject:
+        """Take the handshake and return what it made; ``name`` is asked for, or None. Raises Broken."""
         # What was sent ahead of TLS may be from anyone on the way.
         self._waiting = b""
         # With the bytes in our own hands, a server that keeps the TLS library busy is bounded too.
@@ -135,8 +147,9 @@ class Connection:
             # Python 3.6: the name does not fit.
             raise Broken(shorten(visible(str(error)), 200)) from None
         self.tls = tls
+        return tls
 
-    def _patiently(self, step, *arguments):
+    def _patiently(self, step: Callable[..., _Result], *arguments: Any) -> _Result:
         """Return what ``step`` of the TLS library returns once it has had the bytes that it waits for."""
         while True:
             try:
@@ -154,7 +167,7 @@ class Connection:
                 self._flush()
                 raise
 
-    def _read(self):
+    def _read(self) -> bytes:
         if self.tls is None:
             return self._pull()
         try:
@@ -164,18 +177,18 @@ class Connection:
         except ssl.SSLError as error:
             raise Broken("TLS: %s" % reason(error)) from None
 
-    def _flush(self):
+    def _flush(self) -> None:
         data = self._outgoing.read()
         if data:
             self._push(data)
 
-    def _limit(self):
+    def _limit(self) -> None:
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise Broken("no answer in time")
         self._sock.settimeout(left)
 
-    def _pull(self):
+    def _pull(self) -> bytes:
         self._limit()
         try:
             data = self._sock.recv(_CHUNK)
@@ -186,7 +199,7 @@ class Connection:
             raise Broken("more than %d bytes of answers" % _MOST_BYTES)
         return data
 
-    def _push(self, data):
+    def _push(self, data: bytes) -> None:
         self._limit()
         try:
             self._sock.sendall(data)

@@ -5,13 +5,15 @@
 
 __all__ = ["check_expect", "differences"]
 
+from typing import Any, Container, Dict, List, Optional
+
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 
 _VERDICTS = ("unknown_recipient", "postmaster", "relay", "recipients")
 _TRIED_BY = {"unknown_recipient": "unknown_domain"}
 
 
-def check_expect(expect, tried):
+def check_expect(expect: Optional[Dict[str, Any]], tried: Container[str]) -> None:
     """Raise RescueError where a verdict is expected on what is not among the kinds ``tried``."""
     for name in _VERDICTS:
         if (expect or {}).get(name) and name not in tried:
@@ -20,14 +22,16 @@ def check_expect(expect, tried):
             )
 
 
-def differences(expect, result):
+def differences(expect: Optional[Dict[str, Any]], result: Dict[str, Any]) -> List[str]:
     """Return a phrase for each thing in ``result`` that is not as in ``expect``; options that are None do not count."""
     expect = {name: value for name, value in (expect or {}).items() if value is not None}
     found = []
     for name in _VERDICTS:
         if name in expect:
             verdicts = result[name] if name == "recipients" else [result[name]]
-            found += [_verdict(name, expect[name], one) for one in verdicts if one["verdict"] not in expect[name]]
+            found += [
+                _verdict(name, expect[name], answer) for answer in verdicts if answer["verdict"] not in expect[name]
+            ]
     reasons = {"connected": result["error"], "starttls": result["starttls"]["error"]}
     for name, value in _flags(result).items():
         if name in expect and expect[name] != value:
@@ -43,7 +47,7 @@ def differences(expect, result):
     return found
 
 
-def _flags(result):
+def _flags(result: Dict[str, Any]) -> Dict[str, Optional[bool]]:
     auth = result["auth"]
     return {
         "connected": result["connected"],
@@ -53,10 +57,11 @@ def _flags(result):
     }
 
 
-def _word(value):
+def _word(value: Optional[bool]) -> str:
     return "true" if value else "false"
 
 
-def _verdict(name, expected, one):
-    said = " (%s)" % " ".join(str(part) for part in (one["code"], one["text"]) if part) if one["text"] else ""
-    return "%s %s is %s instead of %s%s" % (name, one["address"], one["verdict"], " or ".join(expected), said)
+def _verdict(name: str, expected: List[str], answer: Dict[str, Any]) -> str:
+    parts = [str(part) for part in (answer["code"], answer["text"]) if part]
+    said = " (%s)" % " ".join(parts) if answer["text"] else ""
+    return "%s %s is %s instead of %s%s" % (name, answer["address"], answer["verdict"], " or ".join(expected), said)

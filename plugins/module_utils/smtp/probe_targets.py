@@ -7,25 +7,61 @@ __all__ = ["places"]
 
 import ipaddress
 import socket
-from collections import namedtuple
+from typing import TYPE_CHECKING, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-# ``trusted``: None where nobody knows; ``begins_tls``: whether TLS begins at once, other than on port 465.
-Place = namedtuple("Place", "host port trusted begins_tls")
+from ansible_collections.mailops.rescue.plugins.module_utils.host.listeners import Address, Network
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Networks(Protocol):
+        def holds(self, address: Address) -> Optional[bool]: ...
+
+    class _Listener(Protocol):
+        @property
+        def address(self) -> str: ...
+        @property
+        def port(self) -> str: ...
+        @property
+        def networks(self) -> _Networks: ...
+        @property
+        def begins_tls(self) -> bool: ...
+
+    class _Relaying(Protocol):
+        networks: _Networks
+        listeners: Sequence[_Listener]
+
+
+class Place(NamedTuple):
+    """Where to ask. ``trusted``: whether the server trusts this host, None where nobody knows; ``begins_tls``: whether
+    TLS begins at once, other than on port 465.
+    """
+
+    host: Address
+    port: int
+    trusted: Optional[bool]
+    begins_tls: bool
+
 
 _NAMED = {"smtp": 25, "smtps": 465, "submissions": 465, "submission": 587}
 _MOST = 20
 
 
-def places(ports, network, relaying=None, others=()):
+def places(
+    ports: Sequence[int],
+    network: Network,
+    relaying: Optional["_Relaying"] = None,
+    others: Iterable[int] = (),
+) -> List[Place]:
     """Return the list of Place: each port of ``ports``, and then where else, but for the loopback, an SMTP server
     listens.
 
     ``relaying``: a Relaying, of Postfix; ``others``: ports at which somebody was seen who talks SMTP.
     """
     listeners = [] if relaying is None else relaying.listeners
-    found = []
+    found: List[Place] = []
 
-    def add(port, address=None):
+    def add(port: int, address: Optional[Address] = None) -> None:
         networks = [one for one in listeners if _number(one.port) == port]
         host = address or network.where_to_ask(port, lambda own: _trusts(relaying, networks, own))
         if (host, port) not in [(one.host, one.port) for one in found]:
@@ -34,7 +70,8 @@ def places(ports, network, relaying=None, others=()):
 
     for port in ports:
         add(port)
-    more = [(_number(one.port), _address(one.address)) for one in listeners] + [(port, None) for port in others]
+    more: List[Tuple[int, Optional[Address]]] = [(_number(one.port), _address(one.address)) for one in listeners]
+    more += [(port, None) for port in others]
     for port, address in more:
         is_there = network.is_open(port) if address is None else (address, port) in network.listening
         is_loopback = address is not None and address.is_loopback
@@ -43,7 +80,7 @@ def places(ports, network, relaying=None, others=()):
     return found
 
 
-def _trusts(relaying, listeners, address):
+def _trusts(relaying: Optional["_Relaying"], listeners: "Sequence[_Listener]", address: Address) -> Optional[bool]:
     if relaying is None:
         return None
     exact = [one for one in listeners if one.address == str(address)] or [one for one in listeners if not one.address]
@@ -52,7 +89,7 @@ def _trusts(relaying, listeners, address):
     return said.pop() if len(said) == 1 else None
 
 
-def _number(port):
+def _number(port: str) -> int:
     if port.isdigit():
         return int(port)
     try:
@@ -61,7 +98,7 @@ def _number(port):
         return _NAMED.get(port, 0)
 
 
-def _address(text):
+def _address(text: str) -> Optional[Address]:
     try:
         return ipaddress.ip_address(text)
     except ValueError:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import plural
 
 __all__ = ["others_selected"]
@@ -16,7 +18,7 @@ _MOST = 0.5
 _DEFAULT_LENGTH = 10
 
 
-def others_selected(read):
+def others_selected(read: dict[str, Any]) -> list[str]:
     """Phrases such as "3 other logins (12 messages)" of a result of queue_info, the commonest source left out."""
     matched = read["counts"].get("matched") or 0
     phrases = []
@@ -37,7 +39,9 @@ def others_selected(read):
     return phrases
 
 
-def _length(read):
+def _length(read: dict[str, Any]) -> int:
     """How long the top lists may be."""
-    length = ((read.get("invocation") or {}).get("module_args") or {}).get("top")
+    invocation = read.get("invocation")
+    arguments = invocation.get("module_args") if isinstance(invocation, dict) else None
+    length = arguments.get("top") if isinstance(arguments, dict) else None
     return length if isinstance(length, int) else _DEFAULT_LENGTH

@@ -10,6 +10,7 @@ are counts over the whole queue, so each conclusion here is a bound that holds h
 from __future__ import annotations
 
 import re
+from typing import Any
 
 __all__ = ["WEB_SERVER_UIDS", "against", "is_next_hop"]
 
@@ -40,12 +41,12 @@ _MOST = 0.5
 _FLOOD = 0.8
 
 
-def is_next_hop(reason, share):
+def is_next_hop(reason: str, share: float) -> bool:
     """Whether a reason for delay, which `share` of the messages have, is a next hop that takes nothing."""
     return share >= _FLOOD and _NO_CONNECTION.search(reason) is not None
 
 
-def against(kind, value, count, result, total):
+def against(kind: str, value: Any, count: int, result: dict[str, Any], total: int) -> str | None:
     """What speaks for abuse in `count` of `total` messages that share a `value` of `kind`; a phrase, or None."""
     if kind == "bounce":
         return _backscatter(count, result)
@@ -68,12 +69,12 @@ def against(kind, value, count, result, total):
     return None
 
 
-def _is_ones_own(uid):
+def _is_ones_own(uid: int) -> bool:
     """Whether a uid is one person's or a web server's; root and services pass the mail of others on."""
     return uid in WEB_SERVER_UIDS or uid >= _FIRST_USER
 
 
-def _backscatter(count, result):
+def _backscatter(count: int, result: dict[str, Any]) -> str | None:
     reported = _entries(result, "bounced_recipient_domain")
     domains = _at_least(count, result, "recipient_domain")
     if reported and reported[0]["count"] >= _MOST * count and domains >= _DOMAINS:
@@ -81,7 +82,7 @@ def _backscatter(count, result):
     return None
 
 
-def _at_least(count, result, name):
+def _at_least(count: int, result: dict[str, Any], name: str) -> int:
     """How many different values of a top list `count` messages have at least: none has more than the most frequent."""
     entries = _entries(result, name)
     if not entries or (result.get("top_errors") or {}).get(name):
@@ -89,5 +90,5 @@ def _at_least(count, result, name):
     return -(-count // max(entries[0]["count"], 1))
 
 
-def _entries(result, name):
+def _entries(result: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [one for one in (result.get("top") or {}).get(name) or [] if one["value"] is not None]

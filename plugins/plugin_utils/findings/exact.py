@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 __all__ = ["at_domain", "has_case", "whole"]
 
@@ -16,7 +17,7 @@ CUT_BYTES = 200
 _SPECIAL = re.compile(r"[.^$*+?{}%#\[\]\\|()]")
 
 
-def whole(value):
+def whole(value: object) -> str | None:
     """The expression that matches exactly the texts shown as `value`; None where there is none.
 
     None is exact for a value that was cut: it ends with an ellipsis, or is as long as values get.
@@ -24,23 +25,23 @@ def whole(value):
     return "^%s$" % _literal(value) if _usable(value) else None
 
 
-def has_case(value):
+def has_case(value: str) -> bool:
     """Whether another text differs from `value` by the case of letters alone."""
     return value.lower() != value or value.upper() != value
 
 
-def at_domain(value):
+def at_domain(value: object) -> str | None:
     """The expression that matches the addresses at the domain `value`; None where there is none."""
     return "@%s$" % _literal(value) if _usable(value) and "@" not in value else None
 
 
-def _usable(value):
+def _usable(value: object) -> TypeGuard[str]:
     if not isinstance(value, str) or value == "" or value.endswith("…"):
         return False
     return len(value.encode("utf-8", "surrogatepass")) < CUT_BYTES
 
 
-def _literal(value):
+def _literal(value: str) -> str:
     parts, end = [], 0
     for match in _ESCAPE.finditer(value):
         parts.append(_quote(value[end : match.start()]))
@@ -51,5 +52,5 @@ def _literal(value):
     return "".join(parts)
 
 
-def _quote(text):
+def _quote(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", text)

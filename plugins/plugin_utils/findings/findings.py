@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.evidence import (
     WEB_SERVER_UIDS,
@@ -53,6 +55,9 @@ BURST_MESSAGES = 100
 # Some messages are always delivered meanwhile; a twentieth of the queue makes the other numbers a blur.
 VANISHED_SHARE = 0.05
 
+# What to say of a value, and what selects it; None for each where there is nothing.
+_Told = tuple[str | None, dict[str, Any] | None]
+
 SEVERITIES = ("alarm", "warning", "note")
 
 # The most specific cause that can be acted on leads; what follows from it is its evidence.
@@ -88,15 +93,15 @@ class Finding:
     what: str
     count: int
     share: float
-    select: dict | None = None
-    evidence: list = field(default_factory=list)
+    select: dict[str, Any] | None = None
+    evidence: list[str] = field(default_factory=list)
     against: str | None = None
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def findings(result, known=()):
+def findings(result: dict[str, Any], known: Iterable[str] = ()) -> list[Finding]:
     """What stands out in `result` (the plain dict that queue_info returns), the most severe first.
 
     `known` are the keys by which messages were selected: that all agree in one of them is no news.
@@ -118,14 +123,14 @@ class _Fact:
     share: float
     at_least: bool
     told: str
-    select: dict | None
+    select: dict[str, Any] | None
 
 
-def _causes(result, known):
+def _causes(result: dict[str, Any], known: frozenset[str]) -> list[Finding]:
     total = result["counts"].get("matched") or 0
     if total < MIN_MESSAGES:
         return []
-    groups = []
+    groups: list[list[_Fact]] = []
     for fact in _facts(result, total):
         if fact.count == total and (known.intersection(fact.select or ()) or _is_null_sender(fact, known)):
             continue
@@ -138,14 +143,14 @@ def _causes(result, known):
     return [_cause(group, total, result) for group in groups]
 
 
-def _same_cause(lead, fact):
+def _same_cause(lead: _Fact, fact: _Fact) -> bool:
     are_sources = lead.kind in _SOURCES and fact.kind in _SOURCES and lead.kind != fact.kind
     if are_sources and abs(lead.count - fact.count) <= SAME_NUMBER * lead.count:
         return True
     return lead.share + fact.share > 1 and abs(lead.share - fact.share) <= SAME_CAUSE
 
 
-def _cause(group, total, result):
+def _cause(group: list[_Fact], total: int, result: dict[str, Any]) -> Finding:
     lead = next((fact for fact in group if fact.select), group[0])
     severity = _WORST.get(lead.kind) or ("alarm" if lead.share >= FLOOD else "warning")
     at_least = "at least " if lead.at_least else ""
@@ -170,25 +175,25 @@ def _cause(group, total, result):
     return Finding(lead.kind, severity, text, lead.told, lead.count, share, lead.select, evidence, reason)
 
 
-def _is_null_sender(fact, kinds):
+def _is_null_sender(fact: _Fact, kinds: Container[str]) -> bool:
     # Every failure notice has it.
     return fact.kind == "sender" and fact.value == "" and "bounce" in kinds
 
 
-def _implied(fact, group):
+def _implied(fact: _Fact, group: list[_Fact]) -> bool:
     kinds = {one.kind for one in group}
     if _is_null_sender(fact, kinds):
         return True
     return fact.kind == "sender_domain" and (fact.value == "" or "sender" in kinds)
 
 
-def _facts(result, total):
+def _facts(result: dict[str, Any], total: int) -> Iterator[_Fact]:
     """The values that at least half of the messages share, and sources that stand out, in the order of _ORDER."""
     for kind in _ORDER:
         if kind == "bounce":
-            fact = _bounces(result, total)
-            if fact.share >= DOMINANT or _stands_out(fact, ()):
-                yield fact
+            bounces = _bounces(result, total)
+            if bounces.share >= DOMINANT or _stands_out(bounces, ()):
+                yield bounces
             continue
         entries = (result.get("top") or {}).get(kind) or []
         for at, entry in enumerate(entries if kind in _SOURCES else entries[:1]):
@@ -198,7 +203,7 @@ def _facts(result, total):
                 yield fact
 
 
-def _stands_out(fact, peers):
+def _stands_out(fact: _Fact, peers: Sequence[int]) -> bool:
     """Whether a source is to be named that is less than half of the queue; `peers`: the counts of its like."""
     if fact.count < MIN_MESSAGES:
         return False
@@ -208,7 +213,7 @@ def _stands_out(fact, peers):
     return fact.count >= PEER_MESSAGES and middle > 0 and fact.count >= PEER_FACTOR * middle
 
 
-def _bounces(result, total):
+def _bounces(result: dict[str, Any], total: int) -> _Fact:
     count = result.get("bounces") or 0
     told = "are failure notices"
     domain = _first(result, "bounced_recipient_domain")
@@ -217,7 +222,7 @@ def _bounces(result, total):
     return _Fact("bounce", True, count, count / total, False, told, {"bounce": True})
 
 
-def _top_value(result, kind, total, entry):
+def _top_value(result: dict[str, Any], kind: str, total: int, entry: dict[str, Any]) -> _Fact | None:
     if entry["value"] is None:
         return None
     value, count = entry["value"], entry["count"]
@@ -231,12 +236,12 @@ def _top_value(result, kind, total, entry):
     return _Fact(kind, value, count, count / total, at_least, told, select)
 
 
-def _first(result, kind):
+def _first(result: dict[str, Any], kind: str) -> dict[str, Any] | None:
     entries = (result.get("top") or {}).get(kind) or []
     return entries[0] if entries else None
 
 
-def _sasl_username(value):
+def _sasl_username(value: str) -> _Told:
     if not value:
         return None, None
     # A name is compared as it is, so an escape or a template in it cannot be written harmlessly.
@@ -244,13 +249,13 @@ def _sasl_username(value):
     return "were sent with the login " + fit(value, 60), {"sasl_username": value} if exact else None
 
 
-def _origin_uid(value):
+def _origin_uid(value: int) -> _Told:
     name = WEB_SERVER_UIDS.get(value)
     told = "were submitted on the host itself by uid %s" % fit(value, 20)
     return told + (" (%s where that is the web server)" % name if name else ""), {"origin_uid": value}
 
 
-def _client_address(value):
+def _client_address(value: str) -> _Told:
     try:
         address = ipaddress.ip_address(value)
     except ValueError:
@@ -261,47 +266,47 @@ def _client_address(value):
     return "came from the client %s" % fit(value, 60), {"client_address": value}
 
 
-def _sender(value):
+def _sender(value: str) -> _Told:
     if value == "":
         return "have the null sender <>", {"sender": "<>"}
     return "have the sender " + fit(value, 60), _expression("sender", whole(value))
 
 
-def _subject(value):
+def _subject(value: str) -> _Told:
     if value == "":
         return None, None
     return "have the subject " + quoted(value), _exactly("subject", value)
 
 
-def _sender_domain(value):
+def _sender_domain(value: str) -> _Told:
     if value == "":
         return None, None
     return "have a sender at " + fit(value, 60), _expression("sender", at_domain(value))
 
 
-def _recipient_domain(value):
+def _recipient_domain(value: str) -> _Told:
     if value == "":
         return None, None
     return "go to " + fit(value, 60), _expression("recipient", at_domain(value))
 
 
-def _delay_reason(value):
+def _delay_reason(value: str) -> _Told:
     if value == "":
         return None, None
     return "are deferred with " + quoted(value, 80), _exactly("delay_reason", value)
 
 
-def _exactly(key, value):
+def _exactly(key: str, value: str) -> dict[str, Any] | None:
     """Of what was counted by its case."""
     select = _expression(key, whole(value))
     return dict(select, ignore_case=False) if select and has_case(value) else select
 
 
-def _expression(key, pattern):
+def _expression(key: str, pattern: str | None) -> dict[str, Any] | None:
     return None if pattern is None else {key: pattern}
 
 
-_TELL = {
+_TELL: dict[str, Callable[[Any], _Told]] = {
     "sasl_username": _sasl_username,
     "origin_uid": _origin_uid,
     "client_address": _client_address,
@@ -329,11 +334,11 @@ _FILTERED = {
 }
 
 
-def _origins(result, source):
+def _origins(result: dict[str, Any], source: str) -> int:
     return (result.get("origins") or {}).get(source) or 0
 
 
-def _filtered(result):
+def _filtered(result: dict[str, Any]) -> list[Finding]:
     total = result["counts"].get("matched") or 0
     found = []
     for source, (severity, told) in _FILTERED.items():
@@ -353,7 +358,7 @@ _QUEUES = {
 }
 
 
-def _piled_up(result):
+def _piled_up(result: dict[str, Any]) -> list[Finding]:
     counts = result["counts"]
     total = counts.get("total") or 0
     if total < MIN_MESSAGES:
@@ -376,7 +381,7 @@ def _piled_up(result):
 # --- when they came
 
 
-def _arrival(result):
+def _arrival(result: dict[str, Any]) -> list[Finding]:
     total = result["counts"].get("matched") or 0
     oldest, newest = result.get("oldest"), result.get("newest")
     if total < MIN_MESSAGES or not oldest or not newest:
@@ -394,7 +399,7 @@ def _arrival(result):
     return []
 
 
-def _jumps(classes, total, oldest):
+def _jumps(classes: list[dict[str, Any]], total: int, oldest: int) -> Iterator[tuple[int, str]]:
     """Each class that arrived much faster than what came before it, as its count and what to say of it."""
     for index, one in enumerate(classes):
         if one["to"] is None or one["count"] < max(MIN_MESSAGES, JUMP_SHARE * total):
@@ -416,11 +421,11 @@ def _jumps(classes, total, oldest):
             )
 
 
-def _rate(count, seconds):
+def _rate(count: float, seconds: float) -> float:
     return 60.0 * count / max(seconds, 1)
 
 
-def _few(rate):
+def _few(rate: float) -> str:
     return number(rate) if rate >= 10 else "%.1f" % rate
 
 
@@ -431,7 +436,7 @@ _DAMAGED = ("in the queue is damaged", "in the queue are damaged")
 _UNDECIDED = ("took too long to match and was left out", "took too long to match and were left out")
 
 
-def _reading(result):
+def _reading(result: dict[str, Any]) -> list[Finding]:
     total = result["counts"].get("total") or 0
     found = []
     for kind, told in (("damaged", _DAMAGED), ("undecided", _UNDECIDED)):
@@ -441,9 +446,9 @@ def _reading(result):
             evidence = [
                 "%s: %s" % (fit(one.get("path", one.get("id")), 60), fit(one.get("reason"), 80)) for one in listed[:2]
             ]
-            what = told[count != 1]
-            text = "%s %s" % (plural(count, "file" if kind == "damaged" else "message"), what)
-            found.append(Finding(kind, "warning", text, what, count, _share(count, total), None, evidence))
+            happened = told[count != 1]
+            text = "%s %s" % (plural(count, "file" if kind == "damaged" else "message"), happened)
+            found.append(Finding(kind, "warning", text, happened, count, _share(count, total), None, evidence))
     corrupt = (result["counts"].get("by_queue") or {}).get("corrupt") or 0
     # Most of what is in that queue is damaged, and was told as that.
     if corrupt > (result.get("damaged_count") or 0):
@@ -453,11 +458,11 @@ def _reading(result):
         found.append(Finding("corrupt", "warning", text, "are " + what, corrupt, _share(corrupt, total), select))
     vanished = result.get("vanished") or 0
     if vanished >= max(MIN_MESSAGES, VANISHED_SHARE * total):
-        told = "left the queue while it was read: the counts are blurred"
-        text = "%s %s" % (plural(vanished, "message"), told)
-        found.append(Finding("vanished", "note", text, told, vanished, _share(vanished, total)))
+        what = "left the queue while it was read: the counts are blurred"
+        text = "%s %s" % (plural(vanished, "message"), what)
+        found.append(Finding("vanished", "note", text, what, vanished, _share(vanished, total)))
     return found
 
 
-def _share(count, total):
+def _share(count: int, total: int) -> float:
     return round(min(count / total, 1.0), 4) if total else 0.0

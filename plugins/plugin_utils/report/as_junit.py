@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 MISSING: ImportError | None = None
 try:
@@ -18,9 +19,10 @@ __all__ = ["MISSING", "render"]
 _TOTALS = ("tests", "failures", "errors", "skipped")
 
 
-def render(document):
+def render(document: dict[str, Any]) -> str:
     """The text of the file."""
-    xml, totals = JUnitXml(document["title"]), Counter()
+    xml = JUnitXml(document["title"])
+    totals: Counter[str] = Counter()
     shared = {one["id"]: one for one in document["controls"]}
     started = document["run"]["started"].rstrip("Z")
     for host in document["hosts"]:
@@ -43,7 +45,7 @@ def render(document):
     return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring().decode("utf-8") + "\n"
 
 
-def _totals(suite, host):
+def _totals(suite: TestSuite, host: dict[str, Any]) -> dict[str, int]:
     """The totals of `suite`, which get into it, too."""
     found = Counter(control["status"] for control in host["controls"])
     silent = int(not host["controls"] and host["status"] != "pass")
@@ -59,33 +61,34 @@ def _totals(suite, host):
     return made
 
 
-def _case(host, control):
+def _case(host: str, control: dict[str, Any]) -> TestCase:
     case = TestCase("%s: %s" % (control["id"], _line(control["title"])), host, 0)
     status = control["status"]
-    told = {
+    results: dict[str, tuple[type[Error | Failure | Skipped], str, str]] = {
         "fail": (Failure, control["reason"] or "observed: " + (control["observed"] or "-"), control["severity"]),
         "error": (Error, control["reason"] or "it could not be checked", "unknown"),
         "waived": (Skipped, _waiver(control), "waived"),
         "not_applicable": (Skipped, control["reason"] or "it does not apply", "not applicable"),
-    }.get(status)
+    }
+    told = results.get(status)
     if told:
         case.result = [_told(*told, _details(control) if status in ("fail", "waived") else "")]
     return case
 
 
-def _told(kind, message, name, text):
+def _told(kind: type[Error | Failure | Skipped], message: str, name: str, text: str) -> Error | Failure | Skipped:
     made = kind(_line(message), name)
     if text:
         made.text = text
     return made
 
 
-def _waiver(control):
+def _waiver(control: dict[str, Any]) -> str:
     waiver = control["waiver"] or {}
     return "waived by %s until %s: %s" % tuple(waiver.get(name, "?") for name in ("owner", "expires", "reason"))
 
 
-def _details(control):
+def _details(control: dict[str, Any]) -> str:
     parts = (
         ("severity", "Severity"),
         ("expected", "Expected"),
@@ -96,5 +99,5 @@ def _details(control):
     return "\n".join("%s: %s" % (title, control[name]) for name, title in parts if control[name])
 
 
-def _line(text):
+def _line(text: str) -> str:
     return " ".join(text.split())

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 MISSING: ImportError | None = None
 try:
@@ -17,11 +19,11 @@ except ImportError as error:
 __all__ = ["MISSING", "render"]
 
 
-def render(document):
+def render(document: dict[str, Any]) -> str:
     """The text of the file."""
     registry = CollectorRegistry()
 
-    def gauge(name, text, labels=()):
+    def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
         return Gauge("mailops_" + name, text, labels, registry=registry)
 
     run, summary = document["run"], document["summary"]
@@ -35,7 +37,7 @@ def render(document):
     return generate_latest(registry).decode("utf-8")
 
 
-def _sums(gauge, summary):
+def _sums(gauge: Callable[..., Gauge], summary: dict[str, Any]) -> None:
     hosts = gauge("hosts", "Hosts by status.", ["status"])
     for status, count in summary["hosts"].items():
         if status != "total":
@@ -45,14 +47,14 @@ def _sums(gauge, summary):
         failed.labels(severity).set(count)
 
 
-def _controls(gauge, document):
+def _controls(gauge: Callable[..., Gauge], document: dict[str, Any]) -> None:
     found = gauge("control_hosts", "Hosts by control and by its status there.", ["control", "severity", "status"])
     for control in document["controls"]:
         for status, count in control["counts"].items():
             found.labels(_label(control["id"]), control["severity"], status).set(count)
 
 
-def _hosts(gauge, hosts):
+def _hosts(gauge: Callable[..., Gauge], hosts: list[dict[str, Any]]) -> None:
     status = gauge("host_status", "1 for the status that the host has.", ["host", "status"])
     controls = gauge("host_controls", "Controls of a host by status.", ["host", "status"])
     queue = ["host", "mta", "queue"]
@@ -80,5 +82,5 @@ def _hosts(gauge, hosts):
             purged.labels(name).set(sum(done))
 
 
-def _label(text):
+def _label(text: str) -> str:
     return "masked" if "@" in text else " ".join(text.split())

@@ -15,6 +15,7 @@ import json
 import os
 import sys
 from datetime import datetime, timezone
+from typing import Any, Dict, List, Optional, Tuple
 
 __all__ = ["check", "render"]
 
@@ -27,7 +28,7 @@ class _NoReport(ValueError):
     pass
 
 
-def check(directory, max_age, now=None):
+def check(directory: str, max_age: float, now: Optional[datetime] = None) -> Tuple[str, int]:
     """Return the text and the exit status."""
     try:
         document = _read(directory)
@@ -51,7 +52,7 @@ def check(directory, max_age, now=None):
     return text, status
 
 
-def render(document, remark=""):
+def render(document: Dict[str, Any], remark: str = "") -> str:
     """The answer: its first line is the plugin's output with performance data, then come details."""
     summary, fleet = document["summary"], document["fleet"]
     text = "; ".join(filter(None, (remark, _text(summary))))
@@ -62,7 +63,7 @@ def render(document, remark=""):
     return "\n".join(lines) + "\n"
 
 
-def _read(directory):
+def _read(directory: str) -> Dict[str, Any]:
     with open(os.path.join(directory, "report.json"), encoding="utf-8") as file:
         document = json.load(file)
     if document["schema_version"] != 1:
@@ -70,7 +71,7 @@ def _read(directory):
     return document
 
 
-def _text(summary):
+def _text(summary: Dict[str, Any]) -> str:
     hosts = summary["hosts"]
     if not hosts["total"]:
         return "no hosts"
@@ -84,7 +85,7 @@ def _text(summary):
     return "%s: %s" % (_plural(hosts["total"], "host"), ", ".join(parts))
 
 
-def _data(document):
+def _data(document: Dict[str, Any]) -> str:
     summary = document["summary"]
     values = [("hosts", summary["hosts"]["total"])]
     values += [("hosts_" + name, summary["hosts"][name]) for name in ("fail", "unknown", "unreachable")]
@@ -98,7 +99,7 @@ def _data(document):
     return " ".join(data)
 
 
-def _details(document):
+def _details(document: Dict[str, Any]) -> List[str]:
     shared = {one["id"]: one for one in document["controls"]}
     lines = []
     for host in document["hosts"]:
@@ -114,11 +115,11 @@ def _details(document):
     return lines + (["and %d more" % more] if more > 0 else [])
 
 
-def _plural(count, word):
+def _plural(count: int, word: str) -> str:
     return "%s %s%s" % (format(count, ","), word, "" if count == 1 else "s")
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description="Answer as a monitoring plugin with the last report.")
     parser.add_argument("directory", nargs="?", default="mailops-report", help="directory of the report")
     parser.add_argument(

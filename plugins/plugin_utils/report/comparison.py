@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 __all__ = ["SHARED", "UnusablePrevious", "changes", "usable"]
 
 # What is the same on most hosts stands in the list of controls once, and with a host only where it differs.
@@ -18,7 +21,7 @@ class UnusablePrevious(Exception):
     """The document of the run before cannot be compared with. The message is a phrase that says why."""
 
 
-def usable(document):
+def usable(document: object) -> dict[str, Any]:
     """`document`, as read from a file, if it can be compared with; raises UnusablePrevious."""
     if not isinstance(document, dict) or "schema_version" not in document:
         raise UnusablePrevious("it is no report")
@@ -41,7 +44,7 @@ def usable(document):
     return document
 
 
-def changes(previous, document):
+def changes(previous: dict[str, Any] | None, document: dict[str, Any]) -> dict[str, Any] | None:
     """The differences, or None where there is no `previous` document."""
     if previous is None:
         return None
@@ -65,23 +68,23 @@ def changes(previous, document):
     }
 
 
-def _order(change):
+def _order(change: dict[str, Any]) -> tuple[int, int]:
     return ("worse", "better", "other").index(change["kind"]), -_RANK[change["after"]]
 
 
-def _controls(name, before, after):
+def _controls(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[dict[str, Any]]:
     old = {one["id"]: one["status"] for one in before["controls"]}
     for one in after["controls"]:
         was, now = old.get(one["id"]), one["status"]
         # A control that is new is worth a word only where it does not hold.
         if was == now or (was is None and _RANK[now] == 0):
             continue
-        difference = _RANK[now] - _RANK.get(was, 0)
+        difference = _RANK[now] - (0 if was is None else _RANK.get(was, 0))
         kind = "worse" if difference > 0 else "better" if difference < 0 else "other"
         yield {"host": name, "id": one["id"], "before": was, "after": now, "kind": kind}
 
 
-def _queue(name, before, after):
+def _queue(name: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if not before["queues"] or not after["queues"]:
         return
     old, new = (sum(queue["total"] for queue in host["queues"]) for host in (before, after))

@@ -12,7 +12,7 @@ import tempfile
 __all__ = ["keep", "sync", "write"]
 
 
-def write(path, data, mode=0o640):
+def write(path: str, data: bytes, mode: int = 0o640) -> None:
     """Write bytes `data` to `path` so that whoever reads it finds the old file or the new one, and never a part."""
     directory = os.path.dirname(os.path.abspath(path))
     # With a dot in front and without the ending that a collector of textfiles looks for.
@@ -31,7 +31,7 @@ def write(path, data, mode=0o640):
     sync(directory)
 
 
-def keep(path, other):
+def keep(path: str, other: str) -> None:
     """Make `path`, where there is one, known as `other` too, in one step."""
     directory = os.path.dirname(os.path.abspath(other))
     name = os.path.join(directory, ".report-%d.tmp" % os.getpid())
@@ -53,7 +53,7 @@ def keep(path, other):
     sync(directory)
 
 
-def sync(directory):
+def sync(directory: str) -> None:
     """Have a directory's names on the disk."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

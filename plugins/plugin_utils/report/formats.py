@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
+from typing import Any
 
 __all__ = ["FILES", "FORMATS", "MissingLibrary", "PREVIOUS", "render"]
 
@@ -29,7 +30,7 @@ class MissingLibrary(Exception):
     """A format's library is not installed. The message is one sentence for the operator."""
 
 
-def render(name, document):
+def render(name: str, document: dict[str, Any]) -> bytes:
     """The bytes of `document` in the format `name`."""
     if name == "json":
         return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace") + b"\n"

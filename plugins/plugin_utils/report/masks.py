@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from typing import Any
 
 __all__ = ["Mask"]
 
@@ -28,10 +29,10 @@ _CLIENTS = ("client_address",)
 class Mask:
     """`key`: bytes that nobody else knows, so that nobody can try out addresses."""
 
-    def __init__(self, key):
+    def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def text(self, text):
+    def text(self, text: str) -> str:
         """`text` with the local part of each address in it masked."""
         text = self._encoded(_without_cut(text))
         if "@" not in text:
@@ -43,7 +44,7 @@ class Mask:
                 parts[index - 1] = ""
         return "".join(self._quoted(part) if "@" in part else part for part in parts)
 
-    def document(self, value, name=None):
+    def document(self, value: Any, name: str | None = None) -> Any:
         """A copy of `value`, out of a report, with all texts masked; names of hosts stay."""
         if isinstance(value, dict):
             return {
@@ -59,7 +60,7 @@ class Mask:
             return [self.document(item, name) for item in value]
         return self.text(value) if isinstance(value, str) else value
 
-    def _encoded(self, text):
+    def _encoded(self, text: str) -> str:
         """`text` with addresses masked whose @ is written in another way."""
         parts = _LIKE_AT.split(text)
         for index in range(0, len(parts) - 1, 2):
@@ -68,22 +69,22 @@ class Mask:
             parts[index] = "".join(words)
         return "".join(parts)
 
-    def _address(self, part):
+    def _address(self, part: str) -> str:
         local, _at, domain = part.rpartition("@")
         return "%s@%s" % (self._hidden(local), domain) if local else part
 
-    def _quoted(self, part):
+    def _quoted(self, part: str) -> str:
         address = part.lstrip(_QUOTES)
         return part[: len(part) - len(address)] + self._address(address)
 
-    def _whole(self, value):
+    def _whole(self, value: str) -> str:
         return self._address(value) if "@" in value else self._hidden(value) if value else value
 
-    def _hidden(self, text):
+    def _hidden(self, text: str) -> str:
         return "x" + hmac.new(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:8]
 
 
-def _without_cut(text):
+def _without_cut(text: str) -> str:
     """`text` without the half word at its end where it was cut: it may be of an address, ahead of the @."""
     if not text.endswith(_ELLIPSIS):
         return text
@@ -91,7 +92,7 @@ def _without_cut(text):
     return text if "@" in last else text[: len(text) - len(last)] + _ELLIPSIS
 
 
-def _network(value):
+def _network(value: str) -> str:
     """The network of a client's address: its first 24 or 48 bits."""
     try:
         address = ipaddress.ip_address(value)

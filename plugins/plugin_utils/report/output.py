@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.collector import Collector
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.document import build
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.files import keep, write
@@ -22,7 +25,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.report.formats impo
 )
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.masks import Mask
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import clean
-from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import whole
+from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import Settings, whole
 
 __all__ = ["Published", "publish"]
 
@@ -34,11 +37,17 @@ _PUBLIC = {"prometheus": 0o644}
 class Published:
     """The files that were written, and what could not be."""
 
-    paths: list = field(default_factory=list)
-    warnings: list = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def publish(collector, run, settings, restore_command=None, notes=()):
+def publish(
+    collector: Collector,
+    run: dict[str, Any],
+    settings: Settings,
+    restore_command: Callable[[str, str], str] | None = None,
+    notes: Sequence[str] = (),
+) -> Published:
     """Write the report of `collector` as `settings` say, with `notes`, and return what became of it."""
     made = Published()
     directory = whole(settings.directory)
@@ -65,7 +74,7 @@ def publish(collector, run, settings, restore_command=None, notes=()):
     return made
 
 
-def _formats(given, made):
+def _formats(given: Sequence[str], made: Published) -> list[str]:
     wanted = set(FORMATS) if "all" in given else set(given)
     for name in sorted(wanted - set(FORMATS)):
         made.warnings.append("formats: expected some of %s, or all, got %s." % (", ".join(FORMATS), clean(name, 100)))
@@ -73,7 +82,7 @@ def _formats(given, made):
     return [name for name in FORMATS if name in wanted or name == "json"]
 
 
-def _previous(given, own, made):
+def _previous(given: str | None, own: str, made: Published) -> tuple[dict[str, Any] | None, list[str]]:
     path = whole(given) if given else own
     if not given and not os.path.lexists(path):
         return None, []
@@ -84,7 +93,7 @@ def _previous(given, own, made):
         return None, ["The report before could not be compared with: %s." % error]
 
 
-def _load(path):
+def _load(path: str) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             return usable(json.load(file))

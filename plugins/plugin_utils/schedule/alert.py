@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
 
 __all__ = ["no_report", "turned", "unchecked", "vanished"]
+
+# An alert as it is sent: JSON values, and as `body` the text of a mail.
+Notice = dict[str, Any]
 
 _GRAVE = ("critical", "high")
 _UNKNOWN = ("unknown", "unreachable")
@@ -20,7 +25,7 @@ _LONGEST_REASON = 300
 _MOST_NAMES = 5
 
 
-def unchecked(document):
+def unchecked(document: dict[str, Any]) -> str | None:
     """Return why no host of a report was checked, or None where one was."""
     for host in document["hosts"]:
         if host["status"] in ("pass", "fail") or any(one["status"] != "error" for one in host["controls"]):
@@ -31,13 +36,13 @@ def unchecked(document):
     return "; ".join(["none of %d hosts could be checked" % total] + vanished(document))
 
 
-def vanished(document):
+def vanished(document: dict[str, Any]) -> list[str]:
     """Return, in a list of one phrase or none, which hosts are in the last report and not in this one."""
     gone = _missing(document)
     return ["no longer in the inventory: " + _some(gone)] if gone else []
 
 
-def turned(document, settings):
+def turned(document: dict[str, Any], settings: dict[str, Any]) -> Notice | None:
     """Return the alert that a report is worth, or None.
 
     Told are hosts that turned to fail, those that fail and are new, and grave controls that turned to fail on a host
@@ -51,7 +56,7 @@ def turned(document, settings):
         before.update(dict.fromkeys(changes["added"]))
         before.update({host["name"]: host["before"] for host in changes["hosts"]})
     severity = {one["id"]: one["severity"] for one in document["controls"]}
-    fresh = {}
+    fresh: dict[str, list[str]] = {}
     for one in changes["controls"] if changes else ():
         if one["after"] == "fail":
             fresh.setdefault(one["host"], []).append(one["id"])
@@ -81,28 +86,30 @@ def turned(document, settings):
     return _notice("alert", "; ".join([text, *more]), told, settings, _missing(document))
 
 
-def no_report(reason, settings):
+def no_report(reason: object, settings: dict[str, Any]) -> Notice:
     """Return the alert that there is no report of a run."""
     reason = visible(shorten(str(reason), _LONGEST_REASON)).rstrip(".")
     return _notice("no_report", "ALERT mail servers: they were not checked: %s" % reason, [], settings)
 
 
-def _missing(document):
+def _missing(document: dict[str, Any]) -> list[str]:
     return sorted(document["changes"]["missing"]) if document["changes"] else []
 
 
-def _some(names):
+def _some(names: list[str]) -> str:
     told = ", ".join(visible(one) for one in names[:_MOST_NAMES])
     return told + " and %d more" % (len(names) - _MOST_NAMES) if len(names) > _MOST_NAMES else told
 
 
-def _controls(failing):
+def _controls(failing: dict[str, str]) -> list[dict[str, str]]:
     rank = ("critical", "high", "medium", "low")
     known = [{"id": one, "severity": how} for one, how in failing.items()]
     return sorted(known, key=lambda one: (rank.index(one["severity"]), one["id"]))
 
 
-def _notice(event, text, told, settings, missing=()):
+def _notice(
+    event: str, text: str, told: list[dict[str, Any]], settings: dict[str, Any], missing: Sequence[str] = ()
+) -> Notice:
     shown = [dict(one, controls=one["controls"][:_MOST_CONTROLS]) for one in told[:_MOST_HOSTS]]
     made = {
         "version": 1,

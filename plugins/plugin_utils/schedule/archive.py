@@ -10,8 +10,10 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Iterable
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.files import keep, sync, write
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.alert import Notice
 
 __all__ = ["Kept", "files"]
 
@@ -24,21 +26,21 @@ _STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z[+0-9]*\Z")
 class Kept:
     """What is in the schedule's `directory`."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str) -> None:
         self.reports = os.path.join(directory, "reports")
         self._pending = os.path.join(directory, "pending.json")
         os.makedirs(self.reports, mode=0o750, exist_ok=True)
 
-    def names(self):
+    def names(self) -> list[str]:
         """The dated reports, oldest first."""
         return sorted(one for one in os.listdir(self.reports) if _STAMP.match(one))
 
-    def last(self):
+    def last(self) -> str | None:
         """The path of the last dated report's document, or None."""
         names = self.names()
         return os.path.join(self.reports, names[-1], "report.json") if names else None
 
-    def add(self, directory, files, stamp, most):
+    def add(self, directory: str, files: Iterable[str], stamp: str, most: int) -> str:
         """Keep `files` of `directory` as the last report, and the `most` last ones."""
         new = os.path.join(self.reports, _NEW)
         shutil.rmtree(new, ignore_errors=True)
@@ -57,7 +59,7 @@ class Kept:
             shutil.rmtree(os.path.join(self.reports, name), ignore_errors=True)
         return stamp
 
-    def pending(self):
+    def pending(self) -> list[tuple[str, Notice]]:
         """The alerts that did not get out, as pairs of who was to be told and a notice."""
         try:
             with open(self._pending, encoding="utf-8") as file:
@@ -65,9 +67,9 @@ class Kept:
         except (OSError, ValueError, TypeError):
             return []
 
-    def remember(self, pending):
+    def remember(self, pending: Iterable[tuple[str, Notice]]) -> None:
         """Write down which alerts are to be sent."""
-        notices = {}
+        notices: dict[int, tuple[list[str], Notice]] = {}
         for target, made in pending:
             # One mail goes to all whom one notice is for.
             notices.setdefault(id(made), ([], made))[0].append(target)
@@ -75,9 +77,9 @@ class Kept:
             write(self._pending, (json.dumps(list(notices.values())[-_MOST_PENDING:]) + "\n").encode("utf-8"))
 
 
-def files(directory):
+def files(directory: str) -> dict[str, tuple[int, int]]:
     """The regular files in `directory`, {name: what changes when it is replaced}."""
-    found = {}
+    found: dict[str, tuple[int, int]] = {}
     try:
         entries = list(os.scandir(directory))
     except FileNotFoundError:

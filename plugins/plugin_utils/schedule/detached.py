@@ -14,9 +14,10 @@ import os
 import signal
 import sys
 import termios
+from typing import NoReturn
 
 
-def main(command):
+def main(command: list[str]) -> NoReturn:
     # Who gives up a terminal is told so by it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -16,15 +16,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import visible
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import channels
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import UnusablePrevious, usable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule import alert
+from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.alert import Notice
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.archive import Kept, files
 from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings import (
+    Settings,
     check,
     check_channels,
     check_timer,
@@ -34,6 +38,8 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.schedule.settings i
 __all__ = ["main", "run"]
 
 UNDELIVERED, UNKNOWN = 1, 3
+# Runs the playbook; gets the path of the report to compare with, or None. Raises NoReport.
+_Playing = Callable[[Settings, "str | None"], None]
 _CONFIGURATION_SECONDS = 120
 _DETACHED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "detached.py")
 
@@ -45,7 +51,7 @@ class NoReport(Exception):
     """There is no report of this run; the message says why."""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Check mail servers by schedule.")
     parser.add_argument("settings", help="file of settings, as the role compliance_schedule writes it")
     parser.add_argument("--check", action="store_true", help="only see whether the settings are good")
@@ -63,7 +69,7 @@ def main(arguments):
         return UNKNOWN
 
 
-def run(settings, play=None):
+def run(settings: Settings, play: _Playing | None = None) -> int:
     """Make one run and return its exit status. `play` runs the playbook; raises NoReport."""
     os.makedirs(settings["directory"], mode=0o750, exist_ok=True)
     with open(os.path.join(settings["directory"], "lock"), "a") as lock:
@@ -74,7 +80,7 @@ def run(settings, play=None):
         return _run(settings, play or _play)
 
 
-def _run(settings, play):
+def _run(settings: Settings, play: _Playing) -> int:
     kept = Kept(settings["directory"])
     before = files(settings["report_directory"])
     document = None
@@ -112,7 +118,7 @@ def _run(settings, play):
     return status or (UNDELIVERED if unsent or not done else 0)
 
 
-def _try(what, function, *arguments):
+def _try(what: str, function: Callable[..., object], *arguments: object) -> bool:
     """Tell whether `function` could write: a full disk is no reason not to send an alert."""
     try:
         function(*arguments)
@@ -122,7 +128,7 @@ def _try(what, function, *arguments):
     return True
 
 
-def _send(pending, settings):
+def _send(pending: list[tuple[str, Notice]], settings: Settings) -> tuple[list[tuple[str, Notice]], bool]:
     """Return what the next run is to send, and whether anything was refused for good."""
     unsent, lost = [], False
     for (target, made), reason in zip(pending, channels.send_all(pending, settings)):
@@ -137,7 +143,7 @@ def _send(pending, settings):
     return unsent, lost
 
 
-def _made(settings, before):
+def _made(settings: Settings, before: dict[str, tuple[int, int]]) -> tuple[dict[str, Any], list[str]]:
     """Return the new report and the names of its files. Raises NoReport."""
     directory = settings["report_directory"]
     after = files(directory)
@@ -158,7 +164,7 @@ def _made(settings, before):
     return document, fresh
 
 
-def _play(settings, previous):
+def _play(settings: Settings, previous: str | None) -> None:
     import ansible_runner.interface
 
     private = os.path.join(settings["directory"], "runner")
@@ -206,7 +212,7 @@ def _play(settings, previous):
         raise NoReport("the run ended with %s; its output is in %s" % (made.status, made.config.artifact_dir))
 
 
-def _collections(project, path):
+def _collections(project: str, path: str) -> list[str]:
     """Return where the project has its collections; our own variable takes the place of its configuration."""
     made = subprocess.run(
         ["ansible-config", "dump", "--format", "json"],

@@ -11,12 +11,16 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.watch import settings as watch
 from ansible_collections.mailops.rescue.plugins.module_utils.watch.clock import duration
 
 __all__ = ["check", "check_channels", "check_timer", "load"]
+
+# Options of the role compliance_schedule, and what `load` makes of them.
+Settings = dict[str, Any]
 
 _TEXTS = (
     "name",
@@ -43,7 +47,7 @@ _OURS = ("report_directory", "report_formats", "report_previous")
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\Z")
 
 
-def load(path):
+def load(path: str) -> Settings:
     """Return the settings in a file, with `webhook` and `smtp` as channels want them. Raises RescueError.
 
     Nothing else is looked at: without these, nobody could be told what is wrong with the rest.
@@ -81,7 +85,7 @@ def load(path):
     return given
 
 
-def check(given):
+def check(given: Settings) -> None:
     """Raise RescueError where no run can be made."""
     if not os.path.isabs(given["project"]) or not os.path.isdir(given["project"]):
         raise RescueError("project: expected a directory that is there, got %r." % given["project"])
@@ -95,7 +99,7 @@ def check(given):
         raise RescueError("python: ansible-runner is not installed for %s." % sys.executable)
 
 
-def check_channels(given):
+def check_channels(given: Settings) -> None:
     """Raise RescueError where alerts cannot get out."""
     if not _NAME.match(given["name"]):
         raise RescueError("name: expected the name of this host, got %r." % given["name"])
@@ -104,7 +108,7 @@ def check_channels(given):
     watch.smtp(dict(given, smtp_from=sender))
 
 
-def check_timer(given):
+def check_timer(given: Settings) -> None:
     """Raise RescueError where systemd would not take the timer. Without systemd here, nobody can tell."""
     for option, verb, words in (
         ("calendar", "calendar", "a time as systemd's OnCalendar= has it"),
@@ -121,7 +125,7 @@ def check_timer(given):
             raise RescueError("%s: expected %s, got %r." % (option, words, given[option]))
 
 
-def _types(given):
+def _types(given: Settings) -> None:
     for option in _TEXTS:
         _expect(option, given, str, "text")
     for option, (least, most) in _NUMBERS.items():
@@ -133,6 +137,6 @@ def _types(given):
     _expect("smtp_to", given, list, "a list of addresses")
 
 
-def _expect(option, given, kind, words):
+def _expect(option: str, given: Settings, kind: type, words: str) -> None:
     if not isinstance(given.get(option), kind):
         raise RescueError("%s: expected %s, got %r." % (option, words, given.get(option)))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any, TypeGuard
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import failure, is_unanswered, trouble
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural
@@ -23,17 +24,17 @@ _POSSIBLE = {
 _BATCH = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}\Z")
 
 
-def is_batch(name):
+def is_batch(name: object) -> TypeGuard[str]:
     """Whether `name`, out of a host's answer, may stand in a command."""
     return isinstance(name, str) and _BATCH.match(name) is not None
 
 
-def told(result, kind):
+def told(result: Any, kind: str) -> bool:
     """Whether what is in `result` besides a failure can be told: a run that failed half way says how far it got."""
     return isinstance(result, dict) and is_change(result, AMOUNTS[kind])
 
 
-def ended(kind, result, foreseen, reason):
+def ended(kind: str, result: dict[str, Any], foreseen: dict[str, Any], reason: str) -> str:
     """What may be the case on a host whose module ended without an answer."""
     what = _POSSIBLE[kind]
     if foreseen.get("discarded") is True:
@@ -46,14 +47,14 @@ def ended(kind, result, foreseen, reason):
     return text % (how, what, reason.rstrip("."))
 
 
-def looked(result, reason):
+def looked(result: Any, reason: str) -> str:
     """`reason`, and that nothing was changed where a look at a queue, of which `result` is, ended without an answer."""
     if not is_unanswered(result) or result.get("unreachable"):
         return reason
     return "ended without an answer; nothing was changed (%s)" % reason.rstrip(".")
 
 
-def _changes(result, amount):
+def _changes(result: dict[str, Any], amount: str) -> bool:
     """Whether anything changes; to bring back a service that a killed run has stopped is something."""
     return bool(
         result[amount] or result.get("recovered") or any(one.get("cut_off") for one in result.get("service") or [])
@@ -69,7 +70,13 @@ class Changes:
     carries it out; `unanswered` are the hosts then of which nobody knows what was done.
     """
 
-    def __init__(self, kind, results, before=None, foreseen=None):
+    def __init__(
+        self,
+        kind: str,
+        results: dict[str, Any],
+        before: dict[str, Any] | None = None,
+        foreseen: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
         self.kind = kind
         self.amount = AMOUNTS[kind]
         self.failed = {}
@@ -92,7 +99,7 @@ class Changes:
         order = sorted(found, key=lambda host: (-(found[host][self.amount] or 0), natural(host)))
         self.results = {host: found[host] for host in order}
 
-    def _reason(self, result, before):
+    def _reason(self, result: Any, before: Any) -> str | None:
         reason = trouble(result, "counts_before")
         if reason is None:
             return None if is_change(result, self.amount) else "its answer is not what queue_%s returns" % self.kind
@@ -100,15 +107,15 @@ class Changes:
             return failure(before) or reason
         return reason
 
-    def changing(self):
+    def changing(self) -> list[str]:
         """The hosts on which something changes."""
         return [host for host, result in self.results.items() if _changes(result, self.amount)]
 
-    def messages(self):
+    def messages(self) -> int:
         return self._sum(self.amount)
 
-    def bytes(self):
+    def bytes(self) -> int:
         return self._sum("bytes")
 
-    def _sum(self, name):
+    def _sum(self, name: str) -> int:
         return sum(result[name] or 0 for result in self.results.values())

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.company import others_selected
-from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import is_batch
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import Changes, is_batch
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.commands import Invocation
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import failure
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import top_lists
@@ -20,7 +22,7 @@ _MOST_COMMANDS = 50
 _MOST_EARLIER = 50
 
 
-def question(plan):
+def question(plan: Changes) -> str:
     """What to ask before `plan`, a Changes, is carried out."""
     hosts = plural(len(plan.changing()), "host")
     messages = plural(plan.messages(), "message")
@@ -33,7 +35,7 @@ def question(plan):
     return what + "? Type yes to go on"
 
 
-def prompt(plan):
+def prompt(plan: Changes) -> str:
     """What to show beside the question, and the question."""
     return (
         "What has begun on a host goes on there: neither Ctrl-C nor a lost connection ends it. The next purge, restore "
@@ -41,7 +43,9 @@ def prompt(plan):
     )
 
 
-def show_plan(plan, reads, checking, detail=10, top=3, width=72):
+def show_plan(
+    plan: Changes, reads: dict[str, Any], checking: bool, detail: int = 10, top: int = 3, width: int = 72
+) -> str:
     """Text of `plan`, a Changes; `reads`: host to the listing of what is selected, as it was registered.
 
     `checking`: nothing will follow.
@@ -66,7 +70,7 @@ def show_plan(plan, reads, checking, detail=10, top=3, width=72):
     return page.text()
 
 
-def show_done(done, invocation, detail=10, width=72):
+def show_done(done: Changes, invocation: Invocation, detail: int = 10, width: int = 72) -> str:
     """Text of `done`, a Changes, and the commands that undo it."""
     page = Page(width)
     _head(page, {"purge": "PURGED", "restore": "RESTORED"}[done.kind], done)
@@ -88,7 +92,7 @@ def show_done(done, invocation, detail=10, width=72):
     return page.text()
 
 
-def _head(page, verb, changes):
+def _head(page: Page, verb: str, changes: Changes) -> None:
     count = len(changes.results) + len(changes.failed)
     what = "%s, %s" % (plural(changes.messages(), "message"), size(changes.bytes()))
     if changes.unanswered:
@@ -97,7 +101,7 @@ def _head(page, verb, changes):
     page.pair(verb + "  ", text + (", %s FAILED" % number(len(changes.failed)) if changes.failed else ""))
 
 
-def _earlier(page, plan):
+def _earlier(page: Page, plan: Changes) -> None:
     """What other runs have left or are about: an operator whose connection was lost looks for that."""
     lines = []
     for host, result in plan.results.items():
@@ -123,7 +127,7 @@ def _earlier(page, plan):
         page.say("  and %s more; see playbook quarantine." % number(len(lines) - _MOST_EARLIER), "     ")
 
 
-def _plan_host(page, host, plan, read, top):
+def _plan_host(page: Page, host: str, plan: Changes, read: Any, top: int) -> None:
     result = plan.results[host]
     page.heading(fit(host, page.width))
     _before_and_after(page, result, "Now   ")
@@ -151,7 +155,7 @@ def _plan_host(page, host, plan, read, top):
     _left(page, result)
 
 
-def _before_and_after(page, result, first="Before"):
+def _before_and_after(page: Page, result: dict[str, Any], first: str = "Before") -> None:
     before, after = result["counts_before"], result["counts_after"]
     if not before:
         return
@@ -162,12 +166,12 @@ def _before_and_after(page, result, first="Before"):
         page.pair("  After   ", _counts(after, queues))
 
 
-def _counts(counts, queues):
+def _counts(counts: dict[str, Any], queues: list[str]) -> str:
     parts = ["%s %s" % (number(counts["by_queue"].get(name, 0)), name) for name in queues]
     return "%s: %s" % (plural(counts["total"], "message"), ", ".join(parts)) if parts else "no messages"
 
 
-def _outcome(page, done, result):
+def _outcome(page: Page, done: Changes, result: dict[str, Any]) -> None:
     amount = result[done.amount]
     if amount is None:
         page.say("  How many were taken is not known; the next run puts it in order.", "    ")
@@ -184,7 +188,7 @@ def _outcome(page, done, result):
         _service(page, one)
 
 
-def _restored(page, result, amount):
+def _restored(page: Page, result: dict[str, Any], amount: int) -> None:
     remaining = result.get("remaining")
     rest = "" if remaining is None else ", %s left in the batch" % (number(remaining) if remaining else "none")
     page.say("  %s put back%s" % (plural(amount, "message"), rest), "    ")
@@ -192,7 +196,7 @@ def _restored(page, result, amount):
         page.say("  They are on hold until they are released (by postsuper -H; or restore with release=true).", "    ")
 
 
-def _service(page, one):
+def _service(page: Page, one: dict[str, Any]) -> None:
     if one.get("state_after") != "running":
         told = one.get("queue_directory"), one.get("state_before"), one.get("state_after")
         text = "  !! qmail-send of %s was %s and is %s now; start it by its supervisor, or the module qmail_send"
@@ -203,7 +207,7 @@ def _service(page, one):
         page.say("  qmail-send was stopped meanwhile, and runs again.", "    ")
 
 
-def _left(page, result, prefix=""):
+def _left(page: Page, result: dict[str, Any], prefix: str = "") -> None:
     undecided = result.get("undecided_count") or 0
     if undecided:
         text = "  %s%s left, as matching took too long (timeout_per_message)."
@@ -218,7 +222,7 @@ def _left(page, result, prefix=""):
         page.say("    %s%s: %s" % ("" if exact else "at least ", number(shown), reason), "      ")
 
 
-def _others(page, changes, hosts):
+def _others(page: Page, changes: Changes, hosts: list[str]) -> None:
     if hosts:
         page.heading("OTHER HOSTS")
     for host in hosts:
@@ -226,7 +230,7 @@ def _others(page, changes, hosts):
         page.row("  %9s  %s" % (number(result[changes.amount] or 0), host))
 
 
-def _undo(page, done, invocation):
+def _undo(page: Page, done: Changes, invocation: Invocation) -> None:
     commands = []
     for host, result in list(done.results.items()) + sorted(done.partly.items()):
         for batch in _batches(result, done.amount) if done.kind == "purge" else ():
@@ -241,7 +245,7 @@ def _undo(page, done, invocation):
         page.say("  What was taken on the hosts without an answer, the next run names here.", "  ")
 
 
-def _batches(result, amount):
+def _batches(result: dict[str, Any], amount: str) -> list[str]:
     """The batches that hold what a purge took: of runs that were cut off before it too, oldest first."""
     found = []
     for one in result.get("recovered") or []:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.findings import MIN_MESSAGES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.findings import MIN_MESSAGES, Finding
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.paste import command_line, inert, json_text
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import plural
 
 __all__ = ["Invocation", "narrowed", "next_commands"]
+
+# In the selection language.
+Selection = dict[str, Any]
 
 MAX_CAUSES = 8
 # A longer -l is no command that anyone checks before running it.
@@ -42,12 +47,12 @@ class Invocation:
     """
 
     playbooks: str = "playbooks/%s.yml"
-    options: tuple = ()
-    variables: dict = field(default_factory=dict)
-    select: dict | None = None
-    exclude: dict | None = None
+    options: tuple[str, ...] = ()
+    variables: dict[str, Any] = field(default_factory=dict)
+    select: Selection | None = None
+    exclude: Selection | None = None
 
-    def command(self, playbook, hosts, variables):
+    def command(self, playbook: str, hosts: Sequence[str], variables: dict[str, Any]) -> str:
         words = ["ansible-playbook", self.playbooks % playbook]
         words += self.options
         if hosts:
@@ -58,7 +63,7 @@ class Invocation:
         return command_line(words)
 
 
-def narrowed(given, found):
+def narrowed(given: Selection | None, found: Selection | None) -> Selection | None:
     """The selection of what both `given` (the operator's, or None) and `found` (a finding's) select.
 
     None where the language cannot say it, or where a text in it would be run as a template.
@@ -74,18 +79,18 @@ def narrowed(given, found):
     return None if _TEMPLATE.search(json.dumps(list(_texts(both)))) else both
 
 
-def _with_case(found, given):
+def _with_case(found: Selection, given: Selection) -> Selection:
     """`found` without its own ignore_case where that would change what `given` says."""
     if found.get("ignore_case") is not False or given.get("ignore_case") is False or not _TEXTS & set(given):
         return found
     return {key: "^(?-i:%s)$" % value[1:-1] for key, value in found.items() if key != "ignore_case"}
 
 
-def _is_domain(value):
+def _is_domain(value: object) -> bool:
     return isinstance(value, str) and value.startswith("@")
 
 
-def _texts(value):
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _texts(key)
@@ -97,14 +102,14 @@ def _texts(value):
         yield value
 
 
-def next_commands(by_host, invocation):
+def next_commands(by_host: dict[str, list[Finding]], invocation: Invocation) -> list[dict[str, Any]]:
     """What to do about the causes with the most messages.
 
     A list of dicts, each with `cause`, a sentence for one line, and `steps`, pairs of a purpose and a command.
 
     `by_host` maps a host's name to its findings, worst host first.
     """
-    causes = {}
+    causes: dict[str, dict[str, Any]] = {}
     for host, found in by_host.items():
         for finding in found:
             select = narrowed(invocation.select, finding.select)
@@ -123,12 +128,12 @@ def next_commands(by_host, invocation):
     return [{"cause": _sentence(cause), "steps": list(_steps(cause, invocation))} for cause in worst]
 
 
-def _sentence(cause):
+def _sentence(cause: dict[str, Any]) -> str:
     hosts = " on " + plural(len(cause["hosts"]), "host") if len(cause["hosts"]) > 1 else ""
     return inert("%s%s that %s" % (plural(cause["count"], "message"), hosts, cause["what"]))
 
 
-def _steps(cause, invocation):
+def _steps(cause: dict[str, Any], invocation: Invocation) -> Iterator[tuple[str, str]]:
     for playbook, purpose, variables in _STEPS:
         if playbook == "inspect" and cause["select"] == invocation.select:
             continue

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.hardening_checks import discards, statements
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.hardening_checks import (
+    Evidence,
+    discards,
+    statements,
+)
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import fit, pad
@@ -19,7 +23,7 @@ CATCH_ALL = (
 _MOST_NAMES = 50
 
 
-def show_holding(evidences, checking, width=72):
+def show_holding(evidences: dict[str, Evidence], checking: bool, width: int = 72) -> str:
     """Text of what holds on each host; `evidences`: host to Evidence. `checking`: nothing was changed before."""
     page = Page(width)
     page.heading("WHAT HOLDS NOW" + (", as nothing was changed by this check" if checking else ""))

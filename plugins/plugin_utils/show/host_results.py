@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.shape import is_result
 
@@ -22,7 +23,7 @@ _NOISE = re.compile(
 _UNTOLD = ("MODULE FAILURE", "Module result deserialization failed", "module interpreter", "no start of json char")
 
 
-def plain(value):
+def plain(value: object) -> Any:
     """A copy of `value` out of exact dict, list, str, int, float, bool and None.
 
     Results carry str subclasses that Ansible would template, wrap or tag; nothing of that survives the copy,
@@ -45,7 +46,7 @@ def plain(value):
     return str.__str__(str(value))
 
 
-def failure(result):
+def failure(result: Any) -> str | None:
     """Why `result` (a dict or None) holds no queue, in one line; None when it holds one."""
     found = trouble(result, "counts")
     if found is not None:
@@ -55,7 +56,7 @@ def failure(result):
     return None
 
 
-def trouble(result, needed):
+def trouble(result: Any, needed: str) -> str | None:
     """Why the task behind `result` has no answer with the dict `needed` in it, in one line; None when it has."""
     if not isinstance(result, dict):
         return "no result: the host took no part in this run"
@@ -68,7 +69,7 @@ def trouble(result, needed):
     return None
 
 
-def is_unanswered(result):
+def is_unanswered(result: Any) -> bool:
     """Whether a task, of which `result` is what Ansible says, may have begun and told nothing of what it did.
 
     Its module was killed, the connection was lost, or Ansible stopped waiting.
@@ -82,7 +83,7 @@ def is_unanswered(result):
     return bool(result.get("failed")) and (untold or "module_stdout" in result)
 
 
-def reason(result):
+def reason(result: dict[str, Any]) -> str:
     """Why a task failed, in one line out of its result, a dict."""
     text = " ".join(str(result.get("msg") or "").split())
     text = _NOISE.sub("", text, count=1) if _NOISE.match(text) else text
@@ -91,7 +92,7 @@ def reason(result):
     return text[:MAX_REASON] or "failed without a message"
 
 
-def _last_line(result):
+def _last_line(result: dict[str, Any]) -> str:
     for stream in ("module_stderr", "module_stdout"):
         lines = [line.strip() for line in str(result.get(stream) or "")[-4000:].splitlines() if line.strip()]
         if lines:

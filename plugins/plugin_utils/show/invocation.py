@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.utils.vars import load_extra_vars
+from ansible.vars.hostvars import HostVars
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.show.commands import Invocation
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.commands import Invocation, Selection
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
 __all__ = ["invocation", "registered"]
@@ -34,7 +37,9 @@ REPEATED = (
 REPEATED_FLAGS = {"ask_pass": "-k", "become_ask_pass": "-K", "ask_vault_pass": "-J"}
 
 
-def invocation(loader, playbook_dir, select=None, exclude=None):
+def invocation(
+    loader: DataLoader, playbook_dir: object, select: Selection | None = None, exclude: Selection | None = None
+) -> Invocation:
     """The Invocation of this run; `playbook_dir` as in the variables of a task."""
     return Invocation(
         playbooks=_playbooks(plain(playbook_dir)),
@@ -45,7 +50,7 @@ def invocation(loader, playbook_dir, select=None, exclude=None):
     )
 
 
-def registered(hostvars, host, name):
+def registered(hostvars: HostVars, host: str, name: str) -> Any:
     """The plain result that `host` registered under `name`, or None."""
     # raw_get because plain item access runs every text of the result through the templating engine.
     if host not in hostvars:
@@ -54,7 +59,7 @@ def registered(hostvars, host, name):
     return None if value is None else plain(value)
 
 
-def _playbooks(directory):
+def _playbooks(directory: str | None) -> str:
     """How the collection's playbooks are named on the command line: by path in a checkout, else in full."""
     if directory and "ansible_collections" not in Path(directory).parts:
         here = Path(directory)
@@ -63,7 +68,7 @@ def _playbooks(directory):
     return "mailops.rescue.%s"
 
 
-def _command_line():
+def _command_line() -> tuple[str, ...]:
     given = context.CLIARGS.get("inventory") or ()
     default = C.DEFAULT_HOST_LIST
     words = []
@@ -74,11 +79,11 @@ def _command_line():
     return tuple(words)
 
 
-def _variables(loader):
+def _variables(loader: DataLoader) -> dict[str, Any]:
     given = plain(load_extra_vars(loader))
     return {name: given[name] for name in REPEATED if name in given}
 
 
-def _short(path):
+def _short(path: str) -> str:
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 __all__ = ["command_line", "inert", "json_text"]
 
@@ -22,12 +23,12 @@ _SAFE = re.compile(r"[A-Za-z0-9 _@+=:,./-]")
 _SPECIAL = re.compile(r"(['!]|\\(?=['!\\]|\Z))")
 
 
-def command_line(words):
+def command_line(words: Iterable[str]) -> str:
     """Return one line that bash, zsh, dash, tcsh and fish all split into `words`."""
     return " ".join(_quoted(word) for word in words)
 
 
-def json_text(value):
+def json_text(value: object) -> str:
     """Return JSON in which every character of a text that is not surely harmless is written as `\\uXXXX`."""
     if isinstance(value, dict):
         return "{%s}" % ", ".join("%s: %s" % (json_text(str(key)), json_text(item)) for key, item in value.items())
@@ -44,7 +45,7 @@ def json_text(value):
     return json.dumps(value)
 
 
-def inert(text):
+def inert(text: str) -> str:
     """Return a text for a line that stands among commands: were it pasted with them, no part of it would be run.
 
     It must not be broken into lines, as the second would begin with whatever a stranger wrote.
@@ -52,12 +53,12 @@ def inert(text):
     return _NOT_INERT.sub("_", text)
 
 
-def _escaped(char):
+def _escaped(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     return "".join("\\u%02x%02x" % (units[at], units[at + 1]) for at in range(0, len(units), 2))
 
 
-def _quoted(word):
+def _quoted(word: str) -> str:
     if _PLAIN.match(word):
         return word
     parts = _SPECIAL.split(word)

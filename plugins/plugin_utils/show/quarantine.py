@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import is_batch
+from ansible_collections.mailops.rescue.plugins.plugin_utils.show.commands import Invocation
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import trouble
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural, top_lists
@@ -26,7 +28,7 @@ _SELECTION = 200
 class Listings:
     """Results of quarantine_info of many hosts: `results`, host to result, and `failed`, host to reason."""
 
-    def __init__(self, results):
+    def __init__(self, results: dict[str, Any]) -> None:
         self.results, self.failed = {}, {}
         for host in sorted(results, key=natural):
             reason = trouble(results[host], "counts")
@@ -37,12 +39,14 @@ class Listings:
             else:
                 self.failed[host] = reason
 
-    def corrupt(self):
+    def corrupt(self) -> list[str]:
         """Names of the hosts whose quarantine is not as it was."""
         return [host for host, result in self.results.items() if result["corrupt_count"] or result["unreadable_count"]]
 
 
-def show_listings(listings, invocation, selected=False, top=3, width=72):
+def show_listings(
+    listings: Listings, invocation: Invocation, selected: bool = False, top: int = 3, width: int = 72
+) -> str:
     """Text of `listings`, a Listings; `selected`: whether a part was asked for."""
     page = Page(width)
     results = listings.results
@@ -77,7 +81,7 @@ def show_listings(listings, invocation, selected=False, top=3, width=72):
     return page.text()
 
 
-def _host(page, result, selected, top):
+def _host(page: Page, result: dict[str, Any], selected: bool, top: int) -> None:
     empty = [one for one in result["batches"] if not one["messages"] and one["state"] == "complete"]
     for one in result["batches"]:
         if one not in empty:
@@ -109,7 +113,7 @@ def _host(page, result, selected, top):
             page.row("      " + message["subject"])
 
 
-def _batch(page, one, selected):
+def _batch(page: Page, one: dict[str, Any], selected: bool) -> None:
     shown = one["matched"] if selected else one["messages"]
     what = plural(one["messages"] if selected else shown, "message")
     what = "%s of %s" % (number(shown), what) if selected else what

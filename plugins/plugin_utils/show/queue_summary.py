@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.findings import MIN_MESSAGES, SEVERITIES, findings
+from ansible_collections.mailops.rescue.plugins.plugin_utils.findings.findings import (
+    MIN_MESSAGES,
+    SEVERITIES,
+    Finding,
+    findings,
+)
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.commands import Invocation, next_commands
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import failure
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.rendering import render
@@ -41,7 +48,7 @@ class Summary:
     the same order. `failed`: host to reason. `selected`: whether the hosts were read in part.
     """
 
-    def __init__(self, results, known=(), selected=False):
+    def __init__(self, results: dict[str, Any], known: Iterable[str] = (), selected: bool = False) -> None:
         self.selected = selected
         reasons = {host: failure(result) for host, result in results.items()}
         self.failed = {host: reason for host, reason in reasons.items() if reason is not None}
@@ -50,22 +57,22 @@ class Summary:
         self.results = {host: results[host] for host in worst}
         self.findings = {host: found[host] for host in worst}
 
-    def count(self, name):
+    def count(self, name: str) -> int:
         return sum(result["counts"].get(name) or 0 for result in self.results.values())
 
 
-def _badness(host, result, found):
+def _badness(host: str, result: dict[str, Any], found: list[Finding]) -> tuple[int, int, list[int | str]]:
     severity = min((SEVERITIES.index(one.severity) for one in found), default=len(SEVERITIES))
     return severity, -(result["counts"].get("matched") or 0), natural(host)
 
 
-def natural(host):
+def natural(host: str) -> list[int | str]:
     """What to sort host names by."""
     # mx2 before mx10; text and number alternate, so that only like is compared with like.
     return [int(part) if index % 2 else part for index, part in enumerate(re.split(r"(\d{1,18})", host))]
 
 
-def summarise(results, known=(), selected=False):
+def summarise(results: dict[str, Any], known: Iterable[str] = (), selected: bool = False) -> Summary:
     """The Summary of `results`, a dict of host to plain result (None for a host that has none).
 
     `known` are the keys of the selection by which the hosts were read; `selected` says that it was a part.
@@ -73,7 +80,9 @@ def summarise(results, known=(), selected=False):
     return Summary(results, known, selected or bool(known))
 
 
-def show_summary(summary, invocation=None, detail=10, top=3, width=72):
+def show_summary(
+    summary: Summary, invocation: Invocation | None = None, detail: int = 10, top: int = 3, width: int = 72
+) -> str:
     """Text of `summary`: fleet, hosts that were not read, `detail` worst hosts, others, next commands."""
     hosts = list(summary.results)
     detailed, others = hosts[:detail], hosts[detail:]
@@ -90,12 +99,12 @@ def show_summary(summary, invocation=None, detail=10, top=3, width=72):
     )
 
 
-def show_messages(summary, width=72):
+def show_messages(summary: Summary, width: int = 72) -> str:
     """Text of the messages that the results of `summary` hold, one after another."""
     return render("messages.txt.j2", summary=summary, width=width)
 
 
-def _host(host, summary, top):
+def _host(host: str, summary: Summary, top: int) -> dict[str, Any]:
     result = summary.results[host]
     counts = result["counts"]
     by_queue = "matched_by_queue" if summary.selected else "by_queue"
@@ -115,7 +124,7 @@ def _host(host, summary, top):
     }
 
 
-def _line(host, summary):
+def _line(host: str, summary: Summary) -> dict[str, Any]:
     found = summary.findings[host]
     result = summary.results[host]
     return {
@@ -127,13 +136,13 @@ def _line(host, summary):
     }
 
 
-def _why(finding):
+def _why(finding: Finding) -> str:
     if finding.kind in ("damaged", "undecided", "corrupt", "vanished"):
         return finding.text
     return "%s %s" % (percent(finding.share, 1.0), finding.what)
 
 
-def _histogram(classes):
+def _histogram(classes: list[dict[str, Any]]) -> list[dict[str, str]]:
     filled = [index for index, one in enumerate(classes) if one["count"]]
     if not filled:
         return []
@@ -147,14 +156,15 @@ def _histogram(classes):
     return rows
 
 
-def top_lists(results, length):
+def top_lists(results: Iterable[dict[str, Any]], length: int) -> list[dict[str, Any]]:
     """Titles and the `length` most frequent values of the results of some hosts together."""
     results = list(results)
     total = sum(result["counts"].get("matched") or 0 for result in results)
     worth = max(2, WORTH * total) if total >= MIN_MESSAGES else 1
     tops = []
     for name, title in TOPS:
-        counter, exact, holders = Counter(), True, 0
+        counter: Counter[str] = Counter()
+        exact, holders = True, 0
         for result in results:
             entries = (result.get("top") or {}).get(name) or []
             holders += bool(entries)
@@ -171,7 +181,7 @@ def top_lists(results, length):
     return tops
 
 
-def _value(name, value):
+def _value(name: str, value: str | int | None) -> str:
     if value is None:
         return "(none)"
     if value == "":

@@ -14,12 +14,12 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.show import wording
 __all__ = ["render"]
 
 
-def _edge(value):
+def _edge(value: object) -> object:
     """The last word on whatever a template prints; undefined names are left to fail."""
     return value if isinstance(value, Undefined) else wording.harmless(value)
 
 
-def _environment():
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(str(Path(__file__).parent / "templates")),
         undefined=StrictUndefined,
@@ -33,6 +33,6 @@ def _environment():
     return environment
 
 
-def render(name, **values):
+def render(name: str, **values: object) -> str:
     """Text of the template `name` with `values`; raises jinja2.UndefinedError for a missing name."""
     return _environment().get_template(name).render(**values)

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import ended, looked
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import is_unanswered, reason, trouble
 
 __all__ = ["unrepaired"]
 
 
-def unrepaired(plan, done, checking=False):
+def unrepaired(plan: Any, done: dict[str, Any], checking: bool = False) -> str | None:
     """Why a host is not repaired, in one line; None when it is, or nothing was to be done.
 
     `plan`, `done`: what it registered of queue_repair in check mode, and of the repair; None without the task.

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 __all__ = ["is_change", "is_listing", "is_result"]
 
 _TEXT = (str, type(None))
 _NUMBER = (int, type(None))
+_MAPPING = (dict, type(None))
 
 
-def is_result(result):
+def is_result(result: Any) -> bool:
     """Whether everything that the summary computes with is there and of its type."""
     try:
         return all(_checks(result))
@@ -19,7 +23,7 @@ def is_result(result):
         return False
 
 
-def is_change(result, amount):
+def is_change(result: Any, amount: str) -> bool:
     """Whether a result has the shape that queue_purge and queue_restore document; `amount`: the key of their number."""
     try:
         return all(_change_checks(result, amount))
@@ -27,7 +31,7 @@ def is_change(result, amount):
         return False
 
 
-def _change_checks(result, amount):
+def _change_checks(result: Any, amount: str) -> Iterator[bool]:
     yield isinstance(result["counts_before"], dict) and isinstance(result["counts_after"], (dict, type(None)))
     for name in ("counts_before", "counts_after"):
         counts = result[name] or {"total": 0, "by_queue": {}}
@@ -50,11 +54,11 @@ def _change_checks(result, amount):
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
 
 
-def _are_runs(entries):
+def _are_runs(entries: Any) -> bool:
     return all(isinstance(one["pid"], int) and isinstance(one["since"], str) for one in entries)
 
 
-def is_listing(result):
+def is_listing(result: Any) -> bool:
     """Whether a result has the shape that quarantine_info documents."""
     try:
         return all(_listing_checks(result))
@@ -65,7 +69,7 @@ def is_listing(result):
 _BATCH_TEXTS = ("batch", "queue_directory", "state", "label", "user", "host")
 
 
-def _listing_checks(result):
+def _listing_checks(result: Any) -> Iterator[bool]:
     yield is_result(result)
     yield all(isinstance(result[name], int) for name in ("batch_count", "unreadable_count", "corrupt_count"))
     for one in result["batches"]:
@@ -77,7 +81,7 @@ def _listing_checks(result):
     yield isinstance(result["verified"], _NUMBER) and _are_runs(result.get("at_work") or [])
 
 
-def _checks(result):
+def _checks(result: Any) -> Iterator[bool]:
     counts = result["counts"]
     yield all(isinstance(counts[name], int) and counts[name] >= 0 for name in ("total", "matched", "bytes"))
     for name in ("by_queue", "matched_by_queue"):
@@ -86,20 +90,22 @@ def _checks(result):
         yield result.get(name) is None or isinstance(result[name]["age"], int)
     for one in result.get("age_histogram") or []:
         yield isinstance(one["from"], int) and isinstance(one["to"], _NUMBER) and isinstance(one["count"], int)
-    for entries in (result.get("top") or {}).values():
-        yield all(isinstance(one["count"], int) and isinstance(one["value"], (int, *_TEXT)) for one in entries)
+    for name, entries in (result.get("top") or {}).items():
+        kind = _NUMBER if name == "origin_uid" else _TEXT
+        yield all(isinstance(entry["count"], int) and isinstance(entry["value"], kind) for entry in entries)
+    yield isinstance(result.get("top_errors"), _MAPPING)
     for name in ("bounces", "vanished", "damaged_count", "undecided_count"):
         yield isinstance(result.get(name), _NUMBER)
     yield all(isinstance(count, int) for count in (result.get("origins") or {}).values())
-    for one in result.get("damaged") or []:
-        yield isinstance(one, dict)
+    for name in ("damaged", "undecided"):
+        yield all(isinstance(entry, dict) for entry in result.get(name) or [])
     for one in result.get("queues") or []:
         yield isinstance(one["total"], int) and "queue_directory" in one and "instance" in one
     yield isinstance(result.get("mta"), _TEXT) and isinstance(result.get("version"), _TEXT)
     yield all(_is_message(one) for one in result.get("messages") or [])
 
 
-def _is_message(message):
+def _is_message(message: Any) -> bool:
     texts = ("id", "queue", "queue_directory", "sender", "subject", "client_address", "client_name", "sasl_username")
     return (
         all(isinstance(message[name], _TEXT) for name in texts)

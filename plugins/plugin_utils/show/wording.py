@@ -15,7 +15,7 @@ MAX_TEXT = 4096
 ELLIPSIS = "…"
 
 
-def harmless(value):
+def harmless(value: object) -> str:
     """`value` as text without anything that a terminal would act on; None is the empty text.
 
     At most 4,096 characters, the rest cut with an ellipsis.
@@ -28,12 +28,12 @@ def harmless(value):
     return visible(text)
 
 
-def cells(text):
+def cells(text: str) -> int:
     """How many terminal columns `text` takes."""
     return sum(_cell(char) for char in text)
 
 
-def _cell(char):
+def _cell(char: str) -> int:
     if char < "\x7f":
         return 1
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
@@ -41,7 +41,7 @@ def _cell(char):
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def fit(value, width):
+def fit(value: object, width: int) -> str:
     """`value` made harmless and cut with an ellipsis to at most `width` columns."""
     text = harmless(value)
     # Combining marks take no column: without a bound on characters a stack of thousands of them would fit.
@@ -56,18 +56,18 @@ def fit(value, width):
     return "".join(kept).rstrip() + ELLIPSIS
 
 
-def pad(value, width):
+def pad(value: object, width: int) -> str:
     """`value` fitted into exactly `width` columns, left-aligned."""
     text = fit(value, width)
     return text + " " * (width - cells(text))
 
 
-def quoted(value, width=40):
+def quoted(value: object, width: int = 40) -> str:
     """`value` in double quotes, cut to `width` columns."""
     return '"%s"' % fit(value, width)
 
 
-def wrap(value, width, indent=""):
+def wrap(value: object, width: int, indent: str = "") -> list[str]:
     """The lines of `value`, broken at spaces to at most `width` columns, all but the first indented."""
     text = harmless(value)
     lines, line = [], text[: len(text) - len(text.lstrip(" "))]
@@ -92,7 +92,7 @@ def wrap(value, width, indent=""):
     return lines
 
 
-def _head(word, width):
+def _head(word: str, width: int) -> str:
     used = 0
     for index, char in enumerate(word):
         used += _cell(char)
@@ -101,17 +101,17 @@ def _head(word, width):
     return word
 
 
-def number(value):
+def number(value: float) -> str:
     """An integer with thousands separators."""
     return format(int(value), ",")
 
 
-def plural(count, one, many=None):
+def plural(count: int, one: str, many: str | None = None) -> str:
     """`count` and the word in the number that goes with it, as in "1 host", "2,045 messages"."""
     return "%s %s" % (number(count), one if count == 1 else many or one + "s")
 
 
-def percent(part, whole):
+def percent(part: float, whole: float) -> str:
     """The share in whole per cent; 100 % and 0 % are said only when they are exact."""
     if not whole or not part:
         return "0 %"
@@ -121,7 +121,7 @@ def percent(part, whole):
     return "%d %%" % min(max(share, 1), 99)
 
 
-def age(seconds):
+def age(seconds: float | None) -> str:
     """Seconds in the two largest units that matter, as in "45 s", "2 h 5 min", "3 d"."""
     if seconds is None:
         return "unknown age"
@@ -137,12 +137,12 @@ def age(seconds):
     return _two(seconds // 86400, "d", seconds % 86400 // 3600, "h")
 
 
-def _two(large, large_unit, small, small_unit):
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     text = "%s %s" % (number(large), large_unit)
     return "%s %d %s" % (text, small, small_unit) if small else text
 
 
-def size(count):
+def size(count: int | None) -> str:
     """Bytes in units of 1,024."""
     if count is None:
         return "unknown size"

@@ -40,6 +40,12 @@ def test_a_shorter_list_that_was_asked_for_ends_earlier():
     assert others_selected(read) == ["at least 2 other logins (8 messages or more)"]
 
 
+@pytest.mark.parametrize("invocation", ["x", {"module_args": "x"}, {"module_args": {"top": "x"}}])
+def test_arguments_of_another_shape_are_not_looked_at(invocation):
+    read = dict(result(100, top=logins(50, 5, 3)), invocation=invocation)
+    assert others_selected(read) == ["2 other logins (8 messages)", "42 messages without a login"]
+
+
 def test_the_plan_says_it():
     text = show_plan(Changes("purge", {"mx1": PLANNED}), {"mx1": result(1996, top=logins(1984, 6, 4, 2))}, False)
     assert "Also in this selection: 3 other logins (12 messages)." in text
