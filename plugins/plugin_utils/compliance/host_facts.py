@@ -56,11 +56,11 @@ class HostFacts:
 
     @property
     def parameters(self):
-        return self.postfix.get("parameters", {})
+        return self.postfix.get("parameters") or {}
 
     @property
     def firewall(self):
-        return self.facts.get("firewall", {})
+        return self.facts.get("firewall") or {}
 
     @property
     def unread(self):
@@ -72,6 +72,13 @@ class HostFacts:
     def unreadable(self):
         """Tables and catch-alls that could not be read."""
         return (self.postfix.get("unreadable") or []) + (self.qmail.get("unreadable") or [])
+
+    def counts(self, *names):
+        """A number out of the counts of the queue; None where it could not be read."""
+        counts = self.queue.get("counts")
+        for name in names:
+            counts = (counts or {}).get(name)
+        return counts
 
     @property
     def queue_unread(self):
@@ -86,12 +93,12 @@ class HostFacts:
     @cached_property
     def sessions(self):
         """Sessions on the host itself that got far enough to say anything."""
-        return _greeted(self._probes.get("results", []))
+        return _greeted(self._probes.get("results") or [])
 
     @cached_property
     def outside(self):
         """What was tried from the vantage point."""
-        return [result for result in self._vantage.get("results", []) if "connected" in result]
+        return [result for result in self._vantage.get("results") or [] if "connected" in result]
 
     @cached_property
     def outside_wanted(self):
@@ -119,7 +126,7 @@ class HostFacts:
 
     @property
     def asked_ports(self):
-        return unique(probe["port"] for probe in self.facts.get("probes", []))
+        return unique(probe["port"] for probe in self.facts.get("probes") or [])
 
     @cached_property
     def silent_ports(self):
@@ -136,7 +143,7 @@ class HostFacts:
         """Why the SMTP server could not be asked; empty where it could."""
         if self.smtp:
             return ""
-        results = self._probes.get("results", [])
+        results = self._probes.get("results") or []
         reasons = [result.get("error") for result in results] + [result.get("msg") for result in results]
         return next(filter(None, [*reasons, self._probes.get("msg")]), "The SMTP server could not be asked.")
 
@@ -166,7 +173,7 @@ class HostFacts:
 
     @property
     def refuses_unknown(self):
-        soft = self.postfix.get("soft_bounce", [])
+        soft = self.postfix.get("soft_bounce") or []
         return self.unknown_recipient == "refused" or (self.unknown_recipient == "deferred" and len(soft) > 0)
 
     @cached_property
@@ -183,7 +190,7 @@ class HostFacts:
 
     @cached_property
     def _made_up_in_domains(self):
-        extensions = self.extensions.get("recipients", [])
+        extensions = self.extensions.get("recipients") or []
         return [recipient for recipient in self.made_up if recipient["address"] not in extensions]
 
     @cached_property
@@ -196,7 +203,7 @@ class HostFacts:
 
     @cached_property
     def accepted_extensions(self):
-        extensions = self.extensions.get("recipients", [])
+        extensions = self.extensions.get("recipients") or []
         return [
             re.sub("mailopsprobe[0-9a-f]+@", "…@", recipient["address"])
             for recipient in self.made_up

@@ -26,7 +26,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.control 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.host_facts import HostFacts
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.waivers import Waiver
 
-__all__ = ["CONTROLS", "controls_for", "judge", "record"]
+__all__ = ["COMMON", "CONTROLS", "OF_MTA", "controls_for", "judge", "record"]
 
 COMMON = (*catchalls.CONTROLS, *queue.CONTROLS, *relaying.CONTROLS, *auth.CONTROLS, *submission.CONTROLS)
 OF_MTA = {

@@ -18,12 +18,12 @@ __all__ = ["CONTROLS"]
 )
 def catchalls_are_known(host):
     catchalls = host.facts.get("catchalls") or {}
-    count = catchalls.get("unknown_count", 0)
-    is_unknown = not catchalls or (host.unreadable and count == 0)
+    count = catchalls.get("unknown_count")
+    is_unknown = count is None or (host.unreadable and count == 0)
     return Verdict(
         holds=count == 0,
         expected="none that delivers or forwards, but those in compliance_known_catchalls",
-        observed=", ".join(catchall["domain"] for catchall in catchalls.get("unknown", [])) or "none",
+        observed=", ".join(catchall["domain"] for catchall in catchalls.get("unknown") or []) or "none",
         remedy="Name it in compliance_known_catchalls, or take it away where it was configured (%s)."
         % host.remedies.playbook("harden"),
         unknown=(", ".join(host.unreadable) or host.unread) if is_unknown else None,

@@ -22,7 +22,7 @@ _NOWHERE = re.compile("(discard|hold|retry)(:|$)")
     rationale="It is for tests and incidents. What should be refused is put off, and tried again for days.",
 )
 def soft_bounce_is_off(host):
-    soft = host.postfix.get("soft_bounce", [])
+    soft = host.postfix.get("soft_bounce") or []
     services = [service for service in soft if service != "main.cf"]
     return Verdict(
         holds=not soft,
@@ -32,7 +32,7 @@ def soft_bounce_is_off(host):
             parameters={"soft_bounce": None},
             service_parameters={"%s/soft_bounce" % service: None for service in services},
         ),
-        unknown=None if "soft_bounce" in host.postfix else host.unread,
+        unknown=host.unread if host.postfix.get("soft_bounce") is None else None,
     )
 
 
@@ -51,7 +51,7 @@ def no_mail_is_held_off(host):
         observed=", ".join("%s = %s" % (name, host.parameters.get(name, "?")) for name in shown),
         # What holds mail off is to be as it was made.
         remedy=host.remedies.postfix_config(parameters=dict.fromkeys(held)),
-        unknown=None if "parameters" in host.postfix else host.unread,
+        unknown=host.unread if host.postfix.get("parameters") is None else None,
     )
 
 
@@ -68,7 +68,7 @@ def _held_off(parameters):
     rationale="Held mail is neither delivered nor returned, and never expires.",
 )
 def no_mail_is_on_hold(host):
-    held = host.queue.get("counts", {}).get("by_queue", {}).get("hold")
+    held = host.counts("by_queue", "hold")
     return Verdict(
         holds=held == 0,
         expected="none",
@@ -85,13 +85,13 @@ def no_mail_is_on_hold(host):
     rationale="In a flood, a copy of each failure notice that cannot be delivered goes to the postmaster.",
 )
 def double_bounces_bother_nobody(host):
-    classes = host.parameters.get("notify_classes", "?")
+    classes = host.parameters.get("notify_classes")
     return Verdict(
-        holds=not _BOUNCES.search(classes),
+        holds=not _BOUNCES.search(classes or ""),
         expected="notify_classes without bounce and 2bounce",
-        observed="notify_classes = %s" % classes,
+        observed="notify_classes = %s" % ("?" if classes is None else classes),
         remedy=host.remedies.postfix_config(parameters={"notify_classes": None}),
-        unknown=None if "parameters" in host.postfix else host.unread,
+        unknown=host.unread if classes is None else None,
     )
 
 

@@ -17,9 +17,9 @@ __all__ = ["CONTROLS"]
     rationale="One client, or one stolen account, can send as much as the line carries.",
 )
 def clients_are_limited(host):
-    wanted, limits = host.settings["rate_limits"], host.postfix.get("limits", {})
+    wanted, limits = host.settings["rate_limits"], host.postfix.get("limits") or {}
     off = [name for name, places in limits.items() if name in wanted and places]
-    unlimited = host.postfix.get("unlimited", [])
+    unlimited = host.postfix.get("unlimited") or []
     observed = "off: %s" % (", ".join(off) or "none")
     remedy = host.remedies.harden("postfix_hardening")
     if unlimited:
@@ -37,7 +37,7 @@ def clients_are_limited(host):
 def _unknown(host, strange):
     if not strange:
         return None
-    if "limits" not in host.postfix:
+    if host.postfix.get("limits") is None:
         return host.unread
     return "compliance_rate_limits: expected limits on clients that this Postfix knows, got %s." % ", ".join(strange)
 

@@ -40,7 +40,7 @@ def unknown_recipients(host):
 
 
 def _unknown(host):
-    if "luser" not in host.postfix:
+    if host.postfix.get("luser") is None:
         return host.unread
     if host.smtp_failure:
         return host.smtp_failure
@@ -50,7 +50,7 @@ def _unknown(host):
         return "Not all domains that take mail to anybody could be asked."
     is_unanswered = host.unknown_recipient in ("untried", "deferred") and not host.refuses_unknown
     # Where mydestination names no domain, mail to unknown recipients of it cannot come.
-    has_domains = bool(host.domain) or host.postfix.get("domains_looked_up", True)
+    has_domains = host.domain != "" or host.postfix.get("domains_looked_up", True)
     if is_unanswered and has_domains and not host.made_up:
         text = host.asked_in("unknown_recipient").get("text")
         return text or "No domain of this host is known (mailops_probe_domain)."
@@ -78,10 +78,10 @@ def luser_relay_is_complete(host):
             luser.get("address", "?"),
             target,
             host.parameters.get("local_recipient_maps", "?"),
-            ", ".join(luser.get("takers", [])) or "nothing",
+            ", ".join(luser.get("takers") or []) or "nothing",
         ),
         remedy=host.remedies.harden("postfix_hardening"),
-        unknown=None if "luser" in host.postfix else host.unread,
+        unknown=host.unread if luser.get("address") is None else None,
     )
 
 

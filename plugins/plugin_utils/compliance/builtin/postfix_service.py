@@ -25,7 +25,7 @@ def postfix_runs(host):
         expected="running",
         observed="running" if is_running else "down",
         remedy=host.remedies.module("ansible.builtin.service", "'name=postfix state=started'"),
-        unknown=None if "running" in host.postfix else host.unread,
+        unknown=host.unread if host.postfix.get("running") is None else None,
     )
 
 
@@ -40,9 +40,9 @@ def postfix_is_new_enough(host):
     return Verdict(
         holds=bool(version) and LooseVersion(version) >= LooseVersion(oldest),
         expected="%s or later" % oldest,
-        observed=host.postfix.get("version", "?"),
+        observed=version or "?",
         remedy=host.remedies.module("ansible.builtin.package", "'name=postfix state=latest'"),
-        unknown=None if "version" in host.postfix else host.unread,
+        unknown=None if version else host.unread,
     )
 
 

@@ -30,17 +30,17 @@ def unknown_recipients(host):
 
 
 def _bouncing(host):
-    text = ", ".join(catchall["domain"] for catchall in host.qmail.get("bouncing", [])) or "no domain"
+    text = ", ".join(catchall["domain"] for catchall in host.qmail.get("bouncing") or []) or "no domain"
     users = host.extensions.get("open_count", 0)
     if users > 0:
         text += ", and extensions of %s user(s)" % users
     # What no file of the role can mend.
-    stuck = unique(found["reason"] for found in host.extensions.get("open", []) if found["reason"])
+    stuck = unique(found["reason"] for found in host.extensions.get("open") or [] if found["reason"])
     return text + (" (%s)" % "; ".join(stuck[:3]) if stuck else "")
 
 
 def _remedy(host):
-    is_mended = host.accepted_extensions and any(not found["reason"] for found in host.extensions.get("open", []))
+    is_mended = host.accepted_extensions and any(not found["reason"] for found in host.extensions.get("open") or [])
     if host.accepted_extensions and not host.accepted_domains and not is_mended:
         return "Mend what is observed by hand: what users have is left as it is."
     extensions = " -e qmail_hardening_user_extensions=discard" if is_mended else ""
@@ -48,14 +48,14 @@ def _remedy(host):
 
 
 def _unknown(host, accepted):
-    if "bouncing_count" not in host.qmail:
+    if host.qmail.get("bouncing_count") is None:
         return host.unread
     if host.smtp_failure:
         return host.smtp_failure
     if accepted:
         return None
-    unseen = host.extensions.get("unknown", []) + [host.extensions.get("incomplete")]
-    unread = host.qmail.get("unreadable", []) + [reason for reason in unseen if reason]
+    unseen = (host.extensions.get("unknown") or []) + [host.extensions.get("incomplete")]
+    unread = (host.qmail.get("unreadable") or []) + [reason for reason in unseen if reason]
     if unread:
         return ", ".join(unread)
     if host.is_partly_asked:
@@ -70,12 +70,12 @@ def _unknown(host, accepted):
     rationale="On Linux that discards nothing. Every message is put off for a week, and then bounced.",
 )
 def no_null_lines(host):
-    count, unreadable = host.qmail.get("null_line_count"), host.qmail.get("unreadable", [])
+    count, unreadable = host.qmail.get("null_line_count"), host.qmail.get("unreadable") or []
     is_unknown = count is None or (unreadable and count == 0)
     return Verdict(
         holds=count == 0,
         expected="none",
-        observed=", ".join(host.qmail.get("null_lines", [])) or "none",
+        observed=", ".join(host.qmail.get("null_lines") or []) or "none",
         remedy=host.remedies.harden("qmail_hardening"),
         unknown=(", ".join(unreadable) or host.unread) if is_unknown else None,
     )

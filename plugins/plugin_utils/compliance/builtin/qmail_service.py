@@ -17,7 +17,7 @@ __all__ = ["CONTROLS"]
     rationale="In a flood, each failure notice that cannot be delivered goes to the postmaster.",
 )
 def double_bounces(host):
-    found, wanted = host.qmail.get("double_bounces", {}), host.settings["double_bounces"]
+    found, wanted = host.qmail.get("double_bounces") or {}, host.settings["double_bounces"]
     return Verdict(
         holds=bool(found.get("as_wanted")),
         expected=wanted,
@@ -35,13 +35,13 @@ def double_bounces(host):
     rationale="Without it, mail comes in and stays.",
 )
 def qmail_send_runs(host):
-    down = [queue["queue_directory"] for queue in host.qmail.get("queues", []) if not queue["running"]]
+    down = [queue["queue_directory"] for queue in host.qmail.get("queues") or [] if not queue["running"]]
     return Verdict(
         holds=not down,
         expected="running",
         observed="down on %s" % ", ".join(down) if down else "running",
         remedy=host.remedies.module("mailops.rescue.qmail_send", "state=started"),
-        unknown=None if "queues" in host.qmail else host.unread,
+        unknown=host.unread if host.qmail.get("queues") is None else None,
     )
 
 
@@ -53,7 +53,7 @@ def qmail_send_runs(host):
 )
 def qmail_is_the_right_one(host):
     version, wanted = host.qmail.get("version"), host.settings["qmail_versions"]
-    untold = "Its SMTP server does not tell." if "queues" in host.qmail else host.unread
+    untold = host.unread if host.qmail.get("queues") is None else "Its SMTP server does not tell."
     return Verdict(
         holds=any(name in (version or "") for name in wanted),
         expected=" or ".join(wanted),

@@ -12,7 +12,7 @@ __all__ = ["CONTROLS"]
 
 def _total(host):
     """How many messages there are; None where the queue could not be read."""
-    return host.queue["counts"]["total"] if "counts" in host.queue else None
+    return host.counts("total")
 
 
 def _or_unknown(value):
@@ -67,7 +67,7 @@ def no_message_is_old(host):
 )
 def queue_does_not_grow(host):
     total, growth = _total(host), host.settings["queue_growth"]
-    error, before = host.before.get("error") or "", host.before.get("totals", {}).get(host.name)
+    error, before = host.before.get("error") or "", (host.before.get("totals") or {}).get(host.name)
     is_comparable = host.settings["previous"] and (error or before is not None)
     return Verdict(
         holds=total is not None and before is not None and total - before <= growth,
@@ -86,8 +86,8 @@ def queue_does_not_grow(host):
     rationale="Messages without their files are not delivered, and make the MTA complain or fail.",
 )
 def queue_is_consistent(host):
-    counts = host.repair.get("fault_counts", {})
-    is_unknown = "fault_count" not in host.repair
+    counts = host.repair.get("fault_counts") or {}
+    is_unknown = host.repair.get("fault_count") is None
     return Verdict(
         holds=host.repair.get("fault_count") == 0,
         expected="no faults",
@@ -104,14 +104,14 @@ def queue_is_consistent(host):
     rationale="What was taken out of the queue is other people's mail; it is kept to be put back, not for ever.",
 )
 def quarantine_is_young(host):
-    quarantine, days = host.facts.get("quarantine", {}), host.settings["quarantine_days"]
+    quarantine, days = host.facts.get("quarantine") or {}, host.settings["quarantine_days"]
     age = (quarantine.get("oldest") or {}).get("age", 0)
     return Verdict(
         holds=age <= days * 86400,
         expected="%s days at most" % days,
         observed="%s batches, the oldest %s days" % (quarantine.get("batches", "?"), round(age / 86400, 1)),
         remedy=host.remedies.prune("%sd" % days),
-        unknown=None if "batches" in quarantine else quarantine.get("error") or host.unread,
+        unknown=(quarantine.get("error") or host.unread) if quarantine.get("batches") is None else None,
     )
 
 

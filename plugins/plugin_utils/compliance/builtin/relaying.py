@@ -32,8 +32,8 @@ def _read_settings(host):
     if not host.postfix:
         return "control/rcpthosts is " + ("there" if host.has_rcpthosts else "missing")
     return "restrictions that let all pass: %s; everyone in mynetworks: %s" % (
-        ", ".join(host.relay_settings.get("lenient", [])) or "none",
-        ", ".join(host.relay_settings.get("everyone", [])) or "no",
+        ", ".join(host.relay_settings.get("lenient") or []) or "none",
+        ", ".join(host.relay_settings.get("everyone") or []) or "no",
     )
 
 
@@ -56,6 +56,7 @@ def _unknown(host):
     proves_nothing = relay in ("refused", "deferred") and not host.refusals_count
     doubts = host.relay_settings.get("doubts") or []
     is_unread = bool(host.postfix.get("error") or host.qmail.get("error"))
+    is_unread = is_unread or bool(host.qmail and host.qmail.get("rcpthosts") is None)
     is_doubtful = host.is_relaying_unsure or bool(doubts) or is_silent or proves_nothing
     if not (relay == "untried" or is_unread or (is_doubtful and not host.is_relay)):
         return None

@@ -59,10 +59,10 @@ def session(port, address, changes):
         "relay": "refused",
         "postmaster": "accepted" if port == 25 else None,
         "unknown_recipient": "refused" if port == 25 else None,
-        "auth": {"before_tls": [], "after_tls": []},
         "starttls": {"offered": False},
         "recipients": {},
         **changes,
+        "auth": {"before_tls": [], "after_tls": [], **changes.get("auth", {})},
     }
     made.update({name: answer(made[name]) for name in QUESTIONS if made[name]})
     made["recipients"] = [dict(answer(word), address=address) for address, word in made["recipients"].items()]
