@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which addresses this host has, on which TCP ports somebody listens, and where to ask what strangers get."""
 
-__all__ = ["Network"]
+__all__ = ["Network", "listening_sockets"]
 
 import ipaddress
 import os
 import re
 import socket
 import struct
+import typing
 
 _LISTEN = "0A"
 _LINE = re.compile(r"^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ")
@@ -88,10 +89,8 @@ class Network:
 
     def _sockets(self):
         for name in ("tcp", "tcp6"):
-            for line in self._read(name).splitlines():
-                match = _LINE.match(line)
-                if match and match.group(3) == _LISTEN:
-                    yield _address(match.group(1)), int(match.group(2), 16)
+            for listener in listening_sockets(self._read(name)):
+                yield listener
 
     def _ipv4(self):
         found = {ipaddress.ip_address(text) for text in _LOCAL.findall(self._read("fib_trie"))}
@@ -112,6 +111,14 @@ class Network:
         except FileNotFoundError:
             # There may be no IPv6.
             return ""
+
+
+def listening_sockets(table: str) -> typing.List[tuple]:
+    """Return pairs of ip_address and port out of the kernel's table of TCP sockets, /proc/net/tcp or tcp6."""
+    matches = [_LINE.match(line) for line in table.splitlines()]
+    return [
+        (_address(match.group(1)), int(match.group(2), 16)) for match in matches if match and match.group(3) == _LISTEN
+    ]
 
 
 def _address(text):
