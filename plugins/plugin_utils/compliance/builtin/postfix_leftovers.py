@@ -9,7 +9,7 @@ import re
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.control import Verdict, control
 
-__all__ = ["CONTROLS"]
+__all__ = ["CONTROLS", "held_off"]
 
 _BOUNCES = re.compile("(^|[, ])2?bounce([, ]|$)")
 _NOWHERE = re.compile("(discard|hold|retry)(:|$)")
@@ -44,7 +44,7 @@ def soft_bounce_is_off(host):
 )
 def no_mail_is_held_off(host):
     shown = ("defer_transports", "master_service_disable", "default_transport", "relay_transport")
-    held = _held_off(host.parameters)
+    held = held_off(host.parameters)
     return Verdict(
         holds=not held,
         expected="defer_transports and master_service_disable are empty, and outgoing mail goes out",
@@ -55,7 +55,8 @@ def no_mail_is_held_off(host):
     )
 
 
-def _held_off(parameters):
+def held_off(parameters):
+    """The parameters that hold off mail."""
     held = [name for name in parameters if name in ("defer_transports", "master_service_disable") and parameters[name]]
     transports = [name for name in parameters if name in ("default_transport", "relay_transport")]
     return held + [name for name in transports if _NOWHERE.match(parameters[name] or "")]

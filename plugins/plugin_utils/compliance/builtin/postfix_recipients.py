@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.control import Verdict, control
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.luser_relay import BOUNCED, fate
 
 __all__ = ["CONTROLS"]
 
@@ -18,7 +19,7 @@ __all__ = ["CONTROLS"]
 )
 def unknown_recipients(host):
     luser, accepted = host.postfix.get("luser") or {}, host.accepted_domains
-    is_held = host.unknown_recipient != "accepted" or bool(luser.get("effective"))
+    is_held = host.unknown_recipient != "accepted" or fate(host.postfix).kind != BOUNCED
     remedy = host.remedies.harden("postfix_hardening")
     if accepted:
         remedy = (
