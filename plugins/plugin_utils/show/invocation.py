@@ -18,7 +18,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results i
 
 __all__ = ["invocation", "registered"]
 
-COLLECTION_PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+COLLECTION_PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 # What an operator sets by -e so that our playbooks find the queue; anything else given there may be a secret.
 REPEATED = (
     "target",
