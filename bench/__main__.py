@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from . import counting, programs, purging, queues, reports
+from . import counting, judging, programs, purging, queues, reports
 
 LIMIT_MIB = 64
 
@@ -31,6 +31,7 @@ def parse():
     )
     parser.add_argument("--purge", action="store_true", help="measure purging and restoring only")
     parser.add_argument("--report", action="store_true", help="measure rendering a report of 1,000 hosts only")
+    parser.add_argument("--judge", action="store_true", help="measure judging a compliance run of 100 hosts only")
     parser.add_argument(
         "--count", action="store_true", help="measure how fast queue_watch counts a queue, against find | wc -l, only"
     )
@@ -203,6 +204,8 @@ def main():
     facts()
     if options.report:
         sys.exit(0 if reports.measure() else 1)
+    if options.judge:
+        sys.exit(0 if judging.measure() else 1)
     for mta, report in (("qmail", qmail), ("postfix", postfix)):
         if options.only in (None, mta):
             if options.count:

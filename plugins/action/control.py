@@ -10,12 +10,7 @@ import os
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import waivers as waiving
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import (
-    CONDITIONS,
-    OPTIONS,
-    judge,
-    unusable,
-)
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import CONDITIONS, OPTIONS, evaluate
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.expressions import (
     Broken,
     Evaluator,
@@ -25,6 +20,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.expressi
     load,
     whole_template,
 )
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import summary, unusable
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
 SOURCES = ("directory", "files", "waivers")
@@ -59,7 +55,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         records = []
         try:
-            self._waivers = self._read_waivers(arguments, variables)
+            self._waivers = self._read_waivers(arguments)
         except (waiving.WaiverError, Broken) as error:
             self._waivers = []
             records.append(unusable("mailops_waivers", "Waivers can be read", str(error)))
@@ -67,21 +63,16 @@ class ActionModule(ActionBase):
         dropped = len(records) - MAX_CONTROLS
         if dropped > 0:
             records[MAX_CONTROLS:] = [unusable("controls", "All controls are recorded", "%d are too many." % dropped)]
-        result.update(changed=False, mailops_controls=records, msg=_count(records))
+        result.update(changed=False, mailops_controls=records, msg=summary(records))
         return result
 
-    def _read_waivers(self, arguments, variables):
+    def _read_waivers(self, arguments):
         if "waivers" in arguments:
             given = arguments["waivers"]
             if is_broken(given) is not None:
                 raise Broken("waivers: cannot be evaluated: " + is_broken(given))
             return waiving.read(plain(given))
-        if "mailops_waivers" not in variables:
-            return []
-        try:
-            return waiving.read(self._evaluator.text(variables["mailops_waivers"]))
-        except Broken as error:
-            raise Broken("mailops_waivers: cannot be evaluated: %s" % error) from error
+        return self._evaluator.waivers()
 
     def _records(self, arguments):
         inline = {name: value for name, value in arguments.items() if name not in SOURCES}
@@ -105,7 +96,7 @@ class ActionModule(ActionBase):
                 inline[name] = untemplated[name]
 
     def _judge(self, definition, templated, fallback):
-        return judge(definition, self._evaluator, self._waivers, self._host, templated, self._on, fallback)
+        return evaluate(definition, self._evaluator, self._waivers, self._host, templated, self._on, fallback)
 
     def _paths(self, arguments):
         """Pairs of a file's short name and its path, or of a record that says what is wrong and None."""
@@ -158,15 +149,6 @@ def _conditions(value, templar):
 
 def _stem(name):
     return os.path.splitext(os.path.basename(name.rstrip("/")))[0] or "controls"
-
-
-def _count(records):
-    found = [record["status"] for record in records]
-    return ", ".join(
-        "%d %s" % (found.count(status), status.replace("_", " "))
-        for status in ("pass", "fail", "waived", "error", "not_applicable")
-        if status in found
-    )
 
 
 ARGUMENTS = (*OPTIONS, *SOURCES)

@@ -10,7 +10,7 @@ import os
 
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.settings import given, path_before
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.action import Showing
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.page import Page

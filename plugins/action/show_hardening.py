@@ -46,8 +46,7 @@ class ActionModule(Showing):
         return Evidence(
             probes=self._results(host, "mailops_probes"),
             outside=self._results(host, "mailops_outside"),
-            settings=_settings(self._registered(host, "mailops_settings")),
-            aliases=[line for one in self._results(host, "mailops_aliases") for line in one.get("stdout_lines") or ()],
+            postfix=self._postfix(host),
             catchalls=(_done(self._registered(host, "mailops_catchalls")) or {}).get("catchalls"),
             extensions=(_done(self._registered(host, "mailops_catchalls")) or {}).get("extensions"),
             firewall=self._firewall(host),
@@ -55,6 +54,11 @@ class ActionModule(Showing):
             checking=self._checking or self._registered(host, "mailops_failure") is not None,
             port=self._port(host),
         )
+
+    def _postfix(self, host: str) -> dict[str, Any] | None:
+        """How Postfix is set up, or None: it is not there, or could not be read."""
+        postfix = (_done(self._registered(host, "mailops_postfix")) or {}).get("postfix") or {}
+        return None if postfix.get("error") else postfix or None
 
     def _firewall(self, host: str) -> dict[str, Any] | None:
         """What the firewall does now: as the role saw it after its changes, else before them, or None."""
@@ -91,6 +95,9 @@ class ActionModule(Showing):
             failure = self._registered(host, name)
             if isinstance(failure, dict) and failure.get("reason"):
                 return "%s: %s" % (failure.get("task"), failure["reason"])
+        postfix = (_done(self._registered(host, "mailops_postfix")) or {}).get("postfix") or {}
+        if postfix.get("error"):
+            return "Read how Postfix is set up: %s" % postfix["error"]
         if self._registered(host, "mailops_finished") is not True:
             return "it did not get to the end; it became unreachable, perhaps"
         return None
@@ -101,11 +108,3 @@ def _done(result: Any) -> dict[str, Any] | None:
     if not isinstance(result, dict) or result.get("skipped") or result.get("failed") or result.get("unreachable"):
         return None
     return result
-
-
-def _settings(result: Any) -> dict[str, str] | None:
-    result = _done(result)
-    if result is None:
-        return None
-    pairs = (line.partition("=") for line in result.get("stdout_lines") or () if "=" in line)
-    return {name.strip(): value.strip() for name, _equals, value in pairs}

@@ -109,7 +109,9 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.show import invocat
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain  # noqa: E402
 
 # Tasks of these are what a report is about.
-RECORDED = tuple(COLLECTION + name for name in ("control", "queue_info", "queue_purge", "queue_restore", "smtp_probe"))
+RECORDED = tuple(
+    COLLECTION + name for name in ("control", "judge", "queue_info", "queue_purge", "queue_restore", "smtp_probe")
+)
 
 
 def _harmless(method):

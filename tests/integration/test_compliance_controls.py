@@ -184,10 +184,9 @@ CASES = [
 def found(tmp_path_factory):
     """The statuses of all hosts' controls, by the number of the case; `good` for the one on which all is well."""
     play = player(tmp_path_factory.mktemp("controls"))
-    directories = ["%s/controls/%s" % (ROLE, name) for name in ("common", "firewall", "postfix")]
     tasks = [
         {"ansible.builtin.include_vars": {"file": str(ROLE / "vars/main.yml")}},
-        {"mailops.rescue.control": {"directory": directories}, "register": "compliance_result"},
+        yaml.safe_load((ROLE / "tasks/main.yml").read_text())[-1],
     ]
     made = [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())

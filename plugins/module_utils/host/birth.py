@@ -7,6 +7,7 @@ __all__ = ["birth"]
 
 import os
 from functools import lru_cache
+from typing import Callable, Optional
 
 # Of statx(2), which Python does not have.
 _AT_FDCWD, _AT_SYMLINK_NOFOLLOW, _STATX_BTIME = -100, 0x100, 0x800
@@ -14,7 +15,7 @@ _SIZE, _BTIME = 256, 80
 
 
 @lru_cache(maxsize=None)
-def _statx():
+def _statx() -> Optional[Callable[[str], Optional[float]]]:
     """Return a function from a path to its time of birth, or None where the system has no such thing."""
     try:
         import ctypes
@@ -23,7 +24,7 @@ def _statx():
     except (ImportError, OSError, AttributeError, MemoryError):
         return None
 
-    def ask(path):
+    def ask(path: str) -> Optional[float]:
         answer = ctypes.create_string_buffer(_SIZE)
         if call(_AT_FDCWD, os.fsencode(path), _AT_SYMLINK_NOFOLLOW, _STATX_BTIME, answer) != 0:
             return None
@@ -33,7 +34,7 @@ def _statx():
     return ask
 
 
-def birth(path):
+def birth(path: str) -> Optional[float]:
     """Return the epoch seconds at which the file was made; None where it is gone.
 
     Where kernel or file system do not keep it, the earliest other time of the file, which is that old at least.

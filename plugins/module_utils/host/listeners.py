@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which addresses this host has, on which TCP ports somebody listens, and where to ask what strangers get."""
 
-__all__ = ["Address", "Network"]
+__all__ = ["Address", "Network", "listening_sockets"]
 
 import ipaddress
 import os
@@ -91,10 +91,8 @@ class Network:
 
     def _sockets(self) -> Iterator[Tuple[Address, int]]:
         for name in ("tcp", "tcp6"):
-            for line in self._read(name).splitlines():
-                match = _LINE.match(line)
-                if match and match.group(3) == _LISTEN:
-                    yield _address(match.group(1)), int(match.group(2), 16)
+            for listener in listening_sockets(self._read(name)):
+                yield listener
 
     def _ipv4(self) -> List[Address]:
         found = {ipaddress.ip_address(text) for text in _LOCAL.findall(self._read("fib_trie"))}
@@ -115,6 +113,14 @@ class Network:
         except FileNotFoundError:
             # There may be no IPv6.
             return ""
+
+
+def listening_sockets(table: str) -> List[Tuple[Address, int]]:
+    """Return pairs of ip_address and port out of the kernel's table of TCP sockets, /proc/net/tcp or tcp6."""
+    matches = [_LINE.match(line) for line in table.splitlines()]
+    return [
+        (_address(match.group(1)), int(match.group(2), 16)) for match in matches if match and match.group(3) == _LISTEN
+    ]
 
 
 def _address(text: str) -> Address:

@@ -66,8 +66,8 @@ def find(mta: str = "auto", queue_directory: Optional[str] = None, config_direct
 
 
 def _installed(adapters: List[Adapter]) -> Target:
-    pairs = [(adapter, adapter.installed()) for adapter in adapters]
-    pairs = [(adapter, installed) for adapter, installed in pairs if installed is not None]
+    answers = [(adapter, adapter.installed()) for adapter in adapters]
+    pairs = [(adapter, installed) for adapter, installed in answers if installed is not None]
     if not pairs:
         raise NotInstalled(
             "mta: no %s is installed here; for a queue in another place or a copy of one, give queue_directory."

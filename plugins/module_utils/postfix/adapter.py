@@ -69,7 +69,7 @@ def _parameters(config_directory: Optional[str]) -> Tuple[str, Optional[str]]:
 
 def _instances() -> List[_Instance]:
     """Return all Postfix instances, the first one first."""
-    instances = []
+    instances: List[_Instance] = []
     if programs.which("postmulti"):
         for line in programs.output("postmulti", "-l").splitlines():
             fields = line.split(None, 3)
@@ -81,7 +81,9 @@ def _instances() -> List[_Instance]:
 def _queues_of(instances: List[_Instance]) -> Queues:
     if not programs.which("postconf"):
         raise RescueError("config_directory: Postfix's postconf is not installed here; give queue_directory instead.")
-    directories, names, version = [], [], None
+    directories: List[str] = []
+    names: List[Optional[str]] = []
+    version = None
     for name, config_directory in instances:
         directory, mail_version = _parameters(config_directory)
         layout.check(directory)

@@ -25,13 +25,16 @@ from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.p
 from ansible_collections.mailops.rescue.plugins.module_utils.postfix.hardening.relaying import Relaying
 
 _SHOWN = (
+    "allow_mail_to_files",
     "default_transport",
     "defer_transports",
     "fallback_transport",
     "fallback_transport_maps",
     "local_recipient_maps",
+    "local_transport",
     "luser_relay",
     "mailbox_transport",
+    "mailbox_transport_maps",
     "master_service_disable",
     "mydestination",
     "mynetworks",
@@ -50,10 +53,7 @@ _SHOWN = (
 _EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 _READ = _SHOWN + (
     "alias_maps",
-    "allow_mail_to_files",
-    "local_transport",
     "mail_version",
-    "mailbox_transport_maps",
     "myhostname",
     "queue_directory",
     "relay_domains",

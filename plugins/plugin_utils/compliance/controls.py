@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import json
-
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import waivers as waiving
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import records
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.expressions import Broken, is_broken
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import MAX_ID, SEVERITIES, safe
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
-__all__ = ["CONDITIONS", "OPTIONS", "SEVERITIES", "STATUSES", "TEXTS", "judge", "unusable"]
+__all__ = ["CONDITIONS", "OPTIONS", "TEXTS", "evaluate"]
 
-SEVERITIES = ("low", "medium", "high", "critical")
-STATUSES = ("fail", "error", "waived", "pass", "not_applicable")
 CONDITIONS = ("that", "applicable", "unknown")
 TEXTS = (
     "title",
@@ -30,9 +27,7 @@ TEXTS = (
 )
 OPTIONS = ("id", *CONDITIONS, *TEXTS)
 
-MAX_ID = 100
 MAX_TITLE = 200
-MAX_TEXT = 1000
 MAX_REFERENCES = 10
 
 
@@ -40,7 +35,7 @@ class _Unusable(Exception):
     """The definition is not one. The message is one sentence that names the option."""
 
 
-def judge(definition, evaluator, waivers, host, templated, on=None, fallback="unnamed"):
+def evaluate(definition, evaluator, waivers, host, templated, on=None, fallback="unnamed"):
     """The record of one control on `host`.
 
     `definition`: a mapping as in OPTIONS, or whatever stood in its place. `templated`: whether its texts are
@@ -58,35 +53,14 @@ def judge(definition, evaluator, waivers, host, templated, on=None, fallback="un
     except Exception as error:
         # A definition may hold anything; whatever it is, the other controls go on.
         status, reason = "error", "%s: %s" % (type(error).__name__, error)
-    record.update(status=status, reason=_safe(reason))
-    if status != "not_applicable":
-        _waive(record, waivers, host, on or waiving.today())
-    return record
-
-
-def unusable(name, title, reason):
-    """The record that stands for what could not even be read as controls."""
-    record = _blank({"id": name, "title": title}, name)
-    record.update(title=_safe(title), severity="high", status="error", reason=_safe(reason))
-    return record
+    record.update(status=status, reason=safe(reason))
+    return records.waived(record, waivers, host, on)
 
 
 def _blank(definition, fallback):
     given = definition.get("id") if hasattr(definition, "get") else None
     name = shorten(visible(plain(given)), MAX_ID) if isinstance(given, str) and given.strip() else fallback
-    return {
-        "id": name,
-        "title": name,
-        "severity": "medium",
-        "status": "error",
-        "expected": "",
-        "observed": "",
-        "rationale": "",
-        "remedy": "",
-        "references": [],
-        "reason": None,
-        "waiver": None,
-    }
+    return records.blank(name)
 
 
 def _check(definition):
@@ -124,7 +98,7 @@ def _texts(definition, evaluator, templated):
 
 def _shown(texts):
     shown = {
-        name: _safe(texts[name]) for name in ("title", "expected", "observed", "rationale", "remedy") if name in texts
+        name: safe(texts[name]) for name in ("title", "expected", "observed", "rationale", "remedy") if name in texts
     }
     if shown.get("title"):
         shown["title"] = shorten(" ".join(shown["title"].split()), MAX_TITLE)
@@ -133,7 +107,7 @@ def _shown(texts):
     shown["severity"] = texts.get("severity", "medium")
     references = texts.get("references") or []
     references = references if isinstance(references, list) else [references]
-    shown["references"] = [_safe(one) for one in references[:MAX_REFERENCES]]
+    shown["references"] = [safe(one) for one in references[:MAX_REFERENCES]]
     return shown
 
 
@@ -180,34 +154,6 @@ def _holds(evaluator, name, condition):
         return evaluator.holds(condition)
     except Broken as error:
         raise Broken("%s: cannot be evaluated: %s" % (name, error)) from error
-
-
-def _waive(record, waivers, host, on):
-    waiver, fault = waiving.find(waivers, record["id"], host, on)
-    if fault is not None:
-        record.update(status="error", reason=_safe(fault))
-        return
-    if waiver is None or record["status"] != "fail":
-        return
-    record["waiver"] = {name: _safe(text) for name, text in waiver.as_dict().items()}
-    if waiver.expired(on):
-        record["reason"] = _safe("The waiver by %s expired on %s." % (waiver.owner, waiver.expires))
-        record["waiver"]["expired"] = True
-    else:
-        record["status"] = "waived"
-        record["waiver"]["expired"] = False
-
-
-def _safe(value):
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        value = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    # Cut before it is made visible, too, which makes it longer.
-    text = visible(str.__str__(value)[: 2 * MAX_TEXT].strip(), lines=True)
-    # What XML cannot say.
-    text = text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
-    return shorten(text, MAX_TEXT)
 
 
 def _kind(value):

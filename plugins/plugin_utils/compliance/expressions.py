@@ -9,6 +9,7 @@ import inspect
 
 from ansible.errors import AnsibleError
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import waivers
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results import plain
 
 try:
@@ -72,6 +73,15 @@ class Evaluator:
             return plain(self._templar.template(value))
         except Exception as error:
             raise Broken(brief(error)) from error
+
+    def waivers(self):
+        """The waivers in the variable mailops_waivers; raises WaiverError or Broken."""
+        if "mailops_waivers" not in self._variables:
+            return []
+        try:
+            return waivers.read(self.text(self._variables["mailops_waivers"]))
+        except Broken as error:
+            raise Broken("mailops_waivers: cannot be evaluated: %s" % error) from error
 
     def holds(self, condition):
         """Whether `condition`, an expression or a truth value, is true."""

@@ -8,6 +8,16 @@ from __future__ import annotations
 import ipaddress
 from collections import namedtuple
 
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import luser_relay
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.builtin.postfix_leftovers import held_off
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.sessions import (
+    auth_before_tls,
+    knows_postmaster,
+    relayed,
+    submission_reached,
+    unique,
+    verdict,
+)
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import number, plural
 
 __all__ = ["Evidence", "Statement", "discards", "statements"]
@@ -15,12 +25,12 @@ __all__ = ["Evidence", "Statement", "discards", "statements"]
 # `bad`: it is a hole, or about to become one.
 Statement = namedtuple("Statement", "label text bad")
 
-# `probes`: results of smtp_probe on the host; `outside`: those from the controller; `settings`: what postconf said, by
-# name, or None; `aliases`: what postalias said of luser_relay; `catchalls` and `extensions`: those of qmail_catchall in
+# `probes`: results of smtp_probe on the host; `outside`: those from the controller; `postfix`: how
+# that is set up, as mta_facts says it, or None; `catchalls` and `extensions`: those of qmail_catchall in
 # check mode, or None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried
 # out; `port`: the one for mail from strangers, where the other ports are for submission.
 Evidence = namedtuple(
-    "Evidence", "probes outside settings aliases catchalls firewall checking port extensions", defaults=(None,)
+    "Evidence", "probes outside postfix catchalls firewall checking port extensions", defaults=(None,)
 )
 
 FATES = {"discards": "discarded", "bounces": "BOUNCED to the sender", "defers": "PUT OFF, and bounced in the end"}
@@ -43,8 +53,8 @@ def statements(evidence):
 
 def discards(evidence):
     """Whether mail to unknown recipients vanishes, of all domains or some."""
-    if evidence.settings is not None:
-        return _by_luser_relay(evidence)[1]
+    if evidence.postfix is not None:
+        return _by_luser_relay(evidence.postfix)[1]
     return any(_vanishes(one["does"]) for one in evidence.catchalls or ())
 
 
@@ -76,16 +86,12 @@ def _unknown(evidence):
 
 def _refused(evidence, probes, tried):
     """What the refusal of an unknown recipient proves, and whether that is not enough."""
-    alike = [
-        one
-        for one in probes
-        if one["unknown_recipient"]
-        and one["unknown_recipient"]["verdict"] == "refused"
-        and one["postmaster"]
-        and one["postmaster"]["verdict"] in ("refused", "deferred")
-    ]
-    if alike:
-        return "refused, but so is postmaster, so that this proves nothing (measured)", True
+    refusing = [probe for probe in probes if verdict(probe, "unknown_recipient") == "refused"]
+    doubtful = [verdict(probe, "postmaster") for probe in refusing if not knows_postmaster(probe)]
+    if doubtful:
+        state = "not asked for" if set(doubtful) == {"untried"} else "refused"
+        alike = "but so is postmaster, so that this" if state == "refused" else "but postmaster was not asked for: this"
+        return "refused, %s proves nothing (measured)" % alike, True
     asked = {one["address"].rpartition("@")[2].lower() for one in tried}
     others = [
         one["domain"]
@@ -144,42 +150,24 @@ def _session_of(recipients, evidence):
         return "not asked; if accepted"
     if verdicts != {"refused"}:
         return "%s (measured)" % " or ".join(sorted(verdicts))
-    if all((probe["postmaster"] or {}).get("verdict") == "accepted" for _one, probe in asked):
+    if all(knows_postmaster(probe) for _one, probe in asked):
         return "refused"
     return "refused like postmaster, so that this proves nothing (measured); if accepted"
 
 
 def _fate(evidence):
     """What becomes of accepted mail to nobody, and whether that is no bounce."""
-    if evidence.settings is not None:
-        return _by_luser_relay(evidence)
+    if evidence.postfix is not None:
+        return _by_luser_relay(evidence.postfix)
     if evidence.catchalls:
         return _by_catchalls(evidence.catchalls)
     return "unknown: nothing was read", False
 
 
-def _by_luser_relay(evidence):
-    settings = evidence.settings
-    relay = settings.get("luser_relay", "")
-    if settings.get("local_transport", "local").partition(":")[0] != "local":
-        return "given to %s (read: local_transport, which luser_relay is not for)" % settings["local_transport"], False
-    for name in ("mailbox_transport", "mailbox_transport_maps", "fallback_transport", "fallback_transport_maps"):
-        if settings.get(name):
-            return "given to %s (read: %s comes before luser_relay)" % (settings[name], name), False
-    if not relay:
-        return "BOUNCED to the sender (read: luser_relay is empty)", False
-    if settings.get("local_recipient_maps"):
-        return "not sent to luser_relay = %s (read: local_recipient_maps is not empty)" % relay, False
-    domain, destinations = relay.partition("@")[2].lower(), settings.get("mydestination", "").lower()
-    # What a table has is not known here.
-    if domain and domain not in destinations.replace(",", " ").split() and not set(destinations) & set(":/"):
-        return "sent to %s (read: luser_relay, whose domain is not in mydestination)" % relay, False
-    if "alias" not in settings.get("allow_mail_to_files", "alias").lower().replace(",", " ").split():
-        return "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)", False
-    targets = [line.strip() for line in evidence.aliases if line.strip()]
-    if targets == ["/dev/null"]:
-        return "discarded (read: luser_relay = %s, an alias to /dev/null)" % relay, True
-    return "sent to %s (read: luser_relay, an alias to %s)" % (relay, ", ".join(targets) or "nothing"), False
+def _by_luser_relay(postfix):
+    kind, text = luser_relay.fate(postfix)
+    # Who gets all mail to nobody gets all its spam.
+    return text, kind == luser_relay.DISCARDED
 
 
 def _by_catchalls(catchalls):
@@ -209,27 +197,27 @@ def _postmaster(evidence):
 
 
 def _relaying(evidence):
-    ours = {"refused": [], "accepted": []}
-    for one in evidence.probes:
-        if one["connected"] and one["relay"] and one["relay"]["verdict"] != "untried":
-            where = "itself" if _is_loopback(one["address"]) else one["address"]
-            # That Postfix defers it (454) stops it as well.
-            ours["accepted" if one["relay"]["verdict"] == "accepted" else "refused"].append((where, one["port"]))
-    found = []
-    for verdict, places in ours.items():
-        if places:
-            names = ", ".join(dict.fromkeys(where for where, _port in places))
-            ports = _ports(port for _where, port in places)
-            found.append("%s to %s on %s" % ("refused" if verdict == "refused" else "allowed", names, ports))
-    out = [one["relay"]["verdict"] for one in evidence.outside if one["connected"] and one["relay"]]
-    out = [verdict for verdict in out if verdict != "untried"]
-    if out:
-        found.append("ALLOWED from here" if "accepted" in out else "refused from here")
+    here, there = _asked_to_relay(evidence.probes), _asked_to_relay(evidence.outside)
+    let_in, reached = relayed(here), relayed(there)
+    # That Postfix defers it (454) stops it as well.
+    stopped = [session for session in here if session not in let_in]
+    found = ["%s to %s" % (word, _places(some)) for word, some in (("refused", stopped), ("allowed", let_in)) if some]
+    if there:
+        found.append("ALLOWED from here" if reached else "refused from here")
+    elif let_in:
+        found.append("whether to strangers was not asked: run with outside=true")
     if not found:
         return []
-    if ours["accepted"] and not out:
-        found.append("whether to strangers was not asked: run with outside=true")
-    return [Statement("relaying", "; ".join(found) + " (measured)", "accepted" in out)]
+    return [Statement("relaying", "; ".join(found) + " (measured)", bool(reached))]
+
+
+def _asked_to_relay(results):
+    return [result for result in results if result["connected"] and verdict(result, "relay") != "untried"]
+
+
+def _places(sessions):
+    names = unique("itself" if _is_loopback(session["address"]) else session["address"] for session in sessions)
+    return "%s on %s" % (", ".join(names), _ports(session["port"] for session in sessions))
 
 
 def _is_loopback(address):
@@ -244,22 +232,27 @@ def _ports(ports):
 
 
 def _auth(evidence):
+    sessions = [
+        result
+        for result in evidence.probes + evidence.outside
+        if result["connected"] and result["helo_code"] is not None
+    ]
+    in_clear = auth_before_tls(sessions)
     offers = {}
-    for one in evidence.probes + evidence.outside:
-        if not one["connected"] or one["helo_code"] is None:
-            continue
-        before, after = one["auth"]["before_tls"], one["auth"]["after_tls"]
-        offer = "BEFORE TLS" if before else "over TLS only" if after else "not offered"
-        if after is None and not before and one["starttls"]["error"]:
-            offer = "not offered before TLS, which failed"
-        offers.setdefault(one["port"], set()).add(offer)
-    found = []
-    for port in sorted(offers):
-        offer = "BEFORE TLS" if "BEFORE TLS" in offers[port] else " or ".join(sorted(offers[port]))
-        found.append("%d: %s" % (port, offer))
-    if not found:
-        return []
-    return [Statement("AUTH", "%s (measured)" % "; ".join(found), any("BEFORE" in one for one in found))]
+    for session in sessions:
+        offers.setdefault(session["port"], set()).add(_offer(session))
+    found = [
+        "%d: %s" % (port, "BEFORE TLS" if port in in_clear else " or ".join(sorted(offers[port])))
+        for port in sorted(offers)
+    ]
+    return [Statement("AUTH", "%s (measured)" % "; ".join(found), bool(in_clear))] if found else []
+
+
+def _offer(session):
+    before, after = session["auth"]["before_tls"], session["auth"]["after_tls"]
+    if after is None and not before and session["starttls"]["error"]:
+        return "not offered before TLS, which failed"
+    return "over TLS only" if after else "not offered"
 
 
 def _certificates(evidence):
@@ -290,7 +283,7 @@ def _certificates(evidence):
 
 def _firewall(evidence):
     plan = evidence.firewall
-    listening = sorted({one["port"] for one in evidence.probes if one["connected"] and one["port"] != evidence.port})
+    listening = submission_reached(evidence.probes, evidence.port)
     found = "submission listens on %s (measured)" % _ports(listening) if listening else "no submission (measured)"
     if plan is None:
         found += "; who may reach it was not looked at"
@@ -316,12 +309,13 @@ def _pending(plan):
 
 
 def _leftovers(evidence):
-    settings = evidence.settings
-    if settings is None:
+    if evidence.postfix is None:
         return []
     found = []
-    if settings.get("soft_bounce", "").lower() == "yes":
-        found.append("soft_bounce = yes: nothing is ever refused for good")
-    if settings.get("defer_transports"):
-        found.append("defer_transports = %s: that mail waits in the queue" % settings["defer_transports"])
+    soft = evidence.postfix["soft_bounce"]
+    if soft:
+        places = "" if soft == ["main.cf"] else " (%s)" % ", ".join(soft)
+        found.append("soft_bounce = yes%s: nothing is ever refused for good" % places)
+    parameters = evidence.postfix["parameters"]
+    found += ["%s = %s: that mail is held off" % (name, parameters[name]) for name in held_off(parameters)]
     return [Statement("leftovers", "; ".join(found) + " (read)" if found else "none (read)", bool(found))]

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES, STATUSES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report import charts
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show import wording
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural

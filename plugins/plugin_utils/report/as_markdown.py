@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.wording import age, number, plural, size
 
 __all__ = ["render"]

@@ -14,6 +14,8 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.show.host_results i
 __all__ = ["Collector", "RANKS"]
 
 COLLECTION = "mailops.rescue."
+# The actions whose records are the controller's own.
+JUDGES = (COLLECTION + "control", COLLECTION + "judge")
 # What these say is about the whole run, although Ansible books it to the host that the task was run for.
 SHOWING = COLLECTION + "show_"
 # The worst first.
@@ -156,7 +158,7 @@ class Collector:
             if not isinstance(one, dict):
                 continue
             # Only what the controller says about a host, and not what the host says.
-            for given in plain(one.get("mailops_controls") or ()) if action == COLLECTION + "control" else ():
+            for given in plain(one.get("mailops_controls") or ()) if action in JUDGES else ():
                 made = records.control(given)
                 # One id in several turns of a loop is one control, which holds where it holds in each.
                 if made and RANKS.index(made["status"]) <= RANKS.index(found.get(made["id"], made)["status"]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES, STATUSES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.comparison import SHARED, changes
 from ansible_collections.mailops.rescue.plugins.plugin_utils.report.records import TOPS, clean
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.queue_summary import natural

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mail.text import shorten, visible
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES, STATUSES
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.change_results import is_batch
 from ansible_collections.mailops.rescue.plugins.plugin_utils.show.shape import is_change, is_result
 

@@ -14,7 +14,7 @@ from ansible.template import Templar
 
 from ansible_collections.mailops.rescue.plugins.action import control
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import waivers as waiving
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.controls import SEVERITIES, STATUSES
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.records import SEVERITIES, STATUSES
 
 try:
     from ansible.template import trust_as_template as trusted

@@ -6,10 +6,9 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.action import show_hardening
 from tests.unit.plugins.action.showing import accepts_what_is_documented, shower
-from tests.unit.plugins.plugin_utils.compliance.test_hardening_checks import probe
+from tests.unit.plugins.plugin_utils.compliance.test_hardening_checks import postfix, probe
 
 GONE = {"unreachable": True, "msg": "Failed to connect to the host via ssh: no route"}
-SETTINGS = {"stdout_lines": ["luser_relay = mailops-discard", "local_recipient_maps =", "soft_bounce = no"]}
 
 
 @pytest.fixture
@@ -18,9 +17,13 @@ def run(monkeypatch):
 
 
 def test_a_wave_shows_its_own_hosts(run):
-    aliases = {"results": [{"stdout_lines": [], "rc": 1}, {"stdout_lines": ["/dev/null"], "rc": 0}]}
-    asked = {"mailops_probes": {"results": [probe(unknown="accepted")]}, "mailops_settings": SETTINGS}
-    hosts = {"a": {**asked, "mailops_aliases": aliases}, "b": dict(asked), "c": {"mailops_facts": GONE}, "d": asked}
+    asked = {"mailops_probes": {"results": [probe(unknown="accepted")]}}
+    hosts = {
+        "a": {**asked, "mailops_postfix": {"postfix": postfix()}},
+        "b": {**asked, "mailops_postfix": {"postfix": postfix(target=None, resolves=False)}},
+        "c": {"mailops_facts": GONE},
+        "d": asked,
+    }
     made, text = run(hosts, wave=["a", "b", "c"], view="holding")
     assert made == {"changed": False, "hosts": ["a", "b"]}
     assert "discarded (read: luser_relay" in text and "an alias to nothing" in text
@@ -78,15 +81,17 @@ def test_the_verdict_names_who_failed_and_why(run):
         "mute": {"mailops_unasked": {"task": "Ask the server", "reason": "port: expected"}},
         "gone": {"mailops_facts": GONE},
         "lost": {"mailops_facts": {"ansible_facts": {}}},
+        "blind": {"mailops_finished": True, "mailops_postfix": {"postfix": {"error": "main.cf cannot be read."}}},
     }
     made, text = run(hosts, view="verdict")
     assert made["failed"] is True
-    assert made["msg"] == "4 of 5 hosts failed; see FAILED above"
+    assert made["msg"] == "5 of 6 hosts failed; see FAILED above"
     assert made["hosts_failed"] == {
         "bad": "Change main.cf: no \x1b space",
         "mute": "Ask the server: port: expected",
         "gone": "unreachable: no route",
         "lost": "it did not get to the end; it became unreachable, perhaps",
+        "blind": "Read how Postfix is set up: main.cf cannot be read.",
     }
     assert "  bad: Change main.cf: no \\x1b space\n" in text
     assert run({"good": hosts["good"]}, view="verdict")[0] == {"changed": False, "hosts_failed": {}}

@@ -18,7 +18,19 @@ OPEN = {
     "recipients": ["somebody@example.com"],
     "open": [{"extension": "joe-", "does": "bounces", "reason": None}],
 }
-DISCARDING = {"luser_relay": "mailops-discard", "local_recipient_maps": "", "mydestination": "example.com"}
+
+
+def postfix(parameters=None, soft_bounce=(), **luser):
+    """How Postfix is set up, as mta_facts says it, with an alias to /dev/null that gets mail to nobody."""
+    luser = {"address": "mailops-discard", "target": "/dev/null", "resolves": True, "takers": [], **luser}
+    values = {"local_recipient_maps": "", **(parameters or {})}
+    is_reached = not luser["takers"] and not values["local_recipient_maps"]
+    is_effective = bool(luser["address"] and luser["resolves"] and is_reached)
+    luser.update(effective=is_effective, discards=is_effective and luser["target"] == "/dev/null")
+    return {"luser": luser, "parameters": values, "soft_bounce": list(soft_bounce)}
+
+
+DISCARDING = postfix()
 
 
 def verdict(word, code=250, text="Ok"):
@@ -56,8 +68,7 @@ def probe(
 def evidence(*probes, **more):
     given = {
         "outside": [],
-        "settings": None,
-        "aliases": [],
+        "postfix": None,
         "catchalls": None,
         "firewall": None,
         "checking": False,
@@ -73,54 +84,51 @@ def said(label, *probes, **more):
 
 
 @pytest.mark.parametrize(
-    ("settings", "aliases", "fate", "bad"),
+    ("found", "fate", "bad"),
     [
-        (DISCARDING, ["/dev/null"], "discarded (read: luser_relay = mailops-discard, an alias to /dev/null)", False),
-        (DISCARDING, ["root"], "sent to mailops-discard (read: luser_relay, an alias to root)", True),
-        (DISCARDING, [], "sent to mailops-discard (read: luser_relay, an alias to nothing)", True),
-        (dict(DISCARDING, luser_relay=""), [], "BOUNCED to the sender (read: luser_relay is empty)", True),
+        (DISCARDING, "discarded (read: luser_relay = mailops-discard, an alias to /dev/null)", False),
+        (postfix(target="root"), "sent to mailops-discard (read: luser_relay, an alias to root)", True),
         (
-            dict(DISCARDING, local_recipient_maps="$alias_maps"),
-            ["/dev/null"],
+            postfix(target=None, resolves=False),
+            "sent to mailops-discard (read: luser_relay, an alias to nothing)",
+            True,
+        ),
+        (postfix(address=""), "BOUNCED to the sender (read: luser_relay is empty)", True),
+        (
+            postfix({"local_recipient_maps": "$alias_maps"}),
             "not sent to luser_relay = mailops-discard (read: local_recipient_maps is not empty)",
             True,
         ),
         (
-            dict(DISCARDING, fallback_transport="lmtp:x"),
-            ["/dev/null"],
+            postfix({"fallback_transport": "lmtp:x"}, takers=["fallback_transport"]),
             "given to lmtp:x (read: fallback_transport comes before luser_relay)",
             True,
         ),
         (
-            dict(DISCARDING, mailbox_transport="lmtp:x"),
-            ["/dev/null"],
+            postfix({"mailbox_transport": "lmtp:x"}, takers=["mailbox_transport"]),
             "given to lmtp:x (read: mailbox_transport comes before luser_relay)",
             True,
         ),
         (
-            dict(DISCARDING, local_transport="lmtp:x"),
-            ["/dev/null"],
+            postfix({"local_transport": "lmtp:x"}, takers=["local_transport"]),
             "given to lmtp:x (read: local_transport, which luser_relay is not for)",
             True,
         ),
         (
-            dict(DISCARDING, local_transport="local:mail.example.com", luser_relay="boss@else.example"),
-            ["/dev/null"],
-            "sent to boss@else.example (read: luser_relay, whose domain is not in mydestination)",
+            postfix(address="boss@else.example", target=None),
+            "sent to boss@else.example (read: luser_relay)",
             True,
         ),
         (
-            dict(DISCARDING, allow_mail_to_files="forward"),
-            ["/dev/null"],
+            postfix({"allow_mail_to_files": "forward"}, takers=["allow_mail_to_files"]),
             "BOUNCED to the sender (read: allow_mail_to_files lets no alias lead to /dev/null)",
             True,
         ),
     ],
 )
-def test_what_postfix_does_with_what_it_accepted(settings, aliases, fate, bad):
-    found = said("unknown", probe(unknown="accepted"), settings=settings, aliases=aliases)
-    assert found == ("accepted (measured), then " + fate, bad)
-    assert discards(evidence(settings=settings, aliases=aliases)) is not bad
+def test_what_postfix_does_with_what_it_accepted(found, fate, bad):
+    assert said("unknown", probe(unknown="accepted"), postfix=found) == ("accepted (measured), then " + fate, bad)
+    assert discards(evidence(postfix=found)) is not bad
 
 
 def test_what_qmail_does_with_what_it_accepted():
@@ -145,6 +153,8 @@ def test_what_the_session_itself_says():
     assert said("unknown", probe(unknown="deferred"))[1] is True
     alike = "refused, but so is postmaster, so that this proves nothing (measured)"
     assert said("unknown", probe(unknown="refused", postmaster="refused")) == (alike, True)
+    unasked = "refused, but postmaster was not asked for: this proves nothing (measured)"
+    assert said("unknown", probe(unknown="refused", postmaster=None)) == (unasked, True)
     catchalls = [{"domain": "example.com", "does": "bounces"}, {"domain": "b.example", "does": "discards"}]
     assert said("unknown", probe(unknown="refused"), catchalls=catchalls)[1] is False
     catchalls.append({"domain": "c.example", "domains": ["c.example", "d.example"], "does": "bounces"})
@@ -231,16 +241,19 @@ def test_the_firewall():
 
 
 def test_leftovers_of_an_incident():
-    assert said("leftovers", settings={}) == ("none (read)", False)
-    text, bad = said("leftovers", settings={"soft_bounce": "yes", "defer_transports": "smtp"})
+    assert said("leftovers", postfix=DISCARDING) == ("none (read)", False)
+    held = {"defer_transports": "smtp", "relay_transport": "hold:x", "default_transport": "smtp"}
+    text, bad = said("leftovers", postfix=postfix(held, soft_bounce=["main.cf"]))
     assert text.startswith("soft_bounce = yes: ") and "defer_transports = smtp: " in text
+    assert "relay_transport = hold:x: " in text and "default_transport" not in text
     assert bad is True
+    assert said("leftovers", postfix=postfix(soft_bounce=["smtp/inet"]))[0].startswith("soft_bounce = yes (smtp/inet)")
 
 
 def test_the_page():
     hosts = {
-        "mx10.example.com": evidence(probe(unknown="accepted", days=400), settings=DISCARDING, aliases=["/dev/null"]),
-        "mx9.example.com": evidence(probe(before=["LOGIN"], unknown="refused"), settings={"luser_relay": ""}),
+        "mx10.example.com": evidence(probe(unknown="accepted", days=400), postfix=DISCARDING),
+        "mx9.example.com": evidence(probe(before=["LOGIN"], unknown="refused"), postfix=postfix(address="")),
         "broken": evidence({"port": 25, "connected": True}),
     }
     text = show_holding(hosts, False, width=40)
