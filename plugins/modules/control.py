@@ -20,6 +20,9 @@ description:
     that an error in one touches no other.
   - Who accepts that a control fails says so in a waiver, with a reason, an owner and a date.
   - It runs on the controller, on the variables of the host, and connects to no host.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
 options:
   id:
     description: Stable name of the control, by which runs are compared and waivers find it.
@@ -77,20 +80,6 @@ options:
       - A waived control that fails is V(waived). After the last day it is V(fail) again, and the record says why.
       - Controls that a waiver without reason, owner or date is for are V(error) until it is mended.
     type: raw
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 notes:
   - Before ansible-core 2.19, an undefined variable in an option of a task stops the task before this action sees it.
     In files, and in conditions, it never does. Use files, or C(default()).

@@ -15,10 +15,10 @@ description:
   - What cannot be read is named in C(error) of its part, and stops no other part.
 extends_documentation_fragment:
   - mailops.rescue.queue
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.qmail_home
 options:
-  home:
-    description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
-    type: path
   quarantine:
     description: The directory that holds the batches; without it, the one beside the queue.
     type: path
@@ -73,18 +73,6 @@ options:
     description: Where qmail's double bounces are to go, V(discard), V(unchanged) (anywhere) or an address.
     type: str
     default: discard
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

@@ -16,6 +16,9 @@ description:
     places in the files.
   - A run that was cut off, by a power cut or kill, is finished by the next one with the same options, and undone by one
     with O(state=absent); that holds for the index of aliases and for the reload too.
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   config_directory:
     description:
@@ -78,18 +81,12 @@ options:
     default: present
 attributes:
   check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: C(postfix check) is not run, as it makes directories that are missing; all else that a real run tries is
-      tried.
+    details: Check mode does not run C(postfix check), which creates missing directories. It tries everything else
+      that a real run tries.
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Postfix 3.0 or later, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux, Postfix 3.0 or later and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

@@ -11,6 +11,9 @@ description:
   - Looks at the configuration of one Postfix instance, as it would be without the role, and returns what is to be given
     to M(mailops.rescue.postfix_config), and what is to be known.
   - It changes nothing. It fails where what is asked for cannot work on this host.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
 options:
   config_directory:
     description: Configuration directory of the instance; without it, the one that C(postconf) uses by itself.
@@ -50,18 +53,8 @@ options:
     type: bool
     default: true
 attributes:
-  check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: It never changes anything.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Postfix 3.0 or later, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux, Postfix 3.0 or later and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

@@ -24,10 +24,11 @@ description:
   - "Extensions of users' own addresses (C(joe-anything@example.com), where C(joe) is a user) are a matter of their own,
     as each user handles his: mail to those that he has no C(.qmail) file for is bounced, unless he has a
     C(.qmail-default). With O(scope) they get one that discards."
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.qmail_home
 options:
-  home:
-    description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
-    type: path
   domains:
     description:
       - Which domains are meant. A domain, a glob such as V(*.example.com), or a regular expression between slashes such
@@ -76,17 +77,8 @@ options:
     choices: [present, absent, suspended, resumed]
     default: present
 attributes:
-  check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

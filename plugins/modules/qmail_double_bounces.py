@@ -16,10 +16,11 @@ description:
   - What was there before is kept beside it, and is put back as it was by O(state=absent). A run that was killed is
     finished, or undone, by the next.
   - C(qmail-send) reads these files when it starts, and not upon SIGHUP; restart it where RV(restart_needed) says so.
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.qmail_home
 options:
-  home:
-    description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
-    type: path
   to:
     description:
       - V(discard), or the address of the mailbox.
@@ -32,17 +33,10 @@ options:
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux with /proc, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux with /proc and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

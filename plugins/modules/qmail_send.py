@@ -13,6 +13,8 @@ description:
   - qmail goes on accepting mail while C(qmail-send) is stopped.
 extends_documentation_fragment:
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   state:
     description:
@@ -32,17 +34,9 @@ options:
     type: path
 attributes:
   check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time is not foreseen; RV(deliveries) says what might hold it up.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
+    details: It cannot predict whether C(qmail-send) stops in time; RV(deliveries) shows what might delay it.
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux with /proc, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux with /proc and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

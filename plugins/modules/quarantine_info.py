@@ -15,14 +15,12 @@ description:
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.batches
+  - mailops.rescue.content
+  - mailops.rescue.workers
 options:
-  quarantine:
-    description:
-      - The directory that holds the batches.
-      - Without it, where M(mailops.rescue.queue_purge) makes it by default, which is beside the queue.
-      - With it and without O(queue_directory) and O(config_directory), batches of all queues in it are meant, also of
-        queues that are gone.
-    type: path
   batch:
     description:
       - The batch to show, by its name as in RV(batches[].batch), or V(latest).
@@ -35,17 +33,6 @@ options:
       - Fewer are returned where the result would become larger than 256 KiB; see RV(truncated).
     type: int
     default: 100
-  content:
-    description:
-      - How much of each returned message to show.
-      - V(headers) adds the header section, V(message) the header section and the body.
-    type: str
-    choices: [none, headers, message]
-    default: none
-  content_bytes:
-    description: How many bytes of each returned message to show at most when O(content) is not V(none).
-    type: int
-    default: 2048
   top:
     description: Length of each top list in RV(top). Only with O(batch), O(select) or O(exclude).
     type: int
@@ -56,24 +43,6 @@ options:
         with the batch's ledger. All of them are read, whatever O(select) says.
     type: bool
     default: false
-  workers:
-    description:
-      - How many processes read a batch at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

@@ -16,14 +16,10 @@ description:
   - A removal that was cut off leaves no batch that looks whole, and the next run finishes it.
 extends_documentation_fragment:
   - mailops.rescue.queue
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.batches
 options:
-  quarantine:
-    description:
-      - The directory that holds the batches.
-      - Without it, where M(mailops.rescue.queue_purge) makes it by default, which is beside the queue.
-      - With it and without O(queue_directory) and O(config_directory), batches of all queues in it are meant, also of
-        queues that are gone.
-    type: path
   batch:
     description: Names of batches. One that is not there is named in RV(missing), and is no failure.
     type: list
@@ -35,18 +31,6 @@ options:
   older_than:
     description: How long ago a batch was made at least, such as V(12h), V(30d) or V(8w); a bare number is seconds.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

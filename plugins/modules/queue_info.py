@@ -16,6 +16,10 @@ description:
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.content
+  - mailops.rescue.workers
 options:
   limit:
     description:
@@ -23,17 +27,6 @@ options:
       - Fewer are returned where the result would become larger than 256 KiB; see RV(truncated).
     type: int
     default: 100
-  content:
-    description:
-      - How much of each returned message to show.
-      - V(headers) adds the header section, V(message) the header section and the body.
-    type: str
-    choices: [none, headers, message]
-    default: none
-  content_bytes:
-    description: How many bytes of each returned message to show at most when O(content) is not V(none).
-    type: int
-    default: 2048
   top:
     description:
       - Length of each top list in RV(top).
@@ -47,24 +40,6 @@ options:
       - Its directory must exist and be outside the queue.
       - In check mode it is not written.
     type: path
-  workers:
-    description:
-      - How many processes read the queue at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

@@ -24,6 +24,9 @@ extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.workers
 options:
   all:
     description: Must be V(true) to take every message, which is what no O(select) means.
@@ -63,25 +66,9 @@ options:
   label:
     description: A few words to find the batch by later.
     type: str
-  workers:
-    description:
-      - How many processes work at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
 attributes:
   check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time, and what comes into a live queue meanwhile, is not foreseen.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+    details: It cannot predict whether C(qmail-send) stops in time, or what enters a live queue in the meantime.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

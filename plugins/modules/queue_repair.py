@@ -24,6 +24,9 @@ description:
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.quarantine
 options:
   split:
     description:
@@ -33,29 +36,12 @@ options:
         Where C(qmail-showctl) of the installed qmail says another one, the module fails.
       - Without it, what C(qmail-showctl) says; for a copy of a queue, as it is split.
     type: int
-  quarantine:
-    description:
-      - Directory that receives what is taken out of the queue. It must be on the queue's own filesystem. It is made
-        with mode 0700 when something is moved into it for the first time.
-      - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
-        its own, C(quarantine) inside it.
-    type: path
   label:
     description: A few words to find the batch by later.
     type: str
 attributes:
   check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time, and what happens in a live queue meanwhile, is not foreseen.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+    details: It cannot predict whether C(qmail-send) stops in time, or what happens in a live queue in the meantime.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

@@ -18,6 +18,8 @@ extends_documentation_fragment:
   - mailops.rescue.selection
   - mailops.rescue.quarantine
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   batch:
     description:
@@ -47,18 +49,6 @@ options:
       - While Postfix runs, what was in C(incoming) or C(active) goes to C(deferred), whence it is tried at once.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

@@ -12,6 +12,9 @@ description:
     program, which is made of those parts of this collection that it uses, its settings, and what starts it (a timer of
     systemd, or a line for cron). The role does the rest, that is the user and the start of the timer.
   - Each file is put in place of the one before in one step, what starts the watch last, and only where it differs.
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   state:
     description: Whether the files are to be there; V(absent) also removes what the watch itself wrote.
@@ -115,17 +118,8 @@ options:
     choices: [auto, systemd, cron]
     default: auto
 attributes:
-  check_mode:
-    description: Can run without changing anything, and then returns what would be done.
-    support: full
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:

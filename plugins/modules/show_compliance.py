@@ -17,6 +17,10 @@ description:
   - The whole is in the report of P(mailops.rescue.report#callback), of which this is no part; its failure is no host's.
   - It runs on the controller and connects to no host. Text from hosts is shown harmless and is never evaluated as a
     template.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
@@ -43,23 +47,7 @@ options:
     type: list
     elements: str
   width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
     default: 100
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

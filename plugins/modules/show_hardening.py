@@ -18,6 +18,10 @@ description:
     settings.
   - It runs on the controller and connects to no host. Text from hosts and from their peers is shown harmless and is
     never evaluated as a template.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
@@ -33,25 +37,9 @@ options:
       - Without it, the hosts of the wave for V(holding), and all hosts of the play for V(verdict).
     type: list
     elements: str
-  width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
     details: In check mode, V(view=holding) says that nothing was changed.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

@@ -20,6 +20,10 @@ description:
   - It runs on the controller and connects to no host. Text out of messages is shown harmless and is never evaluated as
     a template.
   - The playbooks purge, restore and quarantine of this collection are built on it.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
@@ -68,25 +72,10 @@ options:
     description: How many entries of each top list to show. With V(0), no top lists.
     type: int
     default: 3
-  width:
-    description: Columns to stay in where the values allow it; at least 40. Commands are never broken.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not ask for what was done.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
+    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not expect results
+      of a real run.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

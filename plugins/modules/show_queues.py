@@ -17,6 +17,10 @@ description:
   - The text names what stands out and why, the hosts that could not be read and the reason, and the next
     commands to type. It never contains a control character of a message.
   - It connects to no host. Use it once, after the hosts were read, as in C(playbooks/inspect.yml).
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   hosts:
     description:
@@ -46,11 +50,6 @@ options:
       - How many entries of each top list to show in the summary. With V(0), no top lists.
     type: int
     default: 3
-  width:
-    description:
-      - Columns to stay in where the values allow it; at least 40. Commands are never broken.
-    type: int
-    default: 72
   select:
     description:
       - The selection with which the hosts were read, so that the next commands stay inside it.
@@ -64,20 +63,6 @@ options:
       - Whether to fail, after showing everything, when a host could not be read.
     type: bool
     default: true
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

@@ -18,6 +18,10 @@ description:
     to do.
   - It runs on the controller and connects to no host.
   - The playbook repair of this collection is built on it.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description: V(verdict) fails when a host could not be read, or what was to be repaired was not.
@@ -36,25 +40,9 @@ options:
     description: Name under which each host registered the result of the real run.
     type: str
     default: mailops_repair
-  width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: In check mode, it does not ask for what was done.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
+    details: In check mode, it does not expect results of a real run.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

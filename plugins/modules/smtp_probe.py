@@ -16,6 +16,9 @@ description:
   - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most of each session.
   - It never fails because of what a server refuses, or where nobody listens, unless O(expect) says so.
   - It can be run on the host itself, or with C(delegate_to) from anywhere else. That makes a difference for relaying.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
 options:
   host:
     description:
@@ -119,18 +122,8 @@ options:
         description: How many days at least the certificate is still to be valid.
         type: int
 attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: It changes nothing, so it does the same in check mode.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the probing host, and nothing else.
+    details: Needs only Python 3.6 or later on the probing host.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

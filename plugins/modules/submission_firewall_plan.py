@@ -11,6 +11,9 @@ description:
   - Checks the options of the role P(mailops.rescue.submission_firewall#role), finds out which firewall a host has, and
     returns what the role has to add, change and remove there. It never changes anything.
   - Refuses to lock out the address that the run itself comes from.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
 options:
   state:
     description: Whether access is to be restricted; V(absent) plans to remove every trace of it.
@@ -61,18 +64,6 @@ options:
       - Port that the run comes by, as far as the controller knows. Where the host does not tell, and it is among
         O(ports), the module fails.
     type: int
-attributes:
-  check_mode:
-    description: Never changes anything.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
