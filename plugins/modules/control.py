@@ -75,14 +75,14 @@ options:
     description:
       - List of waivers. The variable C(mailops_waivers) by default.
       - Each has C(control) (id or pattern as C(postfix-*)), C(reason), C(owner), C(expires) (C(YYYY-MM-DD), the last
-        day on which it holds, UTC), and where it is not for all hosts C(hosts) (names or patterns; an empty
-        list is no host).
+        day on which it holds, UTC), and where it is not for all hosts C(hosts) (names or patterns; an empty list is no
+        host).
       - A waived control that fails is V(waived). After the last day it is V(fail) again, and the record says why.
       - Controls that a waiver without reason, owner or date is for are V(error) until it is mended.
     type: raw
 notes:
-  - Before ansible-core 2.19, an undefined variable in an option of a task stops the task before this action sees it.
-    In files, and in conditions, it never does. Use files, or C(default()).
+  - Before ansible-core 2.19, an undefined variable in an option of a task stops the task before this action sees it. In
+    files, and in conditions, it never does. Use files, or C(default()).
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

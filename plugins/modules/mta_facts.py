@@ -138,8 +138,8 @@ catchalls:
     unknown: []
     unknown_count: 0
 trusted:
-  description: Whether Postfix trusts the address at which it is to be asked (C(mynetworks)); null where not
-    known, as with qmail.
+  description: Whether Postfix trusts the address at which it is to be asked (C(mynetworks)); null where not known, as
+    with qmail.
   type: bool
   returned: success
   sample: false
@@ -215,16 +215,16 @@ postfix:
       description: For each limit on clients, where it is off; V(main.cf), or services.
       type: dict
     unlimited:
-      description: Networks that hold everyone, as in RV(postfix.relay), and that
-        C(smtpd_client_event_limit_exceptions) takes out of these limits.
+      description: Networks that hold everyone, as in RV(postfix.relay), and that C(smtpd_client_event_limit_exceptions)
+        takes out of these limits.
       type: list
       elements: str
     relay:
       description: C(lenient), services whose restrictions let strangers relay; C(everyone), networks in C(mynetworks)
         that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32), with the service where that has
         networks of its own, and the file or table that they stand in; C(doubts), phrases on what may let strangers
-        relay and cannot be told, as tables that are not read, and C(check_policy_service). Services at the loopback
-        are left out.
+        relay and cannot be told, as tables that are not read, and C(check_policy_service). Services at the loopback are
+        left out.
       type: dict
     soft_bounce:
       description: Where C(soft_bounce) is on; V(main.cf), or services.
@@ -232,8 +232,8 @@ postfix:
       elements: str
     luser:
       description: C(address) of C(luser_relay); C(target) of its alias; whether that leads anywhere (C(resolves));
-        which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there
-        (C(effective)), and whether it is discarded then (C(discards)).
+        which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there (C(effective)),
+        and whether it is discarded then (C(discards)).
       type: dict
     unreadable:
       description: Tables of C(virtual_alias_maps) that could not be looked up in, each with the reason; whether there
@@ -362,7 +362,7 @@ quarantine:
     oldest: null
     error: null
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.2

@@ -81,8 +81,8 @@ options:
     default: present
 attributes:
   check_mode:
-    details: Check mode does not run C(postfix check), which creates missing directories. It tries everything else
-      that a real run tries.
+    details: Check mode does not run C(postfix check), which creates missing directories. It tries everything else that
+      a real run tries.
   diff_mode:
     support: full
   platform:

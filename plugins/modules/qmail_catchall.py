@@ -289,13 +289,13 @@ extensions:
       type: int
   sample: null
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success
   sample: ["postmaster@example.com is nobody, so mail to it is discarded, too."]
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.02

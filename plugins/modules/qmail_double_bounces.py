@@ -116,7 +116,7 @@ restart_needed:
   returned: success
   sample: true
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success

@@ -218,7 +218,7 @@ checking:
   returned: success
   sample: false
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success

@@ -74,8 +74,8 @@ options:
     default: 3
 attributes:
   check_mode:
-    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not expect results
-      of a real run.
+    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not expect results of a
+      real run.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -124,7 +124,7 @@ messages:
   returned: O(view=plan) and O(view=done)
   sample: 1996
 bytes:
-  description: Their size together, in bytes.
+  description: Their total size in bytes.
   type: int
   returned: O(view=plan) and O(view=done)
   sample: 2133206

@@ -12,10 +12,10 @@ module: show_queues
 short_description: Show what many hosts' queues hold, for people
 version_added: 0.1.0
 description:
-  - Takes the results of M(mailops.rescue.queue_info) that hosts registered, and shows one text about all of
-    them on the controller's terminal.
-  - The text names what stands out and why, the hosts that could not be read and the reason, and the next
-    commands to type. It never contains a control character of a message.
+  - Takes the results of M(mailops.rescue.queue_info) that hosts registered, and shows one text about all of them on the
+    controller's terminal.
+  - The text names what stands out and why, the hosts that could not be read and the reason, and the next commands to
+    type. It never contains a control character of a message.
   - It connects to no host. Use it once, after the hosts were read, as in C(playbooks/inspect.yml).
 extends_documentation_fragment:
   - mailops.rescue.attributes.read_only
@@ -115,10 +115,10 @@ findings:
       description: Name of the host.
       type: str
     kind:
-      description: "Which property stands out: V(sasl_username), V(origin_uid), V(client_address), V(bounce),
-        V(sender), V(subject), V(sender_domain), V(recipient_domain), V(delay_reason), V(arrival), V(todo),
-        V(maildrop), V(incoming), V(active), V(corrupt), V(damaged), V(undecided), V(vanished), V(origin_header)
-        or V(origin_hidden) (read from a header, or hidden by a content filter)."
+      description: "Which property stands out: V(sasl_username), V(origin_uid), V(client_address), V(bounce), V(sender),
+        V(subject), V(sender_domain), V(recipient_domain), V(delay_reason), V(arrival), V(todo), V(maildrop),
+        V(incoming), V(active), V(corrupt), V(damaged), V(undecided), V(vanished), V(origin_header) or V(origin_hidden)
+        (read from a header, or hidden by a content filter)."
       type: str
     severity:
       description: V(alarm), V(warning) or V(note).
@@ -136,8 +136,8 @@ findings:
       description: Which part of the selected messages that is, from 0 to 1.
       type: float
     select:
-      description: The selection of these messages for O(mailops.rescue.queue_info#module:select); null where
-        there is no exact one.
+      description: The selection of these messages for O(mailops.rescue.queue_info#module:select); null where there is
+        no exact one.
       type: dict
     evidence:
       description: What else is true of about the same messages.

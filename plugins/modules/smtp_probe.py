@@ -131,8 +131,8 @@ seealso:
 notes:
   - That a recipient is accepted does not say what becomes of its mail. It may be delivered, discarded, or returned
     later.
-  - A server may refuse the null sender or slow down clients that try many recipients; what was not tried is
-    V(untried), with the reason.
+  - A server may refuse the null sender or slow down clients that try many recipients; what was not tried is V(untried),
+    with the reason.
   - Text from the server is a stranger's. It is cut and made harmless to show.
 """
 

@@ -88,8 +88,8 @@ backend:
   sample: nftables
 in_force:
   description:
-    - Whether the host lets in these networks, and keeps out all others, as it is now. V(false) before a change, and
-      for O(state=absent).
+    - Whether the host lets in these networks, and keeps out all others, as it is now. V(false) before a change, and for
+      O(state=absent).
   type: bool
   returned: success
   sample: true
@@ -125,7 +125,7 @@ checking:
   returned: success
   sample: false
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success
