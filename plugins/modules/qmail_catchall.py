@@ -213,8 +213,8 @@ left_count:
   sample: 0
 extensions:
   description: >-
-    Extensions of users' addresses that the users have no file for; null with O(scope=domains). Lists hold the first
-    50, as many as fit.
+    Extensions of users' addresses that the users have no file for; null with O(scope=domains). Lists hold the first 50,
+    as many as fit.
   type: dict
   returned: success
   contains:
