@@ -135,7 +135,7 @@ left:
       path: /var/qmail/queue.quarantine/20261120T010203Z-11aa
       reason: has no manifest.json
 left_count:
-  description: Number of these.
+  description: Their number.
   type: int
   returned: success
   sample: 1

@@ -120,7 +120,7 @@ session:
     address: 192.0.2.7
     port: 22
 checking:
-  description: Whether this is check mode, so that nothing of what is planned will be there.
+  description: Whether this is check mode, in which nothing of the plan is carried out.
   type: bool
   returned: success
   sample: false
