@@ -5,7 +5,7 @@
 
 DOCUMENTATION = r"""
 module: postfix_hardening_plan
-short_description: Work out what the role postfix_hardening changes
+short_description: Plan what the role postfix_hardening changes
 version_added: 0.1.0
 description:
   - Reads the configuration of one Postfix instance, as it would be without the role, and returns options for
