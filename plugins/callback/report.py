@@ -15,17 +15,18 @@ description:
     M(mailops.rescue.queue_purge), M(mailops.rescue.queue_restore) and M(mailops.rescue.smtp_probe), and the hosts that
     were unreachable or failed, of any run, under C(ansible-playbook), C(ansible-runner) and AWX.
   - At the end of the run it writes them as one JSON document, and renders that in the other O(formats).
-  - The document holds no text of messages but subjects, and no secrets. C(docs/report.schema.json) describes it.
+  - The document contains no text from messages except subjects, and no secrets. C(docs/report.schema.json) describes
+    it.
   - A run that has nothing to do with this collection leaves the last report alone.
-  - It never makes a run fail. What goes wrong becomes one warning.
+  - It never makes a run fail. An error becomes one warning.
 requirements:
-  - enable in configuration, as C(callbacks_enabled = mailops.rescue.report)
+  - enable it in the configuration with C(callbacks_enabled = mailops.rescue.report)
   - junitparser, on the controller, for V(junit)
   - prometheus-client, on the controller, for V(prometheus)
 options:
   directory:
     description:
-      - Directory for the report, which is made where it is missing; by default below the current directory.
+      - Directory for the report, created if it is missing; by default below the current directory.
       - The files are C(report.json), C(report.html), C(junit.xml), C(mailops_rescue.prom), C(nagios.txt) and
         C(report.md), and C(report.previous.json), the report before.
       - Extra variable C(report_directory).
@@ -62,7 +63,7 @@ options:
   mask_addresses:
     description:
       - Whether to mask the local parts of mail addresses, logins, and the last bits of clients' addresses.
-      - Equal ones stay equal within one report, and nobody can try out which they are.
+      - Equal values stay equal within one report, and the masks cannot be reversed by trial.
       - Extra variable C(report_mask_addresses).
     type: bool
     default: false
@@ -82,7 +83,8 @@ options:
       - name: MAILOPS_REPORT_TITLE
   prometheus_file:
     description:
-      - Path of the textfile for Prometheus, as in the directory of its node exporter; in O(directory) by default.
+      - Path of the textfile for Prometheus, such as one in the textfile directory of its node exporter; in O(directory)
+        by default.
       - Extra variable C(report_prometheus_file).
     type: str
     ini:

@@ -8,10 +8,10 @@ class ModuleDocFragment:
 options:
   quarantine:
     description:
-      - Directory that holds the batches of messages that were taken out of the queue.
-      - It is on the queue's own filesystem, so that messages are moved and never copied, and is root's (or your own)
-        with mode 0700.
-      - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
-        its own, C(quarantine) inside it.
+      - Directory that holds the batches of what was taken out of the queue. It is created if it is missing.
+      - It must be on the queue's own filesystem, since files are moved and never copied, and must be owned by root (or
+        by you) with mode 0700.
+      - By default a directory beside the queue with C(.quarantine) appended to its name, or C(quarantine) inside the
+        queue if the queue is a filesystem of its own.
     type: path
 """

@@ -8,26 +8,25 @@ class ModuleDocFragment:
 options:
   select:
     description:
-      - Which messages are meant. Without it, every message.
-      - A message must satisfy every key that is given. Where a key takes a list, one entry of the list is enough.
-      - A single value may stand where a list is expected.
-      - Texts are compared in the form in which they are shown in the results (decoded), before control
-        characters are made visible.
+      - Which messages to select; all of them by default.
+      - A message must match every key that is given. If a key takes a list, one entry of the list is enough.
+      - A single value may be given instead of a list.
+      - Texts are compared in decoded form, as the results show them, but before control characters are escaped.
       - Every value is checked before the queue is opened, and an error names the option.
-      - "V(ids): queue ids, exactly as shown. These are no regular expressions."
-      - "V(queue): names of queues, exactly as in RV(ignore:counts.by_queue). A qmail message that has recipients in
-        both channels is in V(local) and in V(remote)."
-      - "V(sender): regular expressions, searched for in the envelope sender. V(<>) is the null sender."
-      - "V(recipient): regular expressions, searched for in each envelope recipient that is still to be delivered."
+      - "V(ids): queue ids, exactly as shown; not regular expressions."
+      - "V(queue): names of queues, exactly as in RV(ignore:counts.by_queue). A qmail message with recipients in both
+        channels is in V(local) and in V(remote)."
+      - "V(sender): regular expressions, searched for in the envelope sender; V(<>) is the null sender."
+      - "V(recipient): regular expressions, searched for in each pending envelope recipient."
       - "V(subject): regular expressions, searched for in the decoded Subject."
-      - "V(header): regular expressions, searched for in every unfolded, decoded header line, as in
-        V(^X-Mailer: evil)."
-      - "V(body): regular expressions, searched for in what follows the first blank line, as it is stored; a
-        transfer encoding such as base64 is not undone. V(^) and V($) match at line ends. A match may span up to 8 KiB."
-      - "V(ignore_case): whether all these expressions ignore case; V(true) unless said otherwise."
-      - "V(bounce): V(true) for failure notices only, V(false) for everything else. A failure notice has the null
-        sender (or qmail's V(#@[])) and says itself that it reports a failed delivery."
-      - "V(sasl_username): names as which the sending client authenticated, exactly, without regard to case."
+      - "V(header): regular expressions, searched for in every unfolded, decoded header line, as in V(^X-Mailer: evil)."
+      - "V(body): regular expressions, searched for in everything after the first blank line, as it is stored; a
+        transfer encoding such as base64 is not decoded. V(^) and V($) match at line boundaries. A match may span up to
+        8 KiB."
+      - "V(ignore_case): whether all these expressions ignore case; V(true) by default."
+      - "V(bounce): V(true) for bounces only, V(false) for everything else. A bounce has the null sender (or qmail's
+        V(#@[])) and its content reports a failed delivery."
+      - "V(sasl_username): SASL usernames of the sending client, exactly, ignoring case."
       - "V(client_address): IPv4 or IPv6 addresses or networks (CIDR) of the sending SMTP client."
       - "V(origin_uid): numeric user ids of the local process that submitted the message."
       - "V(delay_reason): regular expressions, searched for in the reason of each recipient's last deferral."
@@ -36,14 +35,13 @@ options:
     type: dict
   exclude:
     description:
-      - Which of the selected messages are not meant. It takes the same keys as O(select), with the same meaning.
-      - A message is left out when it satisfies every key that is given here.
+      - Which of the selected messages to exclude. It takes the same keys as O(select), with the same meaning.
+      - A message is excluded if it matches every key that is given here.
     type: dict
   timeout_per_message:
     description:
-      - Seconds that matching the regular expressions may take on one message.
-      - A message on which they take longer is neither selected nor passed over in silence, but listed in
-        RV(ignore:undecided).
+      - Maximum seconds to match the regular expressions against one message.
+      - A message that takes longer is not selected, and is listed in RV(ignore:undecided).
     type: float
     default: 1.0
 """

@@ -12,50 +12,53 @@ module: control
 short_description: Record whether a compliance control holds, without stopping the play
 version_added: 0.1.0
 description:
-  - A structured assertion. It records whether a host is as it should be, with what was expected and observed, why it
-    matters and what mends it, for the callback P(mailops.rescue.report#callback).
+  - A structured assertion. It records whether a host meets a requirement, with the expected and observed values, why it
+    matters and how to fix it, for the callback P(mailops.rescue.report#callback).
   - It never fails and never changes anything. A control that cannot be evaluated is recorded as V(error), which means
     unknown, and never as passed.
-  - It describes one control by its options, or many in files, or both. Controls in files are evaluated one by one, so
-    that an error in one touches no other.
-  - Who accepts that a control fails says so in a waiver, with a reason, an owner and a date.
+  - Its options define one control, files define many, and both can be combined. Controls in files are evaluated one by
+    one, so an error in one does not affect the others.
+  - To accept that a control fails, add a waiver with a reason, an owner and a date.
   - It runs on the controller, on the variables of the host, and connects to no host.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
 options:
   id:
-    description: Stable name of the control, by which runs are compared and waivers find it.
+    description: Stable name of the control, by which runs are compared and waivers refer to it.
     type: str
   title:
     description: What is required, in a few words; the O(id) by default.
     type: str
   severity:
-    description: How bad it is when it fails. One of V(low), V(medium), V(high), V(critical); V(medium) by default.
+    description: How serious a failure is. One of V(low), V(medium), V(high), V(critical); V(medium) by default.
     type: str
   that:
-    description: Condition, or list of conditions that must all be true, written as for C(when).
+    description: Condition, or list of conditions, that must all be true, as for C(when).
     type: raw
   applicable:
-    description: Condition or conditions; where one is false, the control is V(not_applicable).
+    description: Condition or conditions; if one is false, the control is V(not_applicable).
     type: raw
   not_applicable_reason:
-    description: Why it does not apply then.
+    description: Why it does not apply in that case.
     type: str
   unknown:
-    description: Condition or conditions; where one is true, the control could not be checked and is V(error).
+    description: Condition or conditions; if one is true, the control could not be checked and is V(error).
     type: raw
   unknown_reason:
-    description: Why it could not be checked then.
+    description: Why it could not be checked in that case.
     type: str
   expected:
-    description: What should be.
+    description: The expected value.
     type: raw
   observed:
-    description: What is.
+    description: The observed value.
     type: raw
   rationale:
     description: Why it matters.
     type: str
   remedy:
-    description: The command that mends it.
+    description: The command that fixes it.
     type: str
   references:
     description: Where to read more, at most 10.
@@ -63,7 +66,7 @@ options:
   directory:
     description:
       - Directory with YAML files C(*.yml), each a list of controls with the options from O(id) to O(references).
-      - A relative path is looked for in C(controls) of the role, in the role, and beside the playbook.
+      - A relative path is searched for in C(controls) of the role, in the role, and beside the playbook.
     type: raw
   files:
     description: Such files, by path.
@@ -71,29 +74,15 @@ options:
   waivers:
     description:
       - List of waivers. The variable C(mailops_waivers) by default.
-      - Each has C(control) (id or pattern as C(postfix-*)), C(reason), C(owner), C(expires) (C(YYYY-MM-DD), the last
-        day on which it holds, UTC), and where it is not for all hosts C(hosts) (names or patterns; an empty
-        list is no host).
+      - Each has C(control) (an id, or a pattern such as C(postfix-*)), C(reason), C(owner), C(expires) (C(YYYY-MM-DD),
+        the last day on which it is valid, UTC), and optionally C(hosts) (names or patterns; all hosts by default, none
+        if the list is empty).
       - A waived control that fails is V(waived). After the last day it is V(fail) again, and the record says why.
-      - Controls that a waiver without reason, owner or date is for are V(error) until it is mended.
+      - If a waiver lacks its reason, owner or date, its controls are V(error) until it is fixed.
     type: raw
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 notes:
-  - Before ansible-core 2.19, an undefined variable in an option of a task stops the task before this action sees it.
-    In files, and in conditions, it never does. Use files, or C(default()).
+  - Before ansible-core 2.19, an undefined variable in an option of a task fails the task before this action sees it. In
+    files and in conditions it never does. Use files, or C(default()).
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -175,12 +164,11 @@ mailops_controls:
       type: list
       elements: str
     reason:
-      description: Why it is an error, does not apply, or fails in spite of a waiver; which of several conditions is
-        false. Else null.
+      description: Why it is an error, does not apply, or fails in spite of a waiver, or which of several conditions is
+        false; else null.
       type: str
     waiver:
-      description: C(reason), C(owner), C(expires) and C(expired) of the waiver for a control that does not hold, or
-        null.
+      description: C(reason), C(owner), C(expires) and C(expired) of the waiver for a control that fails, or null.
       type: dict
   sample:
     - id: queue-count
@@ -195,7 +183,7 @@ mailops_controls:
       reason: null
       waiver: null
 msg:
-  description: How many of each status there are.
+  description: Number of controls of each status.
   type: str
   returned: always
   sample: 27 pass, 2 fail, 1 not applicable

@@ -5,86 +5,75 @@
 
 DOCUMENTATION = r"""
 module: mta_facts
-short_description: Read what compliance controls ask of a mail server
+short_description: Read the settings of a mail server that compliance controls need
 version_added: 0.1.0
 description:
-  - Reads in one go how qmail or Postfix is set up on a host, as far as the controls of the role
-    P(mailops.rescue.compliance#role) ask for it, who listens on which port, whether the firewall of the role
-    P(mailops.rescue.submission_firewall#role) is in force, and how old the oldest batch in quarantine is.
-  - It changes nothing, and opens no message. The queue itself is read by M(mailops.rescue.queue_info).
-  - What cannot be read is named in C(error) of its part, and stops no other part.
+  - Reads the configuration of qmail or Postfix as far as the controls of the role P(mailops.rescue.compliance#role)
+    need it, the listening TCP ports, whether the firewall of the role P(mailops.rescue.submission_firewall#role) is in
+    force, and the age of the oldest batch in quarantine.
+  - It changes nothing and opens no message. M(mailops.rescue.queue_info) reads the queue itself.
+  - Each part has an C(error) that says what could not be read. It does not affect the other parts.
 extends_documentation_fragment:
   - mailops.rescue.queue
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.qmail_home
 options:
-  home:
-    description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
-    type: path
   quarantine:
-    description: The directory that holds the batches; without it, the one beside the queue.
+    description: The directory that holds the batches; by default the one beside the queue.
     type: path
   smtp_port:
     description: The port for mail from strangers.
     type: int
     default: 25
   ports:
-    description: The ports for submission.
+    description: The submission ports.
     type: list
     elements: int
     default: [587, 465]
   allowed_networks:
-    description: Which networks may reach O(ports), as option of M(mailops.rescue.submission_firewall_plan).
+    description: Networks that may reach O(ports), as for M(mailops.rescue.submission_firewall_plan).
     type: list
     elements: str
     default: []
   allow_nobody:
-    description: Whether nobody may, where O(allowed_networks) is empty. Else nothing is known to be wanted then.
+    description: Whether an empty O(allowed_networks) means that no one may reach them. Otherwise an empty list means
+      that the wanted networks are unknown.
     type: bool
     default: false
   allow_documentation_networks:
-    description: Whether networks reserved for documentation may be among O(allowed_networks), as option of
+    description: Whether O(allowed_networks) may contain networks reserved for documentation, as for
       M(mailops.rescue.submission_firewall_plan).
     type: bool
     default: false
   firewall_action:
-    description: What is to happen to packets of all others.
+    description: What should happen to packets from all others.
     type: str
     choices: [drop, reject]
     default: drop
   firewall_rate_limit:
-    description: How many new connections are let in, such as V(20/minute); empty for any number.
+    description: Allowed rate of new connections, such as V(20/minute); empty for no limit.
     type: str
     default: ""
   firewall_backend:
-    description: The firewall that is used.
+    description: The firewall in use.
     type: str
     choices: [auto, nftables, firewalld, ufw]
     default: auto
   limits:
-    description: Limits of Postfix on clients to look at, besides those of connections, messages, recipients and AUTH.
+    description: Further client limits of Postfix to read, besides those on connections, messages, recipients and AUTH.
     type: list
     elements: str
     default: []
   known_catchalls:
-    description: Domains whose catch-all delivers or forwards by intention; names or globs such as V(*.example.com).
+    description: Domains with an intentional catch-all; names or globs such as V(*.example.com).
     type: list
     elements: str
     default: []
   double_bounces:
-    description: Where qmail's double bounces are to go, V(discard), V(unchanged) (anywhere) or an address.
+    description: Where qmail's double bounces should go, V(discard), V(unchanged) (anywhere) or an address.
     type: str
     default: discard
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -96,7 +85,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Read how the mail server is set up
+- name: Read the settings of the mail server
   mailops.rescue.mta_facts:
     allowed_networks: [10.20.0.0/16]
     known_catchalls: [shop.example.com]
@@ -111,58 +100,57 @@ mta:
   returned: success
   sample: postfix
 version:
-  description: Its version; for qmail, which one it is, as far as its SMTP server's HELP says; null where unknown.
+  description: Its version; for qmail, the variant, if HELP of its SMTP server reveals it; null if unknown.
   type: str
   returned: success
   sample: 3.7.11
 domain:
-  description: A domain that this host delivers for, to try an unknown recipient in; empty where none is found.
+  description: A domain that this host delivers for, in which an unknown recipient can be tried; empty if there is none.
   type: str
   returned: success
   sample: mail.example.com
 recipients:
   description: >-
-    Made-up addresses in domains, 50 at most, that would bounce mail to nobody if they accepted it, and those of
-    RV(qmail.extensions).
+    Made-up addresses, 50 at most, in domains that would bounce mail to unknown recipients if they accepted it, and
+    those of RV(qmail.extensions).
   type: list
   elements: str
   returned: success
   sample: []
 catchalls:
   description: >-
-    Catch-alls that deliver, forward or run a program; null where they could not be read. Of Postfix, C(luser_relay) and
+    Catch-alls that deliver, forward or run a program; null if they could not be read. For Postfix, C(luser_relay) and
     entries for whole domains in tables of C(virtual_alias_maps) that are files.
   type: dict
   returned: success
   contains:
     count:
-      description: How many there are.
+      description: Their number.
       type: int
     unknown:
-      description: Those not among O(known_catchalls), 50 at most, each with C(domain), C(does) and C(path).
+      description: Those that are not in O(known_catchalls), 50 at most, each with C(domain), C(does) and C(path).
       type: list
       elements: dict
     unknown_count:
-      description: How many these are.
+      description: Their number.
       type: int
   sample:
     count: 0
     unknown: []
     unknown_count: 0
 trusted:
-  description: Whether Postfix trusts the address at which it is to be asked (C(mynetworks)); null where not
-    known, as with qmail.
+  description: Whether Postfix trusts the address that will be probed (C(mynetworks)); null if unknown, as for qmail.
   type: bool
   returned: success
   sample: false
 addresses:
-  description: The host's own addresses, without those of the loopback and of links.
+  description: The host's own addresses, without loopback and link-local addresses.
   type: list
   elements: str
   returned: success
   sample: [192.0.2.25, "2001:db8:25::25"]
 listening:
-  description: Where somebody listens on TCP, the first 200.
+  description: Listening TCP sockets, the first 200.
   type: list
   elements: dict
   returned: success
@@ -177,9 +165,9 @@ listening:
     - address: 0.0.0.0
       port: 25
 probes:
-  description: Where M(mailops.rescue.smtp_probe) is to ask on this host; O(smtp_port) first, then those of O(ports) on
-    which somebody listens, then up to 20 others at which an C(smtpd) or C(postscreen) of C(master.cf), or what starts
-    C(qmail-smtpd), listens. Not at the loopback where that can be avoided, as most servers trust that.
+  description: What M(mailops.rescue.smtp_probe) should probe on this host. O(smtp_port) comes first, then those of
+    O(ports) that something listens on, then up to 20 others on which an C(smtpd) or C(postscreen) of C(master.cf), or a
+    program that starts C(qmail-smtpd), listens. The loopback is avoided if possible, since most servers trust it.
   type: list
   elements: dict
   returned: success
@@ -191,13 +179,13 @@ probes:
       description: The port.
       type: int
     trusted:
-      description: Whether the server at this port trusts this address; null where not known, as with qmail.
+      description: Whether the server on this port trusts this address; null if unknown, as for qmail.
       type: bool
     tls:
-      description: V(implicit) where TLS begins at once, else null.
+      description: V(implicit) if TLS starts at once, else null.
       type: str
     recipients:
-      description: Those of RV(recipients) to ask for in this session; for many there are several.
+      description: Those of RV(recipients) to try in this session; many recipients are spread over several sessions.
       type: list
       elements: str
   sample:
@@ -207,7 +195,7 @@ probes:
       tls: null
       recipients: []
 postfix:
-  description: How Postfix is set up; null for qmail.
+  description: The configuration of Postfix; null for qmail.
   type: dict
   returned: success
   contains:
@@ -221,57 +209,56 @@ postfix:
       description: Whether C(master) runs.
       type: bool
     parameters:
-      description: Values of parameters, expanded, the first 500 characters.
+      description: Expanded values of parameters, the first 500 characters.
       type: dict
     limits:
-      description: For each limit on clients, where it is off; V(main.cf), or services.
+      description: For each client limit, where it is turned off; V(main.cf), or services.
       type: dict
     unlimited:
-      description: Networks that hold everyone, as in RV(postfix.relay), and that
-        C(smtpd_client_event_limit_exceptions) takes out of these limits.
+      description: Networks that contain everyone, as in RV(postfix.relay), and that
+        C(smtpd_client_event_limit_exceptions) exempts from these limits.
       type: list
       elements: str
     relay:
       description: C(lenient), services whose restrictions let strangers relay; C(everyone), networks in C(mynetworks)
-        that hold everyone, or more than one owner has (shorter than /16, for IPv6 /32), with the service where that has
-        networks of its own, and the file or table that they stand in; C(doubts), phrases on what may let strangers
-        relay and cannot be told, as tables that are not read, and C(check_policy_service). Services at the loopback
-        are left out.
+        that contain everyone, or more than one owner has (shorter than /16, for IPv6 /32), with the service if it has
+        its own networks, and the file or table that contains them; C(doubts), phrases on what might let strangers
+        relay, such as tables that are not read, and C(check_policy_service). Services on the loopback are left out.
       type: dict
     soft_bounce:
-      description: Where C(soft_bounce) is on; V(main.cf), or services.
+      description: Where C(soft_bounce) is turned on; V(main.cf), or services.
       type: list
       elements: str
     luser:
-      description: C(address) of C(luser_relay); C(target) of its alias; whether that leads anywhere (C(resolves));
-        which parameters take mail before it (C(takers)); whether mail to unknown recipients gets there
-        (C(effective)), and whether it is discarded then (C(discards)).
+      description: C(address) of C(luser_relay); C(target) of its alias; whether it leads anywhere (C(resolves));
+        parameters that take mail before it (C(takers)); whether mail to unknown recipients gets there (C(effective)),
+        and whether it is then discarded (C(discards)).
       type: dict
     unreadable:
-      description: Tables of C(virtual_alias_maps) that could not be looked up in, each with the reason; whether there
-        are catch-alls in them is unknown.
+      description: Tables of C(virtual_alias_maps) in which lookups failed, each with the reason. Whether they contain
+        catch-alls is unknown.
       type: list
       elements: str
     bouncing:
-      description: Domains, 50 at most, that take mail to anybody, so that it is bounced later; each with C(domain),
+      description: Domains, 50 at most, that accept mail to any recipient and bounce it later; each with C(domain),
         C(does) and C(path), the parameter that names it.
       type: list
       elements: dict
     bouncing_count:
-      description: How many these are.
+      description: Their number.
       type: int
     domain:
       description: As RV(domain).
       type: str
     domains_looked_up:
-      description: Whether domains of C(mydestination) stand in tables or files, where they are not read.
+      description: Whether domains of C(mydestination) are in tables or files, which are not read.
       type: bool
     error:
-      description: Why it could not be read, then without the others; null where it could.
+      description: Why it could not be read; the other keys are then missing. Null if it could be read.
       type: str
   sample: null
 qmail:
-  description: How qmail is set up; null for Postfix.
+  description: The configuration of qmail; null for Postfix.
   type: dict
   returned: success
   contains:
@@ -282,7 +269,7 @@ qmail:
       description: As RV(version).
       type: str
     queues:
-      description: Each queue, with C(queue_directory) and whether C(qmail-send) runs on it (C(running)).
+      description: Each queue, with C(queue_directory) and whether C(qmail-send) is running on it (C(running)).
       type: list
       elements: dict
     unreadable:
@@ -290,63 +277,63 @@ qmail:
       type: list
       elements: str
     bouncing:
-      description: Catch-alls that bounce or put off mail, 50 at most, as in RV(catchalls). Those in
-        RV(qmail.null_lines) are left out.
+      description: Catch-alls that bounce or defer mail, 50 at most, as in RV(catchalls), without those in
+        RV(qmail.null_lines).
       type: list
       elements: dict
     bouncing_count:
-      description: How many these are.
+      description: Their number.
       type: int
     extensions:
       description: >-
-        Extensions of users' addresses that the users have no file for (C(joe-anything@)), as C(extensions) of
+        Extensions of users' addresses without a file (C(joe-anything@)), as C(extensions) of
         M(mailops.rescue.qmail_catchall): C(count), C(open_count), C(open), C(unknown_count), C(unknown), C(incomplete)
         and C(recipients).
       type: dict
     null_lines:
-      description: Files that may be a catch-all with a line C(/dev/null), 50 at most; of users' extensions as well.
+      description: Possible catch-alls with a line C(/dev/null), 50 at most, including those for users' extensions.
       type: list
       elements: str
     null_line_count:
-      description: How many these are.
+      description: Their number.
       type: int
     rcpthosts:
-      description: Whether there is C(control/rcpthosts), without which everyone may relay.
+      description: Whether C(control/rcpthosts) exists; without it everyone may relay.
       type: bool
     double_bounces:
-      description: The C(address) that they go to, whether that is O(double_bounces) (C(as_wanted)), and why that is not
-        known (C(error)).
+      description: The C(address) that they go to, whether it is O(double_bounces) (C(as_wanted)), and why that is
+        unknown (C(error)).
       type: dict
     domain:
       description: As RV(domain).
       type: str
     error:
-      description: Why it could not be read, then without the others; null where it could.
+      description: Why it could not be read; the other keys are then missing. Null if it could be read.
       type: str
   sample: null
 firewall:
-  description: Who may reach the ports for submission.
+  description: Who may reach the submission ports.
   type: dict
   returned: success
   contains:
     listening:
-      description: Those of O(ports) on which somebody listens, not only on the loopback.
+      description: Those of O(ports) that something listens on, not only on the loopback.
       type: list
       elements: int
     wanted:
-      description: Whether it is known who may reach them.
+      description: Whether the wanted networks are known.
       type: bool
     backend:
-      description: The firewall that is used; null where nothing is to be looked for.
+      description: The firewall in use; null if nothing was checked.
       type: str
     loaded:
       description: Whether the rules are in force.
       type: bool
     kept:
-      description: Whether they will be after a reboot.
+      description: Whether they will be in force after a reboot.
       type: bool
     error:
-      description: Why that is not known.
+      description: Why this is unknown.
       type: str
   sample:
     listening: [587]
@@ -356,7 +343,7 @@ firewall:
     kept: true
     error: null
 quarantine:
-  description: What was taken out of the queue and is still kept.
+  description: What was taken out of the queue and is still in quarantine.
   type: dict
   returned: success
   contains:
@@ -364,17 +351,17 @@ quarantine:
       description: Number of batches.
       type: int
     oldest:
-      description: C(batch), C(created) and C(age) in seconds of the oldest one; null where there is none.
+      description: C(batch), C(created) and C(age) in seconds of the oldest one; null if there is none.
       type: dict
     error:
-      description: Why it could not be read, then without the others; null where it could.
+      description: Why it could not be read; the other keys are then missing. Null if it could be read.
       type: str
   sample:
     batches: 0
     oldest: null
     error: null
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.2

@@ -5,98 +5,96 @@
 
 DOCUMENTATION = r"""
 module: postfix_config
-short_description: Change Postfix's configuration as a whole, and put it back
+short_description: Change the configuration of Postfix in one step, and restore it
 version_added: 0.1.0
 description:
-  - Sets and removes parameters in C(main.cf) and C(master.cf), services in C(master.cf) and entries of the alias file,
+  - Sets and removes parameters in C(main.cf) and C(master.cf), services in C(master.cf) and entries in the alias file
     of one Postfix instance.
-  - The configuration as it would be is first made in a directory of its own and given to Postfix to read. Where Postfix
-    refuses it, or does not know a parameter, nothing is changed. Each file is replaced in one step.
-  - With O(remember), the host keeps what was there before, so that O(state=absent) puts it back, with comments and
-    places in the files.
-  - A run that was cut off, by a power cut or kill, is finished by the next one with the same options, and undone by one
-    with O(state=absent); that holds for the index of aliases and for the reload too.
+  - The new configuration is first written to a separate directory and read by Postfix. If Postfix rejects it or does
+    not know a parameter, nothing is changed. Each file is replaced atomically.
+  - With O(remember), the host keeps the former settings, and O(state=absent) restores them, including comments and
+    positions in the files.
+  - A run that was interrupted by a power cut or kill is finished by the next run with the same options, and undone by
+    one with O(state=absent). This includes the alias index and the reload.
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   config_directory:
     description:
       - Configuration directory of the instance, as in C(postconf -c).
-      - Without it, and without O(instance), the one that C(postconf) uses by itself, most often C(/etc/postfix).
+      - Without this option and O(instance), the default of C(postconf), usually C(/etc/postfix).
     type: path
   instance:
-    description: Name of the instance, as C(postmulti -l) lists it, in place of O(config_directory).
+    description: Name of the instance, as C(postmulti -l) lists it, instead of O(config_directory).
     type: str
   parameters:
     description:
       - Parameters of C(main.cf), by name. A boolean becomes C(yes) or C(no).
-      - With null the parameter is removed from the file, so that Postfix's default holds.
-      - Values are taken as they are, with each C($name) in them; blanks around a value are dropped, as Postfix does.
+      - Null removes the parameter from the file, so Postfix's default applies.
+      - Values are used as they are, including C($name); whitespace around a value is dropped, as Postfix does.
     type: dict
   service_parameters:
     description:
-      - Parameters that a service of C(master.cf) sets for itself (C(-o)), by C(service/type/parameter), as in
-        C(postconf -P). With null the service's own setting is removed, so that C(main.cf) holds.
+      - Parameters that a service in C(master.cf) sets for itself (C(-o)), by C(service/type/parameter), as in
+        C(postconf -P). Null removes the service's own setting, so C(main.cf) applies.
     type: dict
   services:
     description:
       - Services of C(master.cf), by C(service/type). Each is a dict of C(private), C(unprivileged), C(chroot) (C(y),
         C(n) or C(-)), C(wakeup), C(process_limit) and C(command) (the program and its arguments).
-      - What the dict leaves out stays as it is, and is C(-) in a new service, which needs C(command).
-      - With null the service is removed.
+      - Missing keys are left unchanged, and are C(-) in a new service, which needs C(command).
+      - Null removes the service.
     type: dict
   aliases:
     description:
-      - Entries of the alias file, by name. With null the entry is removed.
+      - Entries in the alias file, by name. Null removes the entry.
       - The file is that of the first map in C(alias_maps) that has an index (C(hash), C(lmdb), C(btree), C(cdb) or
-        C(dbm)). The index is made anew by C(postalias) where it does not have the entry as the file has it.
+        C(dbm)). C(postalias) rebuilds the index if its entry differs from the file.
     type: dict
   reload:
     description:
-      - Reload Postfix where something changed in C(main.cf) or C(master.cf), and Postfix runs.
-      - Without it, a later run does not make up for the reload.
+      - Whether to reload Postfix if C(main.cf) or C(master.cf) changed and Postfix runs.
+      - With V(false), a later run does not make up for the reload.
     type: bool
     default: true
   remember:
     description:
-      - A label, such as the name of a role. What the options name is then a whole. What was there before the first
-        change under the label is kept in C(/var/lib/mailops-rescue/postfix_config). What an earlier run has set under
-        it and this one does not name is put back.
+      - A label, such as the name of a role, under which the former settings are kept in
+        C(/var/lib/mailops-rescue/postfix_config) before the first change. The options then describe all settings of
+        this label. What an earlier run set under the label and this run does not name is restored.
     type: str
     aliases: [owner_name]
   read:
     description:
-      - Names of parameters whose values, with each C($name) in them expanded, are returned in RV(read), with all
-        services and what they set for themselves, as they are after the run.
-      - In check mode with O(state=absent), that is how the configuration would be without the label.
+      - Names of parameters whose values, with each C($name) expanded, are returned in RV(read), together with all
+        services and their own settings, as they are after the run.
+      - In check mode with O(state=absent), this is the configuration as it would be without the label.
     type: list
     elements: str
   state:
     description:
-      - With V(absent), all that was changed under O(remember) is put back as it was, and the label is forgotten. What
-        somebody changed since is left as it is and returned in RV(left).
+      - V(absent) restores everything that was changed under O(remember), and deletes the label. Settings that someone
+        else has changed since are left unchanged and returned in RV(left).
     type: str
     choices: [present, absent]
     default: present
 attributes:
   check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: C(postfix check) is not run, as it makes directories that are missing; all else that a real run tries is
-      tried.
+    details: Check mode does not run C(postfix check), which creates missing directories. It tries everything else that
+      a real run tries.
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Postfix 3.0 or later, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux, Postfix 3.0 or later and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
   - Needs root; use C(become).
-  - Several instances need one run each.
-  - Where C(main.cf), C(master.cf) or the alias file is a symbolic link, the file that it points to is replaced.
-  - Where a parameter stands several times in C(main.cf), the last one is changed, as it is the one that holds.
+  - Each instance needs its own run.
+  - If C(main.cf), C(master.cf) or the alias file is a symbolic link, the file that it points to is replaced.
+  - If a parameter occurs more than once in C(main.cf), the last occurrence is changed, since it is the one that
+    applies.
 seealso:
   - module: mailops.rescue.smtp_probe
 """
@@ -111,7 +109,7 @@ EXAMPLES = r"""
   become: true
   register: limits
 
-- name: Take that back, by what was remembered on the host
+- name: Undo that, from what was remembered on the host
   mailops.rescue.postfix_config:
     remember: rate_limits
     state: absent
@@ -134,7 +132,7 @@ EXAMPLES = r"""
   become: true
   register: result
 
-- name: Undo exactly this run, by what it returned
+- name: Undo exactly this run, from what it returned
   mailops.rescue.postfix_config:
     parameters: "{{ result.previous.parameters }}"
     service_parameters: "{{ result.previous.service_parameters }}"
@@ -155,7 +153,7 @@ config_directory:
   returned: success
   sample: /etc/postfix
 instance:
-  description: Its name; V(-) where it has none.
+  description: Its name; V(-) if it has none.
   type: str
   returned: success
   sample: "-"
@@ -165,7 +163,7 @@ version:
   returned: success
   sample: 3.7.11
 changes:
-  description: What changed, in check mode what would.
+  description: Changes, or in check mode those that would be made.
   type: list
   elements: dict
   returned: success
@@ -177,10 +175,10 @@ changes:
       description: Its name, as in the options.
       type: str
     before:
-      description: Its value until then; null where it was not set.
+      description: Its former value; null if it was not set.
       type: raw
     after:
-      description: Its value afterwards; null where it is not set.
+      description: Its new value; null if it is not set.
       type: raw
   sample:
     - kind: parameter
@@ -188,7 +186,7 @@ changes:
       before: null
       after: "30"
 previous:
-  description: The values before, of what changed. Given back as options of these names, they undo the run.
+  description: Former values of what changed. Passed as the options of the same names, they undo the run.
   type: dict
   returned: success
   contains:
@@ -210,27 +208,27 @@ previous:
     services: {}
     aliases: {}
 values:
-  description: What holds afterwards, set or by default, for each parameter in O(parameters) or remembered.
+  description: Values after the run, set or default, of each parameter in O(parameters) or remembered.
   type: dict
   returned: success
   sample: {smtpd_client_message_rate_limit: "30"}
 read:
-  description: What O(read) asked for; null without it.
+  description: What O(read) requested; null without it.
   type: dict
   returned: success
   contains:
     parameters:
-      description: Values of the parameters named, expanded. Those that Postfix does not know are missing.
+      description: Expanded values of the parameters. Those that Postfix does not know are missing.
       type: dict
     services:
       description: Command of each service, by C(service/type).
       type: dict
     service_parameters:
-      description: What services set for themselves, by C(service/type/parameter).
+      description: Own settings of services, by C(service/type/parameter).
       type: dict
   sample: null
 left:
-  description: What was changed under the label and by somebody else since, and was not put back.
+  description: Settings that someone else has changed since they were set under the label, and that were not restored.
   type: list
   elements: dict
   returned: success
@@ -242,7 +240,7 @@ left:
       description: Its name.
       type: str
     value:
-      description: The value that it has; null where it is not set.
+      description: Its present value; null if it is not set.
       type: raw
   sample: []
 reloaded:
@@ -251,7 +249,7 @@ reloaded:
   returned: success
   sample: true
 restart_needed:
-  description: Parameters that changed and take effect when Postfix is restarted only, where it runs.
+  description: Changed parameters that only take effect when a running Postfix is restarted.
   type: list
   elements: str
   returned: success

@@ -5,73 +5,66 @@
 
 DOCUMENTATION = r"""
 module: postfix_hardening_plan
-short_description: Work out what the role postfix_hardening changes
+short_description: Plan what the role postfix_hardening changes
 version_added: 0.1.0
 description:
-  - Looks at the configuration of one Postfix instance, as it would be without the role, and returns what is to be given
-    to M(mailops.rescue.postfix_config), and what is to be known.
-  - It changes nothing. It fails where what is asked for cannot work on this host.
+  - Reads the configuration of one Postfix instance, as it would be without the role, and returns options for
+    M(mailops.rescue.postfix_config) and notes for the operator.
+  - It changes nothing. It fails if the requested settings cannot work on this host.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
 options:
   config_directory:
-    description: Configuration directory of the instance; without it, the one that C(postconf) uses by itself.
+    description: Configuration directory of the instance; by default the one that C(postconf) uses.
     type: path
   remember:
-    description: The label under which M(mailops.rescue.postfix_config) keeps what was there before.
+    description: The label under which M(mailops.rescue.postfix_config) keeps the former settings.
     type: str
     default: postfix_hardening
   unknown_recipients:
-    description: What becomes of mail to local addresses that do not exist.
+    description: What to do with mail to local addresses that do not exist.
     type: str
     choices: [discard, reject, unchanged]
     default: discard
   discard_alias:
-    description: The alias that leads to C(/dev/null).
+    description: The alias that points to C(/dev/null).
     type: str
     default: mailops-discard
   domain:
     description:
-      - The domain of that alias's address, which must be in C(mydestination). Empty for the host's name where that is
-        in there, else the first name in there.
+      - The domain of that alias's address, which must be in C(mydestination). If empty, the host's name if it is in
+        C(mydestination), else the first domain there.
     type: str
     default: ""
   rate_limits:
-    description: Parameters C(smtpd_client_...) and C(anvil_...), by name; null leaves one as it is.
+    description: Parameters C(smtpd_client_...) and C(anvil_...), by name; null leaves a parameter unchanged.
     type: dict
   tls_auth_only:
-    description: Whether AUTH is offered under TLS only.
+    description: Whether AUTH is only offered with TLS.
     type: bool
     default: true
   auth_on_port_25:
-    description: Whether AUTH may stay on port 25. Other ports keep it.
+    description: Whether port 25 may keep AUTH. Other ports keep it.
     type: bool
     default: false
   relay_restrictions:
-    description: Whether C(smtpd_relay_restrictions) are set where those there are let strangers relay.
+    description: Whether to set C(smtpd_relay_restrictions) if the present ones let strangers relay.
     type: bool
     default: true
 attributes:
-  check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: It never changes anything.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Postfix 3.0 or later, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux, Postfix 3.0 or later and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
-  - Needs root where the role has run before; use C(become).
+  - Needs root if the role has run before; use C(become).
 seealso:
   - module: mailops.rescue.postfix_config
 """
 
 EXAMPLES = r"""
-- name: See what the role would do, and what it would say
+- name: See what the role would do, and its notes
   mailops.rescue.postfix_hardening_plan:
     unknown_recipients: reject
   become: true
@@ -90,33 +83,33 @@ version:
   returned: success
   sample: 3.7.11
 parameters:
-  description: For the option of this name of M(mailops.rescue.postfix_config).
+  description: Value for the option of this name of M(mailops.rescue.postfix_config).
   type: dict
   returned: success
   sample: {luser_relay: mailops-discard@mail.example.com, local_recipient_maps: ""}
 service_parameters:
-  description: For the option of this name of M(mailops.rescue.postfix_config).
+  description: Value for the option of this name of M(mailops.rescue.postfix_config).
   type: dict
   returned: success
   sample: {submission/inet/smtpd_sasl_auth_enable: "yes"}
 aliases:
-  description: For the option of this name of M(mailops.rescue.postfix_config).
+  description: Value for the option of this name of M(mailops.rescue.postfix_config).
   type: dict
   returned: success
   sample: {mailops-discard: /dev/null}
 domain:
-  description: Domain of the address that unknown recipients' mail goes to; null where it is not discarded.
+  description: Domain of the address that mail to unknown recipients goes to; null if it is not discarded.
   type: str
   returned: success
   sample: mail.example.com
 notes:
-  description: Sentences on what does not hold everywhere, and on what the change costs.
+  description: Notes on the limits and side effects of the change.
   type: list
   elements: str
   returned: success
   sample: []
 leftovers:
-  description: Sentences on settings that an incident may have left; they are not changed.
+  description: Notes on settings that an incident may have left behind; they are not changed.
   type: list
   elements: str
   returned: success

@@ -5,44 +5,39 @@
 
 DOCUMENTATION = r"""
 module: qmail_double_bounces
-short_description: Say where qmail's double bounces go
+short_description: Set where qmail's double bounces go
 version_added: 0.1.0
 description:
-  - A double bounce is a failure notice that could not be delivered, as when the sender of spam was forged. qmail sends
-    them to C(postmaster) of its own name.
-  - Sets C(control/doublebounceto) and C(control/doublebouncehost), so that they are discarded or go to one mailbox.
-  - To discard them it makes an address, C(mailops_double_bounces) in a local domain (or else a virtual one), whose
-    C(.qmail) file holds only a comment. An empty C(doublebounceto) discards with some versions of qmail only.
-  - What was there before is kept beside it, and is put back as it was by O(state=absent). A run that was killed is
-    finished, or undone, by the next.
-  - C(qmail-send) reads these files when it starts, and not upon SIGHUP; restart it where RV(restart_needed) says so.
+  - A double bounce is a bounce that could not be delivered, for example because the sender of spam was forged. qmail
+    sends them to C(postmaster) at its own name.
+  - Sets C(control/doublebounceto) and C(control/doublebouncehost), so that double bounces are discarded or go to one
+    mailbox.
+  - To discard them it creates an address, C(mailops_double_bounces) in a local domain (or else a virtual one), whose
+    C(.qmail) file contains only a comment. An empty C(doublebounceto) only discards with some versions of qmail.
+  - The former files are kept beside them, and O(state=absent) restores them. The next run finishes, or undoes, what a
+    killed run left.
+  - C(qmail-send) reads these files when it starts, and not upon SIGHUP. Restart it if RV(restart_needed) is V(true).
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.qmail_home
 options:
-  home:
-    description: qmail's home directory. Without it, C(/var/qmail), C(/var/lib/qmail) or C(/var/indimail).
-    type: path
   to:
     description:
       - V(discard), or the address of the mailbox.
       - V(discard) needs a domain that qmail delivers for.
-      - Needed with O(state=present).
+      - Required with O(state=present).
     type: str
   state:
-    description: V(absent) puts back what was there before. What was changed since is left.
+    description: V(absent) restores the former files. Files that were changed since are left unchanged.
     type: str
     choices: [present, absent]
     default: present
 attributes:
-  check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux with /proc, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux with /proc and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -59,7 +54,7 @@ EXAMPLES = r"""
   become: true
   register: double_bounces
 
-- name: Have qmail-send read that
+- name: Restart qmail-send, which reads the setting at start
   mailops.rescue.qmail_send:
     state: restarted
   become: true
@@ -70,7 +65,7 @@ EXAMPLES = r"""
     to: bounces@example.com
   become: true
 
-- name: Put back what was there before
+- name: Restore the former settings
   mailops.rescue.qmail_double_bounces:
     state: absent
   become: true
@@ -83,12 +78,12 @@ home:
   returned: success
   sample: /var/qmail
 address:
-  description: Where double bounces go afterwards, once C(qmail-send) has read it.
+  description: Where double bounces go once C(qmail-send) has read the files.
   type: str
   returned: success
   sample: mailops_double_bounces@mail.example.com
 files:
-  description: The files that were looked at.
+  description: The files that were checked.
   type: list
   elements: dict
   returned: success
@@ -97,16 +92,16 @@ files:
       description: The file.
       type: str
     before:
-      description: What was in it; null where it was missing.
+      description: Its former content; null if it was missing.
       type: str
     after:
-      description: What is in it; null where it is missing.
+      description: Its new content; null if it is missing.
       type: str
     changed:
       description: Whether it was changed.
       type: bool
     reason:
-      description: Why it was left as it is, where it could have been expected to change.
+      description: Why it was left unchanged, if a change could have been expected.
       type: str
   sample:
     - path: /var/qmail/control/doublebounceto
@@ -117,12 +112,12 @@ files:
       changed: true
       reason: null
 restart_needed:
-  description: Whether a C(qmail-send) runs that has not read what was changed, now or by an earlier run.
+  description: Whether a C(qmail-send) is running that has not read the changes of this run or an earlier one.
   type: bool
   returned: success
   sample: true
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success

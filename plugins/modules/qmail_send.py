@@ -8,51 +8,45 @@ module: qmail_send
 short_description: Start, stop, restart, flush or reload qmail-send
 version_added: 0.1.0
 description:
-  - Starts and stops C(qmail-send), the part of qmail that delivers, through the supervisor that keeps it running, and
-    waits until the lock that it holds for its whole life proves what was asked.
-  - qmail goes on accepting mail while C(qmail-send) is stopped.
+  - Starts and stops C(qmail-send), the part of qmail that delivers mail, through its supervisor, and waits until the
+    lock that C(qmail-send) holds for its whole life confirms the result.
+  - qmail keeps accepting mail while C(qmail-send) is stopped.
 extends_documentation_fragment:
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   state:
     description:
-      - V(started) and V(stopped) do nothing where it is so already.
-      - V(restarted) stops it where it runs, and starts it.
-      - V(flushed) makes it try again all that was put off, at once (SIGALRM).
-      - V(reloaded) makes it read C(control/locals) and C(control/virtualdomains) again (SIGHUP); it reads other files
-        of C(control) when it starts.
-      - V(flushed) and V(reloaded) fail where it does not run, or is about to stop.
+      - V(started) and V(stopped) do nothing if it is already in that state.
+      - V(restarted) stops it if it runs, and starts it.
+      - V(flushed) makes it retry all deferred mail at once (SIGALRM).
+      - V(reloaded) makes it reread C(control/locals) and C(control/virtualdomains) (SIGHUP); it only reads the other
+        files in C(control) when it starts.
+      - V(flushed) and V(reloaded) fail if it does not run, or is about to stop.
     type: str
     choices: [started, stopped, restarted, flushed, reloaded]
     required: true
   queue_directory:
     description:
-      - The queue whose C(qmail-send) is meant, where there are several or it is in an unusual place.
-      - Without it, the queue of the installed qmail.
+      - The queue of the C(qmail-send), if there are several or it is in an unusual place.
+      - By default the queue of the installed qmail.
     type: path
 attributes:
   check_mode:
-    description: Can run in check mode and returns what would change, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time is not foreseen; RV(deliveries) says what might hold it up.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
+    details: It cannot predict whether C(qmail-send) stops in time; RV(deliveries) shows what might delay it.
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux with /proc, Python 3.6 or later on the host, and nothing else.
+    details: Needs only Linux with /proc and Python 3.6 or later on the host.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
   - Needs root; use C(become).
-  - A file C(down) in a service's directory is left as it is, so what happens at the next boot does not change.
+  - A file C(down) in a service directory is not changed, so the state after the next boot stays the same.
   - With daemontools, runit and s6, a service that runs once (C(svc -o)) is restarted to run once.
-  - After a stop that failed, C(qmail-send) counts as V(running) while it finishes, as nothing on the host tells
-    otherwise. The same holds for a service of s6 that somebody else asked to stop.
-  - "systemd has limits of its own: after its C(TimeoutStopSec) it kills C(qmail-send) and its deliveries, and unless
-    C(KillMode) says otherwise it asks deliveries to end too."
+  - After a failed stop, C(qmail-send) counts as V(running) while it finishes, since the host shows no difference. The
+    same applies to an s6 service that someone else asked to stop.
+  - "systemd has its own limits: after its C(TimeoutStopSec) it kills C(qmail-send) and its deliveries, and unless
+    C(KillMode) says otherwise it also asks deliveries to end."
 """
 
 EXAMPLES = r"""
@@ -74,18 +68,18 @@ EXAMPLES = r"""
     state: started
   become: true
 
-- name: Let changes in control/concurrencyremote take effect
+- name: Apply changes in control/concurrencyremote
   mailops.rescue.qmail_send:
     state: restarted
     stop_timeout: 1500
   become: true
 
-- name: Try everything in the queue now
+- name: Retry everything in the queue now
   mailops.rescue.qmail_send:
     state: flushed
   become: true
 
-- name: Restart the second of two qmails, which runit keeps
+- name: Restart the second of two qmails, supervised by runit
   mailops.rescue.qmail_send:
     state: restarted
     queue_directory: /var/qmail2/queue
@@ -96,59 +90,60 @@ EXAMPLES = r"""
 
 RETURN = r"""
 queue_directory:
-  description: The queue whose C(qmail-send) is meant.
+  description: The queue of this C(qmail-send).
   type: str
   returned: success
   sample: /var/qmail/queue
 state_before:
   description: V(running), V(stopping) (asked to stop, with deliveries in flight), V(starting) (not running, but its
-    supervisor goes on trying) or V(down).
+    supervisor keeps trying) or V(down).
   type: str
   returned: success
   sample: running
 state_after:
-  description: As RV(state_before), afterwards; in check mode, as it would be.
+  description: As RV(state_before), after the run; in check mode, as predicted.
   type: str
   returned: success
   sample: down
 pid:
-  description: Process id of C(qmail-send) afterwards; null when it is down, and in check mode where it would be new.
+  description: Process id of C(qmail-send) after the run; null if it is down, and in check mode if it would be a new
+    process.
   type: int
   returned: success
   sample: 4242
 supervisor:
-  description: What keeps C(qmail-send) running, as in O(supervisor); null where that is not known and was not needed.
+  description: The supervisor, as in O(supervisor); null if it is unknown and was not needed.
   type: str
   returned: success
   sample: daemontools
 service:
-  description: The service's directory, unit or script; null where there is none or it is not known.
+  description: The service's directory, unit or script; null if there is none or it is unknown.
   type: str
   returned: success
   sample: /var/qmail/supervise/qmail-send
 deliveries:
-  description: Deliveries that were in flight when the module began, oldest first (the first 100).
+  description: Deliveries that were in flight when the module started, oldest first (the first 100).
   type: list
   elements: dict
   returned: success
   contains:
     pid:
-      description: Process id of the C(qmail-remote) or C(qmail-local).
+      description: Process id of C(qmail-remote) or C(qmail-local).
       type: int
     channel:
       description: V(remote) or V(local).
       type: str
     age:
-      description: For how many seconds it has been running.
+      description: Seconds since it started.
       type: int
     host:
-      description: The domain that it is for; null for local ones.
+      description: The destination domain; null for local deliveries.
       type: str
     sender:
-      description: Envelope sender, made harmless to show; null where it cannot be told.
+      description: Envelope sender, escaped for display; null if unknown.
       type: str
     recipients:
-      description: The first 20 recipients, made harmless to show.
+      description: The first 20 recipients, escaped for display.
       type: list
       elements: str
     recipient_count:
@@ -168,13 +163,13 @@ delivery_count:
   returned: success
   sample: 1
 killed:
-  description: Deliveries that were killed, as asked for by O(on_timeout=kill); as in RV(deliveries).
+  description: Deliveries that were killed because of O(on_timeout=kill), as in RV(deliveries).
   type: list
   elements: dict
   returned: success
   sample: []
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.42

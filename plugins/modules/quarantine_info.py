@@ -8,76 +8,44 @@ module: quarantine_info
 short_description: Show what was taken out of the queue of qmail or Postfix
 version_added: 0.1.0
 description:
-  - Lists the batches that M(mailops.rescue.queue_purge) put into quarantine, and shows what is in them, with the same
+  - Lists the batches that M(mailops.rescue.queue_purge) put into quarantine and shows their contents, with the same
     selections as M(mailops.rescue.queue_info).
-  - It can compare every file in quarantine with what was noted of it when it was taken.
-  - It changes nothing, and needs neither the MTA nor its queue where O(quarantine) is given.
+  - It can compare every file in quarantine with what was recorded when it was taken.
+  - It changes nothing. If O(quarantine) is given, it needs neither the MTA nor its queue.
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.batches
+  - mailops.rescue.content
+  - mailops.rescue.workers
 options:
-  quarantine:
-    description:
-      - The directory that holds the batches.
-      - Without it, where M(mailops.rescue.queue_purge) makes it by default, which is beside the queue.
-      - With it and without O(queue_directory) and O(config_directory), batches of all queues in it are meant, also of
-        queues that are gone.
-    type: path
   batch:
     description:
-      - The batch to show, by its name as in RV(batches[].batch), or V(latest).
-      - Without it, all batches.
+      - Name of the batch to show, as in RV(batches[].batch), or V(latest).
+      - All batches by default.
     type: str
   limit:
     description:
-      - How many of the selected messages to return, those that arrived first coming first. Only with O(batch),
-        O(select) or O(exclude).
-      - Fewer are returned where the result would become larger than 256 KiB; see RV(truncated).
+      - Maximum number of selected messages to return, oldest first. Only with O(batch), O(select) or O(exclude).
+      - Fewer are returned if the result would exceed 256 KiB; see RV(truncated).
     type: int
     default: 100
-  content:
-    description:
-      - How much of each returned message to show.
-      - V(headers) adds the header section, V(message) the header section and the body.
-    type: str
-    choices: [none, headers, message]
-    default: none
-  content_bytes:
-    description: How many bytes of each returned message to show at most when O(content) is not V(none).
-    type: int
-    default: 2048
   top:
     description: Length of each top list in RV(top). Only with O(batch), O(select) or O(exclude).
     type: int
     default: 10
   verify:
     description:
-      - Whether to compare size, SHA-256, owner, mode, time of change and inode number of every file in these batches
-        with the batch's ledger. All of them are read, whatever O(select) says.
+      - Whether to compare the size, SHA-256, owner, mode, modification time and inode number of every file in these
+        batches with the batch's ledger. All files are read, whatever O(select) says.
     type: bool
     default: false
-  workers:
-    description:
-      - How many processes read a batch at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
-  - Needs the right to read the quarantine; use C(become).
+  - Needs permission to read the quarantine; use C(become).
 """
 
 EXAMPLES = r"""
@@ -93,7 +61,7 @@ EXAMPLES = r"""
     content: headers
   become: true
 
-- name: Check that the newest batch is as it was taken
+- name: Check that the newest batch is intact
   mailops.rescue.quarantine_info:
     batch: latest
     verify: true
@@ -101,55 +69,56 @@ EXAMPLES = r"""
   register: newest
   failed_when: newest.corrupt_count > 0
 
-- name: Look into another server's quarantine
+- name: Read another server's quarantine
   mailops.rescue.quarantine_info:
     quarantine: /srv/evidence/queue.quarantine
 """
 
 RETURN = r"""
 mta:
-  description: Whose batches were read; null where there are none, or of both MTAs.
+  description: The MTA whose batches were read; null if there are none, or if they are of both MTAs.
   type: str
   returned: success
   sample: qmail
 quarantines:
-  description: The directories that were looked into; several where several queues have one each. They need not exist.
+  description: The quarantine directories that were searched; more than one if several queues have one each. They need
+    not exist.
   type: list
   elements: str
   returned: success
   sample: [/var/qmail/queue.quarantine]
 batches:
-  description: The batches, newest first. Where a run took from several queues, there is one for each.
+  description: The batches, newest first. A run on several queues makes one for each.
   type: list
   elements: dict
   returned: success
   contains:
     batch:
-      description: Its name, to be given to M(mailops.rescue.queue_restore). Batches that one run made share it.
+      description: Its name, for M(mailops.rescue.queue_restore). Batches of the same run share it.
       type: str
     path:
       description: Its directory.
       type: str
     queue_directory:
-      description: The queue that the messages were taken out of.
+      description: The queue that the messages were taken from.
       type: str
     instance:
       description: Name of the Postfix instance; null for qmail and for copies.
       type: str
     created:
-      description: When it was made, ISO 8601, UTC.
+      description: When it was created, ISO 8601, UTC.
       type: str
     age:
       description: Its age in seconds.
       type: int
     label:
-      description: The label that it was given, or null.
+      description: Its label, or null.
       type: str
     host:
-      description: Name of the host that it was made on.
+      description: Name of the host that it was created on.
       type: str
     user:
-      description: Who made it.
+      description: The user who created it.
       type: str
     mta:
       description: V(qmail) or V(postfix).
@@ -158,35 +127,35 @@ batches:
       description: Version of the MTA, or null.
       type: str
     mode:
-      description: How messages were taken from qmail, V(offline) or V(online); else null.
+      description: For qmail, how messages were taken, V(offline) or V(online); else null.
       type: str
     kind:
-      description: Which module made it, V(purge) or V(repair).
+      description: The kind of run that created it, V(purge) or V(repair).
       type: str
     select:
-      description: The selection by which the messages were taken; longer ones than 2 KiB are left out.
+      description: The selection by which the messages were taken; omitted if it is longer than 2 KiB.
       type: dict
     exclude:
       description: The exclusion by which they were taken.
       type: dict
     all:
-      description: Whether all messages were to be taken.
+      description: Whether all messages were selected.
       type: bool
     state:
-      description: V(complete); V(unfinished) where the run that made it was cut off, or is still at work; V(returning)
-        where a restore was cut off, or is at work. The next purge or restore puts the latter two in order.
+      description: V(complete); V(unfinished) if the run that created it was interrupted or is in progress; V(returning)
+        if a restore was interrupted or is in progress. The next purge or restore puts the latter two in order.
       type: str
     messages:
-      description: Messages in it. What was put back is not in it any more.
+      description: Messages in it, without those that were put back.
       type: int
     matched:
-      description: Those of them that O(select) and O(exclude) select.
+      description: Those that match O(select) and O(exclude).
       type: int
     bytes:
-      description: Size of the selected messages together, in bytes.
+      description: Total size of the selected messages in bytes.
       type: int
     damaged:
-      description: Files in it that could not be read as what they should be.
+      description: Files in it that could not be parsed.
       type: int
   sample:
     - batch: 20261121T202427Z-3fa9
@@ -211,7 +180,7 @@ batches:
       bytes: 2133206
       damaged: 0
 at_work:
-  description: Another run that is at work on the quarantine.
+  description: Another run that is using the quarantine.
   type: list
   elements: dict
   returned: success
@@ -220,19 +189,19 @@ at_work:
       description: The quarantine.
       type: str
     pid:
-      description: Its process.
+      description: Its process id.
       type: int
     since:
-      description: When that began.
+      description: When it started.
       type: str
   sample: []
 batch_count:
-  description: Number of batches; RV(batches) holds no more than fit into 64 KiB.
+  description: Number of batches; RV(batches) contains only as many as fit into 64 KiB.
   type: int
   returned: success
   sample: 1
 unreadable:
-  description: Directories in quarantine that should be batches and cannot be read as such.
+  description: Directories in quarantine that should be batches but cannot be read.
   type: list
   elements: dict
   returned: success
@@ -250,7 +219,7 @@ unreadable_count:
   returned: success
   sample: 1
 counts:
-  description: How many messages there are in these batches.
+  description: Numbers of messages in these batches.
   type: dict
   returned: success
   contains:
@@ -258,13 +227,13 @@ counts:
       description: All messages.
       type: int
     matched:
-      description: Messages that O(select) and O(exclude) select.
+      description: Messages that match O(select) and O(exclude).
       type: int
     bytes:
-      description: Size of the selected messages together, in bytes.
+      description: Total size of the selected messages in bytes.
       type: int
     by_queue:
-      description: All messages by the queue that they were in; see M(mailops.rescue.queue_info).
+      description: All messages by their former queue; see M(mailops.rescue.queue_info).
       type: dict
     matched_by_queue:
       description: The selected messages by queue.
@@ -276,7 +245,7 @@ counts:
     by_queue: {local: 0, remote: 1996, todo: 0, incomplete: 0, bounce: 0}
     matched_by_queue: {local: 0, remote: 1996, todo: 0, incomplete: 0, bounce: 0}
 oldest:
-  description: The selected message that arrived first; null where none is selected.
+  description: The selected message that arrived first; null if none is selected.
   type: dict
   returned: success
   contains:
@@ -284,14 +253,14 @@ oldest:
       description: Queue id.
       type: str
     arrival_time:
-      description: Time of arrival, ISO 8601, UTC.
+      description: Arrival time, ISO 8601, UTC.
       type: str
     age:
       description: Age in seconds.
       type: int
   sample: {id: "1562050", arrival_time: "2026-11-21T19:24:27Z", age: 3605}
 newest:
-  description: The selected message that arrived last; as RV(oldest).
+  description: The selected message that arrived last, as in RV(oldest).
   type: dict
   returned: success
   sample: {id: "1562048", arrival_time: "2026-11-21T19:24:30Z", age: 3602}
@@ -310,25 +279,25 @@ top:
   sample:
     sender: [{value: "", count: 1996}]
 top_errors:
-  description: For each list in RV(top), by how much a count may be too low; V(0) means that it is exact.
+  description: For each list in RV(top), how much too low a count may be; V(0) means exact.
   type: dict
   returned: success
   sample: {sender: 0, subject: 0}
 origins:
   description:
-    - How many of the selected messages have what RV(messages[].origin_from) describes, by its values.
-    - Only counted unless O(top=0).
+    - Number of selected messages by the value of RV(messages[].origin_from).
+    - Not counted with O(top=0).
   type: dict
   returned: success
   sample: {header: 0, hidden: 0}
 bounces:
-  description: How many of the selected messages are failure notices; null where RV(top) is empty.
+  description: Number of selected messages that are bounces; null if RV(top) is empty.
   type: int
   returned: success
   sample: 1996
 messages:
   description:
-    - The first O(limit) selected messages, those that arrived first coming first.
+    - The first O(limit) selected messages, oldest first.
     - Empty without O(batch), O(select) and O(exclude).
   type: list
   elements: dict
@@ -338,21 +307,21 @@ messages:
       description: Queue id.
       type: str
     batch:
-      description: The batch that it is in.
+      description: The batch that contains it.
       type: str
     queue_directory:
-      description: The queue that it was taken out of.
+      description: The queue that it was taken from.
       type: str
     queue:
       description: "Where it was. qmail: V(remote), V(local), V(local+remote), V(todo), V(incomplete), V(bounce) (only
         failures to report are left) or V(done) (nothing is left). Postfix: name of the queue."
       type: str
     state:
-      description: "qmail: V(S2), V(S3) (half injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed). Postfix:
-        V(ready), V(expired) (forced to expire), V(incomplete) (still being written) or V(corrupt)."
+      description: "qmail: V(S2), V(S3) (partly injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed).
+        Postfix: V(ready), V(expired) (forced to expire), V(incomplete) (still being written) or V(corrupt)."
       type: str
     sender:
-      description: Envelope sender; empty for the null sender, null where there is none yet.
+      description: Envelope sender; empty for the null sender, null if there is none yet.
       type: str
     recipients:
       description: The first 20 envelope recipients.
@@ -369,13 +338,13 @@ messages:
           description: V(local) or V(remote) for qmail; null for Postfix and for messages not yet preprocessed.
           type: str
         delay_reason:
-          description: Why it was deferred last, where the queue says so; else null.
+          description: Reason of the last deferral, if the queue records it; else null.
           type: str
     recipient_count:
-      description: Number of envelope recipients, done ones included.
+      description: Number of envelope recipients, including those that are done.
       type: int
     arrival_time:
-      description: Time of arrival, ISO 8601, UTC.
+      description: Arrival time, ISO 8601, UTC.
       type: str
     age:
       description: Age in seconds.
@@ -384,7 +353,7 @@ messages:
       description: Size of the message in bytes.
       type: int
     subject:
-      description: Decoded Subject; null where there is none.
+      description: Decoded Subject; null if there is none.
       type: str
     header_from:
       description: Decoded From header.
@@ -399,35 +368,35 @@ messages:
       description: Date header.
       type: str
     client_address:
-      description: Address of the SMTP client that it came from, where known.
+      description: Address of the SMTP client that sent it, if known.
       type: str
     client_name:
-      description: Name of that client, where known.
+      description: Name of that client, if known.
       type: str
     sasl_username:
-      description: Name as which that client authenticated, where known.
+      description: SASL username of that client, if known.
       type: str
     origin_uid:
-      description: User id of the local process that submitted it, where known.
+      description: User id of the local process that submitted it, if known.
       type: int
     origin_from:
       description:
-        - How what is said of the login, the client or the user id is known. Null where the MTA itself noted it, and
-          where nothing is known.
-        - V(header) where it was read in a Received field below those of a content filter, a scanner or a requeueing. A
+        - Source of the SASL username, the client or the user id. Null if the MTA itself recorded it, or if nothing is
+          known.
+        - V(header) if it comes from a Received field below those of a content filter, a scanner or a requeueing. A
           program on the host itself could have forged that field.
-        - V(hidden) where a content filter gave the message back and its headers do not tell who sent it, or where it is
-          not known whether there is a filter, as in a copy of a queue.
+        - V(hidden) if a content filter returned the message and its headers do not show who sent it, or if it is
+          unknown whether there is a filter, as in a copy of a queue.
       type: str
     is_bounce:
-      description: Whether it is a failure notice.
+      description: Whether it is a bounce.
       type: bool
     bounced_recipients:
-      description: The first 20 addresses that the failure notice reports.
+      description: The first 20 addresses that the bounce reports.
       type: list
       elements: str
     content:
-      description: The piece of the message that O(content) asked for, harmless to show; null if it could not be read.
+      description: The part of the message that O(content) asked for, escaped for display; null if it could not be read.
       type: str
   sample:
     - id: "1562048"
@@ -455,12 +424,12 @@ messages:
       is_bounce: true
       bounced_recipients: [imnuuoug@mail.example.com]
 truncated:
-  description: Whether more messages are selected than RV(messages) holds.
+  description: Whether more messages are selected than RV(messages) contains.
   type: bool
   returned: success
   sample: true
 damaged:
-  description: Files in the batches that could not be read as what they should be (the first 50).
+  description: Files in the batches that could not be parsed (the first 50).
   type: list
   elements: dict
   returned: success
@@ -481,7 +450,7 @@ damaged_count:
   returned: success
   sample: 0
 undecided:
-  description: Messages on which matching took longer than O(timeout_per_message) (the first 50).
+  description: Messages for which matching took longer than O(timeout_per_message) (the first 50).
   type: list
   elements: dict
   returned: success
@@ -502,12 +471,12 @@ undecided_count:
   returned: success
   sample: 0
 verified:
-  description: Messages whose files are all as they were taken; null without O(verify).
+  description: Messages whose files are all intact; null without O(verify).
   type: int
   returned: success
   sample: 1996
 corrupt:
-  description: Files that are not as they were taken (the first 50). Empty without O(verify).
+  description: Files that are not intact (the first 50). Empty without O(verify).
   type: list
   elements: dict
   returned: success
@@ -531,7 +500,7 @@ corrupt_count:
   returned: success
   sample: 0
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.31

@@ -5,62 +5,46 @@
 
 DOCUMENTATION = r"""
 module: quarantine_prune
-short_description: Remove batches from quarantine for good
+short_description: Delete batches from quarantine
 version_added: 0.1.0
 description:
-  - Removes batches that M(mailops.rescue.queue_purge) put into quarantine, with all messages in them. That cannot be
+  - Deletes batches that M(mailops.rescue.queue_purge) put into quarantine, with all messages in them. This cannot be
     undone.
-  - At least one of O(batch), O(label) and O(older_than) must say which are meant. A batch is removed when all that are
-    given hold.
-  - Batches of runs that were cut off, or are at work, are never removed, but named in RV(left).
-  - A removal that was cut off leaves no batch that looks whole, and the next run finishes it.
+  - At least one of O(batch), O(label) and O(older_than) is required. A batch is removed if it matches all that are
+    given.
+  - Batches of runs that were interrupted or are in progress are never removed, but listed in RV(left).
+  - An interrupted removal leaves nothing that looks like an intact batch, and the next run finishes it.
 extends_documentation_fragment:
   - mailops.rescue.queue
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.batches
 options:
-  quarantine:
-    description:
-      - The directory that holds the batches.
-      - Without it, where M(mailops.rescue.queue_purge) makes it by default, which is beside the queue.
-      - With it and without O(queue_directory) and O(config_directory), batches of all queues in it are meant, also of
-        queues that are gone.
-    type: path
   batch:
-    description: Names of batches. One that is not there is named in RV(missing), and is no failure.
+    description: Names of batches. A name that does not exist is listed in RV(missing) and is not an error.
     type: list
     elements: str
   label:
-    description: Labels, exactly as they were given to M(mailops.rescue.queue_purge). One of them is enough.
+    description: Labels, exactly as given to M(mailops.rescue.queue_purge). A batch needs to have one of them.
     type: list
     elements: str
   older_than:
-    description: How long ago a batch was made at least, such as V(12h), V(30d) or V(8w); a bare number is seconds.
+    description: Minimum age of a batch, such as V(12h), V(30d) or V(8w); a bare number is seconds.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
-  - Needs the right to change the quarantine; use C(become).
-  - Two runs at a time, or one beside a purge or a restore, are refused.
+  - Needs permission to change the quarantine; use C(become).
+  - Only one run at a time can use a quarantine. A second prune, or one during a purge or a restore, is refused.
 """
 
 EXAMPLES = r"""
-- name: Keep what was taken for thirty days
+- name: Keep quarantined messages for thirty days
   mailops.rescue.quarantine_prune:
     older_than: 30d
   become: true
 
-- name: Remove last week's spam, of which nobody missed anything
+- name: Remove last week's spam, of which nothing was missed
   mailops.rescue.quarantine_prune:
     label: stolen account
     older_than: 7d
@@ -76,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 quarantines:
-  description: The directories that were looked into. They need not exist.
+  description: The quarantine directories that were searched. They need not exist.
   type: list
   elements: str
   returned: success
@@ -94,10 +78,10 @@ pruned:
       description: Its directory.
       type: str
     messages:
-      description: Messages that were in it; null where it could not be read.
+      description: Messages that were in it; null if it could not be read.
       type: int
     bytes:
-      description: Size of these messages together, in bytes; null where it could not be read.
+      description: Total size of these messages in bytes; null if it could not be read.
       type: int
   sample:
     - batch: 20261121T202427Z-3fa9
@@ -110,30 +94,29 @@ pruned_count:
   returned: success
   sample: 1
 messages:
-  description: Messages in all of them together.
+  description: Total number of messages in them.
   type: int
   returned: success
   sample: 1996
 bytes:
-  description: Size of these messages together, in bytes.
+  description: Total size of these messages in bytes.
   type: int
   returned: success
   sample: 2133206
 remains:
-  description: Directories without any whole batch that earlier runs which were cut off have left, and that were removed
-    too (the first 50).
+  description: Incomplete directories that interrupted runs left and that were removed as well (the first 50).
   type: list
   elements: str
   returned: success
   sample: []
 missing:
-  description: Names in O(batch) that are in none of these quarantines (the first 50).
+  description: Names in O(batch) that do not exist in any of these quarantines (the first 50).
   type: list
   elements: str
   returned: success
   sample: []
 left:
-  description: Batches that are meant and stay, and directories that cannot be read as batches.
+  description: Matching batches that were not removed, and directories that cannot be read as batches.
   type: list
   elements: dict
   returned: success
@@ -145,19 +128,19 @@ left:
       description: Its directory.
       type: str
     reason:
-      description: Why it stays.
+      description: Why it was not removed.
       type: str
   sample:
     - batch: 20261120T010203Z-11aa
       path: /var/qmail/queue.quarantine/20261120T010203Z-11aa
       reason: has no manifest.json
 left_count:
-  description: Number of these.
+  description: Their number.
   type: int
   returned: success
   sample: 1
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.22

@@ -8,68 +8,44 @@ module: queue_info
 short_description: Show what is in the queue of qmail or Postfix
 version_added: 0.1.0
 description:
-  - Reads the queue of qmail or Postfix in one pass and says how many messages it holds, of what age, from whom and to
-    where, and shows some of them.
-  - It reads the queue's own files. It never changes the queue, and runs no more than C(postconf) and C(postmulti).
+  - Reads the queue of qmail or Postfix in one pass and returns how many messages it contains, their age, senders and
+    destinations, and some of the messages.
+  - It reads the queue's own files. It never changes the queue, and runs no programs but C(postconf) and C(postmulti).
   - It works while the MTA runs, and on a copy of a queue on a machine without an MTA.
-  - Text out of messages is decoded, and control characters in it are made visible as in V(\\x1b).
+  - Text from messages is decoded, and control characters in it are escaped, as in V(\\x1b).
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
+  - mailops.rescue.content
+  - mailops.rescue.workers
 options:
   limit:
     description:
-      - How many of the selected messages to return, those that arrived first coming first.
-      - Fewer are returned where the result would become larger than 256 KiB; see RV(truncated).
+      - Maximum number of selected messages to return, oldest first.
+      - Fewer are returned if the result would exceed 256 KiB; see RV(truncated).
     type: int
     default: 100
-  content:
-    description:
-      - How much of each returned message to show.
-      - V(headers) adds the header section, V(message) the header section and the body.
-    type: str
-    choices: [none, headers, message]
-    default: none
-  content_bytes:
-    description: How many bytes of each returned message to show at most when O(content) is not V(none).
-    type: int
-    default: 2048
   top:
     description:
       - Length of each top list in RV(top).
-      - With V(0) there are none, and messages are not opened unless O(select), O(limit) or O(listing) need it.
+      - With V(0) there are none, and messages are only opened if O(select), O(limit) or O(listing) need it.
     type: int
     default: 10
   listing:
     description:
-      - File on the host that receives every selected message as JSON Lines, one record a line as in RV(messages).
-      - It is written with mode 0600, and replaced in one step when it is complete.
+      - File on the host to write every selected message to, as JSON Lines, one record per line as in RV(messages).
+      - It has mode 0600, and replaces an existing file atomically once it is complete.
       - Its directory must exist and be outside the queue.
-      - In check mode it is not written.
+      - It is not written in check mode.
     type: path
-  workers:
-    description:
-      - How many processes read the queue at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
-  - Needs the right to read the queue; use C(become).
-  - qmail keeps reasons for deferrals in its log only, so RV(messages[].recipients[].delay_reason) is null there.
+  - Needs permission to read the queue; use C(become).
+  - qmail records the reasons for deferrals only in its log, so RV(messages[].recipients[].delay_reason) is null for
+    qmail.
 """
 
 EXAMPLES = r"""
@@ -86,7 +62,7 @@ EXAMPLES = r"""
     content: message
   become: true
 
-- name: List failure notices that are older than two hours, apart from our partner's
+- name: List bounces older than two hours, except our partner's
   mailops.rescue.queue_info:
     select:
       bounce: true
@@ -96,13 +72,13 @@ EXAMPLES = r"""
     listing: /root/old-bounces.jsonl
   become: true
 
-- name: Only count, opening no message
+- name: Only count, without opening messages
   mailops.rescue.queue_info:
     top: 0
     limit: 0
   become: true
 
-- name: Look into a copy of another server's queue
+- name: Read a copy of another server's queue
   mailops.rescue.queue_info:
     mta: qmail
     queue_directory: /srv/evidence/queue
@@ -110,22 +86,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mta:
-  description: Whose queue was read.
+  description: The MTA whose queue was read.
   type: str
   returned: success
   sample: postfix
 version:
-  description: Version of the installed MTA; null where it cannot be told, as for qmail and for copies of a queue.
+  description: Version of the installed MTA; null if it cannot be determined, as for qmail and for copies of a queue.
   type: str
   returned: success
   sample: 3.7.11
 queue_directory:
-  description: The queue that was read; the first one where there are several.
+  description: The queue that was read; the first one if there are several.
   type: str
   returned: success
   sample: /var/spool/postfix
 queues:
-  description: All queues that were read (several for qmail with several queues or Postfix with several instances).
+  description: All queues that were read; more than one for qmail with several queues or Postfix with several instances.
   type: list
   elements: dict
   returned: success
@@ -144,24 +120,24 @@ queues:
       instance: "-"
       total: 2085
 counts:
-  description: How many messages there are.
+  description: Numbers of messages.
   type: dict
   returned: success
   contains:
     total:
-      description: All messages, in whatever state, each counted once.
+      description: All messages in any state, each counted once.
       type: int
     matched:
-      description: Messages that O(select) and O(exclude) select.
+      description: Messages that match O(select) and O(exclude).
       type: int
     bytes:
-      description: Size of the selected messages together, in bytes.
+      description: Total size of the selected messages in bytes.
       type: int
     by_queue:
       description:
         - All messages by queue.
         - "qmail: V(local) and V(remote) (messages with a file in that channel; a message may be in both), V(todo) (not
-          yet preprocessed), V(incomplete) (half injected), V(bounce) (with failures not yet reported)."
+          yet preprocessed), V(incomplete) (partly injected), V(bounce) (with failures not yet reported)."
         - "Postfix: V(maildrop), V(incoming), V(active), V(deferred), V(hold), V(corrupt)."
       type: dict
     matched_by_queue:
@@ -174,7 +150,7 @@ counts:
     by_queue: {local: 10, remote: 2035, todo: 0, incomplete: 0, bounce: 0}
     matched_by_queue: {local: 10, remote: 2035, todo: 0, incomplete: 0, bounce: 0}
 oldest:
-  description: The selected message that arrived first; null where none is selected.
+  description: The selected message that arrived first; null if none is selected.
   type: dict
   returned: success
   contains:
@@ -182,14 +158,14 @@ oldest:
       description: Queue id.
       type: str
     arrival_time:
-      description: Time of arrival, ISO 8601, UTC.
+      description: Arrival time, ISO 8601, UTC.
       type: str
     age:
       description: Age in seconds.
       type: int
   sample: {id: "1562050", arrival_time: "2026-11-21T19:24:27Z", age: 3605}
 newest:
-  description: The selected message that arrived last; as RV(oldest).
+  description: The selected message that arrived last, as in RV(oldest).
   type: dict
   returned: success
   sample: {id: "1562048", arrival_time: "2026-11-21T19:24:30Z", age: 3602}
@@ -200,10 +176,10 @@ age_histogram:
   returned: success
   contains:
     from:
-      description: Lowest age of this class, in seconds.
+      description: Lowest age in this class, in seconds.
       type: int
     to:
-      description: Age in seconds below which this class ends; null for the last one.
+      description: Age in seconds at which this class ends, exclusive; null for the last one.
       type: int
     count:
       description: Messages in it.
@@ -213,11 +189,11 @@ age_histogram:
     - {from: 300, to: 600, count: 2033}
 top:
   description:
-    - The most frequent values among the selected messages, most frequent first. A message is counted once for a value.
+    - The most frequent values among the selected messages, most frequent first. A message counts once for each value.
     - The lists are V(sender), V(sender_domain), V(recipient_domain), V(subject), V(client_address), V(sasl_username),
       V(origin_uid), V(delay_reason) and V(bounced_recipient_domain).
-    - A list is exact until a queue holds more different values than are kept; then a count may be too low by up to the
-      number in RV(top_errors). A value that is missing is not more frequent than the last entry by more than that.
+    - A list is exact unless a queue contains more distinct values than are kept. A count may then be too low by up to
+      the number in RV(top_errors), and a missing value exceeds the last entry by no more than that number.
     - Empty when O(top=0).
   type: dict
   returned: success
@@ -225,26 +201,26 @@ top:
     sender: [{value: "", count: 1996}, {value: "customer1@partner.example.org", count: 1}]
     origin_uid: [{value: 0, count: 49}]
 top_errors:
-  description: For each list in RV(top), by how much a count may be too low; V(0) means that it is exact.
+  description: For each list in RV(top), how much too low a count may be; V(0) means exact.
   type: dict
   returned: success
   sample: {sender: 0, subject: 0}
 origins:
   description:
-    - How many of the selected messages have what RV(messages[].origin_from) describes, by its values.
-    - Only counted unless O(top=0).
+    - Number of selected messages by the value of RV(messages[].origin_from).
+    - Not counted with O(top=0).
   type: dict
   returned: success
   sample: {header: 0, hidden: 0}
 bounces:
   description:
-    - How many of the selected messages are failure notices.
-    - Null when O(top=0) and nothing else needed to know.
+    - Number of selected messages that are bounces.
+    - Null if O(top=0) and no other option needed it.
   type: int
   returned: success
   sample: 1996
 messages:
-  description: The first O(limit) selected messages, those that arrived first coming first.
+  description: The first O(limit) selected messages, oldest first.
   type: list
   elements: dict
   returned: success
@@ -253,18 +229,18 @@ messages:
       description: Queue id.
       type: str
     queue_directory:
-      description: The queue that it is in.
+      description: The queue that contains it.
       type: str
     queue:
       description: "Where it is. qmail: V(remote), V(local), V(local+remote), V(todo), V(incomplete), V(bounce) (only
         failures to report are left) or V(done) (nothing is left). Postfix: name of the queue."
       type: str
     state:
-      description: "qmail: V(S2), V(S3) (half injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed). Postfix:
-        V(ready), V(expired) (forced to expire), V(incomplete) (still being written) or V(corrupt)."
+      description: "qmail: V(S2), V(S3) (partly injected), V(S4) (not yet preprocessed) or V(S5) (preprocessed).
+        Postfix: V(ready), V(expired) (forced to expire), V(incomplete) (still being written) or V(corrupt)."
       type: str
     sender:
-      description: Envelope sender; empty for the null sender, null where there is none yet.
+      description: Envelope sender; empty for the null sender, null if there is none yet.
       type: str
     recipients:
       description: The first 20 envelope recipients.
@@ -281,13 +257,13 @@ messages:
           description: V(local) or V(remote) for qmail; null for Postfix and for messages not yet preprocessed.
           type: str
         delay_reason:
-          description: Why it was deferred last, where the queue says so; else null.
+          description: Reason of the last deferral, if the queue records it; else null.
           type: str
     recipient_count:
-      description: Number of envelope recipients, done ones included.
+      description: Number of envelope recipients, including those that are done.
       type: int
     arrival_time:
-      description: Time of arrival, ISO 8601, UTC.
+      description: Arrival time, ISO 8601, UTC.
       type: str
     age:
       description: Age in seconds.
@@ -296,7 +272,7 @@ messages:
       description: Size of the message in bytes.
       type: int
     subject:
-      description: Decoded Subject; null where there is none.
+      description: Decoded Subject; null if there is none.
       type: str
     header_from:
       description: Decoded From header.
@@ -311,35 +287,35 @@ messages:
       description: Date header.
       type: str
     client_address:
-      description: Address of the SMTP client that it came from, where known.
+      description: Address of the SMTP client that sent it, if known.
       type: str
     client_name:
-      description: Name of that client, where known.
+      description: Name of that client, if known.
       type: str
     sasl_username:
-      description: Name as which that client authenticated, where known.
+      description: SASL username of that client, if known.
       type: str
     origin_uid:
-      description: User id of the local process that submitted it, where known.
+      description: User id of the local process that submitted it, if known.
       type: int
     origin_from:
       description:
-        - How what is said of the login, the client or the user id is known. Null where the MTA itself noted it, and
-          where nothing is known.
-        - V(header) where it was read in a Received field below those of a content filter, a scanner or a requeueing. A
+        - Source of the SASL username, the client or the user id. Null if the MTA itself recorded it, or if nothing is
+          known.
+        - V(header) if it comes from a Received field below those of a content filter, a scanner or a requeueing. A
           program on the host itself could have forged that field.
-        - V(hidden) where a content filter gave the message back and its headers do not tell who sent it, or where it is
-          not known whether there is a filter, as in a copy of a queue.
+        - V(hidden) if a content filter returned the message and its headers do not show who sent it, or if it is
+          unknown whether there is a filter, as in a copy of a queue.
       type: str
     is_bounce:
-      description: Whether it is a failure notice.
+      description: Whether it is a bounce.
       type: bool
     bounced_recipients:
-      description: The first 20 addresses that the failure notice reports.
+      description: The first 20 addresses that the bounce reports.
       type: list
       elements: str
     content:
-      description: The piece of the message that O(content) asked for, harmless to show; null if it vanished.
+      description: The part of the message that O(content) asked for, escaped for display; null if it vanished.
       type: str
   sample:
     - id: "1562048"
@@ -366,24 +342,24 @@ messages:
       is_bounce: true
       bounced_recipients: [imnuuoug@mail.example.com]
 truncated:
-  description: Whether more messages are selected than RV(messages) holds.
+  description: Whether more messages are selected than RV(messages) contains.
   type: bool
   returned: success
   sample: true
 listing:
-  description: The file that O(listing) wrote, or null.
+  description: The file that was written for O(listing), or null.
   type: str
   returned: success
   sample: /root/old-bounces.jsonl
 damaged:
-  description: Files in the queue that could not be read as what they should be (the first 50). Messages among them
-    count in RV(counts.total) and are never selected.
+  description: Files in the queue that could not be parsed (the first 50). Messages among them count in RV(counts.total)
+    and are never selected.
   type: list
   elements: dict
   returned: success
   contains:
     path:
-      description: The file, relative to the queue.
+      description: Path relative to the queue.
       type: str
     queue_directory:
       description: The queue.
@@ -399,15 +375,15 @@ damaged_count:
   returned: success
   sample: 1
 vanished:
-  description: Messages that left the queue while it was being read. They are in no other count.
+  description: Messages that left the queue while it was being read. No other count includes them.
   type: int
   returned: success
   sample: 0
 undecided:
   description:
-    - Messages on which matching took longer than O(timeout_per_message) (the first 50). They are in RV(counts.total)
-      but not selected.
-    - Not named "skipped", because a task with such a list in its result is a skipped one to Ansible.
+    - Messages for which matching took longer than O(timeout_per_message) (the first 50). They count in RV(counts.total)
+      but are not selected.
+    - Not named "skipped", because Ansible treats a task with that key in its result as skipped.
   type: list
   elements: dict
   returned: success
@@ -428,7 +404,7 @@ undecided_count:
   returned: success
   sample: 0
 seconds:
-  description: How long reading took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 1.84

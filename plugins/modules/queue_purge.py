@@ -8,80 +8,66 @@ module: queue_purge
 short_description: Take selected messages out of the queue of qmail or Postfix
 version_added: 0.1.0
 description:
-  - Takes exactly what is selected out of the queue, on a server under load, into a quarantine beside it, from where
-    M(mailops.rescue.queue_restore) puts it back byte by byte.
-  - A batch of the quarantine holds the messages' own files (the same inodes, so that their ids are not used again
-    meanwhile), a manifest that says who took what and when, and a ledger with every file's SHA-256, owner, mode and
-    times. All of it is on disk before anything leaves the queue.
-  - The queue is in a state that its MTA accepts at every instant. What a run that was killed has left is put in order
-    by the next one.
-  - "qmail: C(qmail-send) is stopped through its supervisor, its lock is held while messages are taken, and it comes
-    back as it was found. A queue that nobody runs on (a copy) needs no supervisor. See O(mode) for doing it without a
-    stop."
-  - "Postfix: it goes on running. Each message is locked as a delivery agent would lock it, compared with what was
-    selected, and moved in one step."
+  - Moves exactly the selected messages out of the queue of a live server into a quarantine beside it.
+    M(mailops.rescue.queue_restore) puts them back byte for byte.
+  - A batch in quarantine consists of the messages' own files (the same inodes, which keeps their ids from being
+    reused), a manifest that records who took what and when, and a ledger with the SHA-256, owner, mode and times of
+    every file. The ledger is on disk before a message leaves the queue.
+  - At every instant the queue is in a state that its MTA accepts. The next run puts in order what a killed run left.
+  - "qmail: the supervisor stops C(qmail-send), its lock is held while messages are taken, and it is then started again
+    if it was running before. A queue without a running C(qmail-send), such as a copy, needs no supervisor.
+    O(mode=online) works without a stop."
+  - "Postfix keeps running. Each message is locked as a delivery agent would lock it, compared with what was selected,
+    and moved atomically."
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.workers
 options:
   all:
-    description: Must be V(true) to take every message, which is what no O(select) means.
+    description: Required if O(select) is omitted, which would select every message.
     type: bool
     default: false
   max_messages:
     description:
-      - With more messages than this selected, nothing is touched and the module fails.
-      - Messages that come into the queue after they were counted are left there then.
+      - If more messages than this are selected, the module fails and changes nothing.
+      - Messages that enter the queue after the count are then left there.
     type: int
   mode:
     description:
-      - How messages are taken out of a qmail queue. For Postfix it has no meaning.
+      - How messages are taken out of a qmail queue; ignored for Postfix.
       - V(offline) stops C(qmail-send).
-      - V(online) does not. Messages go into quarantine, their recipients are marked as done in place, and C(qmail-send)
-        is told to try everything now, upon which it drops them. That makes it try all other deferred mail too. Messages
-        that are being delivered are left until that has ended.
+      - V(online) does not. Messages are saved in quarantine, their recipients are marked as done in the queue, and
+        C(qmail-send) is told to retry everything, upon which it drops them. This makes it retry all other deferred
+        mail, too. Messages that are being delivered are taken once the delivery has ended.
     type: str
     choices: [offline, online]
     default: offline
   watch_timeout:
-    description: How many seconds to wait, with O(mode=online), for C(qmail-send) to drop what was marked.
+    description: With O(mode=online), seconds to wait for C(qmail-send) to drop the marked messages.
     type: int
     default: 300
   unprocessed:
-    description: Whether to take messages too that C(qmail-send) has not preprocessed yet (in V(todo)), for qmail.
+    description: Whether to also take messages that C(qmail-send) has not preprocessed yet (in V(todo)); qmail only.
     type: bool
     default: false
   quarantine:
     description:
-      - Directory that receives the batch. It must be on the queue's own filesystem, as messages are moved and never
-        copied. It is made with mode 0700 where it is missing.
-      - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
-        its own, C(quarantine) inside it.
-      - V(discard) removes messages for good instead. Nothing can bring them back.
+      - Directory for the batch. It must be on the queue's own filesystem, since messages are moved and never copied. It
+        is created with mode 0700 if it is missing.
+      - By default a directory beside the queue with C(.quarantine) appended to its name, or C(quarantine) inside the
+        queue if the queue is a filesystem of its own.
+      - V(discard) deletes the messages instead. They cannot be restored.
     type: path
   label:
-    description: A few words to find the batch by later.
+    description: A few words by which to find the batch later.
     type: str
-  workers:
-    description:
-      - How many processes work at the same time.
-      - With V(0), one for each processor core, three at most.
-    type: int
-    default: 0
 attributes:
   check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time, and what comes into a live queue meanwhile, is not foreseen.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+    details: It cannot predict whether C(qmail-send) stops in time, or what enters a live queue in the meantime.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -91,9 +77,9 @@ seealso:
   - module: mailops.rescue.quarantine_prune
 notes:
   - Needs root; use C(become).
-  - With O(select) on V(ids), a message that got an id after the messages were counted is left.
-  - "Postfix: messages in V(maildrop) are left while Postfix runs, as C(pickup) may be reading them; so are those that
-    are still being written, and those that are being delivered."
+  - If O(select) names V(ids), a new message that got one of these ids after the count is left.
+  - "Postfix: messages in V(maildrop) are left while Postfix runs, because C(pickup) may be reading them. So are
+    messages that are still being written or that are being delivered."
 """
 
 EXAMPLES = r"""
@@ -104,7 +90,7 @@ EXAMPLES = r"""
   check_mode: true
   become: true
 
-- name: Remove failure notices, apart from our partner's
+- name: Remove bounces, except our partner's
   mailops.rescue.queue_purge:
     select:
       bounce: true
@@ -114,21 +100,21 @@ EXAMPLES = r"""
   become: true
   register: purge
 
-- name: Remove what a stolen account sent, if it is not more than expected
+- name: Remove what a stolen account sent, unless it is more than expected
   mailops.rescue.queue_purge:
     select:
       sasl_username: info@example.com
     max_messages: 50000
   become: true
 
-- name: Remove spam while qmail-send goes on delivering
+- name: Remove spam while qmail-send keeps delivering
   mailops.rescue.queue_purge:
     select:
       subject: cheap watches
     mode: online
   become: true
 
-- name: Empty the queue of a test server for good
+- name: Delete everything in the queue of a test server
   mailops.rescue.queue_purge:
     all: true
     quarantine: discard
@@ -137,22 +123,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mta:
-  description: Whose queue it is.
+  description: The MTA that the queue belongs to.
   type: str
   returned: success
   sample: qmail
 version:
-  description: Version of the installed MTA; null where it cannot be told, as for qmail and for copies of a queue.
+  description: Version of the installed MTA; null if it cannot be determined, as for qmail and for copies of a queue.
   type: str
   returned: success
   sample: 3.7.11
 queue_directory:
-  description: The queue; the first one where there are several.
+  description: The queue; the first one if there are several.
   type: str
   returned: success
   sample: /var/qmail/queue
 queues:
-  description: All queues that were worked on.
+  description: All queues that were processed.
   type: list
   elements: dict
   returned: success
@@ -165,28 +151,28 @@ queues:
       type: str
   sample: [{queue_directory: /var/qmail/queue, instance: null}]
 matched:
-  description: How many messages were selected when they were counted.
+  description: Number of messages that were selected at the count.
   type: int
   returned: success
   sample: 1996
 purged:
-  description: How many messages were taken out of the queue; null where a failure makes that unknown.
+  description: Number of messages that were taken out of the queue; null if a failure makes it unknown.
   type: int
   returned: success
   sample: 1996
 bytes:
-  description: Their size together, in bytes; null where RV(purged) is.
+  description: Their total size in bytes; null if RV(purged) is null.
   type: int
   returned: success
   sample: 2140351
 batch:
-  description: Name of the batch that holds them; null in check mode, where nothing was taken and with
+  description: Name of the batch that contains them; null in check mode, if nothing was taken, and with
     O(quarantine=discard).
   type: str
   returned: success
   sample: 20261121T232552Z-01e2
 batches:
-  description: Where the batch is, for each queue that messages were taken from.
+  description: Location of the batch, for each queue that messages were taken from.
   type: list
   elements: dict
   returned: success
@@ -201,7 +187,7 @@ batches:
       description: Messages in it.
       type: int
     bytes:
-      description: Their size together, in bytes.
+      description: Their total size in bytes.
       type: int
   sample:
     - queue_directory: /var/qmail/queue
@@ -209,23 +195,23 @@ batches:
       messages: 1996
       bytes: 2140351
 discarded:
-  description: Whether messages were removed for good.
+  description: Whether messages were deleted.
   type: bool
   returned: success
   sample: false
 counts_before:
-  description: As RV(ignore:counts) of M(mailops.rescue.queue_info), before.
+  description: Counts before the run, as RV(ignore:counts) of M(mailops.rescue.queue_info).
   type: dict
   returned: success
   contains: &counts
     total:
-      description: All messages, in whatever state, each counted once.
+      description: All messages in any state, each counted once.
       type: int
     matched:
       description: Messages that are selected.
       type: int
     bytes:
-      description: Size of the selected messages together, in bytes.
+      description: Total size of the selected messages in bytes.
       type: int
     by_queue:
       description: All messages by queue.
@@ -240,7 +226,7 @@ counts_before:
     by_queue: {local: 10, remote: 2035, todo: 0, incomplete: 0, bounce: 0}
     matched_by_queue: {local: 0, remote: 1996, todo: 0, incomplete: 0, bounce: 0}
 counts_after:
-  description: As RV(counts_before), afterwards; in check mode, as it would be. Null where the run failed.
+  description: As RV(counts_before), after the run; in check mode, as predicted. Null if the run failed.
   type: dict
   returned: success
   contains: *counts
@@ -251,7 +237,7 @@ counts_after:
     by_queue: {local: 10, remote: 39, todo: 0, incomplete: 0, bounce: 0}
     matched_by_queue: {local: 0, remote: 0, todo: 0, incomplete: 0, bounce: 0}
 left:
-  description: Messages that were selected and are still in the queue (the first 50).
+  description: Selected messages that are still in the queue (the first 50).
   type: list
   elements: dict
   returned: success
@@ -260,10 +246,10 @@ left:
       description: Queue id.
       type: str
     queue_directory:
-      description: The queue that it is in.
+      description: The queue that contains it.
       type: str
     reason:
-      description: Why it was left.
+      description: Why it was not taken.
       type: str
   sample:
     - {id: "1562099", queue_directory: /var/qmail/queue, reason: it is still being injected}
@@ -273,7 +259,7 @@ left_count:
   returned: success
   sample: 1
 at_work:
-  description: In check mode, another run that is at work on the quarantine; empty otherwise.
+  description: In check mode, another run that is using the quarantine; empty otherwise.
   type: list
   elements: dict
   returned: success
@@ -282,14 +268,14 @@ at_work:
       description: The quarantine.
       type: str
     pid:
-      description: Its process.
+      description: Its process id.
       type: int
     since:
-      description: When that began.
+      description: When it started.
       type: str
   sample: []
 finished_runs:
-  description: In check mode, batches that purges have finished within an hour; empty otherwise.
+  description: In check mode, batches that purges finished within the last hour; empty otherwise.
   type: list
   elements: dict
   returned: success
@@ -301,14 +287,14 @@ finished_runs:
       description: Its queue.
       type: str
     messages:
-      description: How many messages were taken.
+      description: Number of messages that were taken.
       type: int
     age:
-      description: For how many seconds it has been finished.
+      description: Seconds since it was finished.
       type: int
   sample: []
 recovered:
-  description: Batches of earlier runs that were killed, and were put in order; in check mode, those that would be.
+  description: Batches of killed runs that were put in order, or would be in check mode.
   type: list
   elements: dict
   returned: success
@@ -320,14 +306,14 @@ recovered:
       description: Its queue.
       type: str
     messages:
-      description: Messages in it; null in check mode. A batch without any is removed.
+      description: Messages in it; null in check mode. An empty batch is removed.
       type: int
     cut_off:
-      description: What was cut off, V(purge) or V(restore).
+      description: What was interrupted, V(purge) or V(restore).
       type: str
   sample: []
 service:
-  description: What was stopped for it and started again; empty where nothing was.
+  description: Each C(qmail-send) that was stopped for the run and started again; empty if none was.
   type: list
   elements: dict
   returned: success
@@ -336,7 +322,7 @@ service:
       description: Its queue.
       type: str
     supervisor:
-      description: What keeps C(qmail-send) running.
+      description: The supervisor of C(qmail-send).
       type: str
     service:
       description: The service's directory, unit or script.
@@ -351,11 +337,12 @@ service:
       description: Process id of the new C(qmail-send), or null.
       type: int
     killed:
-      description: Deliveries that were killed, with O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
+      description: Deliveries that were killed because of O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
       type: list
       elements: dict
     cut_off:
-      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is the state before
+        that run.
       type: bool
   sample:
     - queue_directory: /var/qmail/queue
@@ -372,18 +359,17 @@ restore_hint:
   returned: success
   sample: ansible-playbook mailops.rescue.restore -e batch=20261121T232552Z-01e2
 damaged_count:
-  description: Files in the queue that could not be read as what they should be, as in M(mailops.rescue.queue_info).
-    They were left alone.
+  description: Files in the queue that could not be parsed, as in M(mailops.rescue.queue_info). They were not touched.
   type: int
   returned: success
   sample: 0
 vanished:
-  description: Messages that left the queue while they were counted.
+  description: Messages that left the queue during the count.
   type: int
   returned: success
   sample: 0
 undecided:
-  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They were left.
+  description: Messages for which matching took longer than O(timeout_per_message) (the first 50). They were not taken.
   type: list
   elements: dict
   returned: success
@@ -404,7 +390,7 @@ undecided_count:
   returned: success
   sample: 0
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.88

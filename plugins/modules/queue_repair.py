@@ -5,57 +5,44 @@
 
 DOCUMENTATION = r"""
 module: queue_repair
-short_description: Name and repair inconsistencies in the queue of qmail or Postfix
+short_description: List and repair inconsistencies in the queue of qmail or Postfix
 version_added: 0.1.0
 description:
-  - Names everything in a queue that its MTA would trip over, repairs what can be repaired without loss, and moves the
-    rest into the quarantine. In check mode it only names it.
-  - A second run finds nothing.
+  - Lists everything in a queue that its MTA would trip over, repairs what can be repaired without loss, and moves the
+    rest into quarantine. In check mode it only lists it.
+  - A second run finds nothing left to repair.
   - "qmail: messages whose id is not the inode number of their file (in a queue that was copied or restored from a
-    backup), files in a wrong directory, wrong owners and modes, missing directories, missing or wrong files in C(lock),
-    files without their message, messages without an envelope, damaged envelopes, and files that are no part of a
-    queue."
-  - "qmail: C(qmail-send) is stopped through its supervisor while there is something to repair, and comes back
-    as it was found. A queue that nobody runs on (a copy) needs no supervisor. At every instant each message is in the
-    queue once, with its envelope, under its old or its new id; a run that was killed is finished by the next one."
-  - "Postfix: logs in C(defer), C(bounce) and C(trace) that belong to no message, and what is no queue file, go into the
-    quarantine, while Postfix runs. Files of messages are never touched; what C(postsuper -s), C(postsuper -p) or
-    C(postfix check) would put right or complain about is named in RV(left)."
+    backup), files in the wrong directory, wrong owners and modes, missing directories, missing or wrong files in
+    C(lock), files whose message is gone, messages without an envelope, damaged envelopes, and files that do not belong
+    in a queue."
+  - "qmail: if there is something to repair, the supervisor stops C(qmail-send) for the duration, and it is then started
+    again if it was running before. A queue without a running C(qmail-send), such as a copy, needs no supervisor. At
+    every instant each message is in the queue once, with its envelope, under its old or its new id; the next run
+    finishes what a killed run left."
+  - "Postfix: logs in C(defer), C(bounce) and C(trace) that belong to no message, and files that are not queue files,
+    are moved into quarantine while Postfix runs. Files of messages are never touched; RV(left) lists what C(postsuper
+    -s), C(postsuper -p) or C(postfix check) would fix or report."
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
+  - mailops.rescue.quarantine
 options:
   split:
     description:
-      - Into how many numbered directories C(mess), C(info), C(local) and C(remote) are to be split, for qmail. All
-        files are moved to where they belong then.
-      - It must be the number that qmail was compiled with (C(conf-split), a prime), or qmail finds none of its mail.
-        Where C(qmail-showctl) of the installed qmail says another one, the module fails.
-      - Without it, what C(qmail-showctl) says; for a copy of a queue, as it is split.
+      - Number of numbered directories in C(mess), C(info), C(local) and C(remote); qmail only. All files are moved to
+        the directory where they belong.
+      - It must be the number that qmail was compiled with (C(conf-split), a prime), or qmail does not find its mail.
+        The module fails if C(qmail-showctl) of the installed qmail reports a different number.
+      - By default the number that C(qmail-showctl) reports, or the present number for a copy of a queue.
     type: int
-  quarantine:
-    description:
-      - Directory that receives what is taken out of the queue. It must be on the queue's own filesystem. It is made
-        with mode 0700 when something is moved into it for the first time.
-      - Without it, a directory beside the queue with C(.quarantine) after its name; where the queue is a filesystem of
-        its own, C(quarantine) inside it.
-    type: path
   label:
-    description: A few words to find the batch by later.
+    description: A few words by which to find the batch later.
     type: str
 attributes:
   check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-    details: Whether C(qmail-send) stops in time, and what happens in a live queue meanwhile, is not foreseen.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
+    details: It cannot predict whether C(qmail-send) stops in time, or what happens in a live queue in the meantime.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -63,13 +50,13 @@ seealso:
   - module: mailops.rescue.quarantine_info
 notes:
   - Needs root; use C(become).
-  - What a live MTA is working on is no fault. Each one was seen at two looks, and a message of qmail without an
-    envelope counts once nobody has read it for 36 hours, which is when qmail itself removes it.
-  - Owners and groups of a qmail queue are compared with the users C(qmailq), C(qmails) and C(qmailr) of this host.
-    Where it does not have them, they are left out, and RV(notes) says so.
-  - A message of qmail for local and remote recipients at the same time is no fault.
-  - "What went into the quarantine stays there under its path in the queue, in C(files) of the batch; C(ledger.jsonl)
-    says for each group of files why it went."
+  - What a live MTA is working on is not a fault. Each fault was seen twice, and a qmail message without an envelope
+    only counts after 36 hours without a reader, when qmail itself would remove it.
+  - Owners and groups of a qmail queue are compared with the users C(qmailq), C(qmails) and C(qmailr) of this host. If
+    these users do not exist, owners are not checked, and RV(notes) says so.
+  - A qmail message for both local and remote recipients is not a fault.
+  - "Quarantined files keep their path in the queue, below C(files) in the batch; C(ledger.jsonl) gives the reason for
+    each group of files."
 """
 
 EXAMPLES = r"""
@@ -79,7 +66,7 @@ EXAMPLES = r"""
   become: true
   register: faults
 
-- name: Repair a queue of qmail that was restored from a backup
+- name: Repair a qmail queue that was restored from a backup
   mailops.rescue.queue_repair:
     mta: qmail
     queue_directory: /var/qmail/queue
@@ -87,7 +74,7 @@ EXAMPLES = r"""
     label: restored from backup
   become: true
 
-- name: Split a copy of a queue as the qmail that will get it needs it
+- name: Split a copy of a queue for the qmail that will get it
   mailops.rescue.queue_repair:
     queue_directory: /srv/rescue/queue
     split: 211
@@ -105,12 +92,12 @@ mta:
   returned: success
   sample: qmail
 queue_directory:
-  description: The queue; the first one where there are several.
+  description: The queue; the first one if there are several.
   type: str
   returned: success
   sample: /var/qmail/queue
 queues:
-  description: All queues that were looked at.
+  description: All queues that were checked.
   type: list
   elements: dict
   returned: success
@@ -119,13 +106,13 @@ queues:
       description: The queue.
       type: str
     instance:
-      description: Name of the Postfix instance; null for others.
+      description: Name of the Postfix instance; null for qmail and for copies.
       type: str
   sample:
     - queue_directory: /var/qmail/queue
       instance: null
 faults:
-  description: What is wrong, before the repair; the first 200 at most.
+  description: Faults before the repair; the first 200 at most.
   type: list
   elements: dict
   returned: success
@@ -133,27 +120,27 @@ faults:
     kind:
       description:
         - "For qmail: V(wrong_id) (a message's id is not its inode number), V(wrong_split) (a file is in the directory
-          of another number), V(owner), V(mode), V(orphan) (a file without its message, or a message without envelope),
-          V(second_name) (left by an interrupted repair), V(damaged) (an envelope that cannot be read), V(stray) (no
-          queue file), V(leftover) (an old file in C(pid)), V(missing_directory), V(extra_directory), V(missing_file),
-          V(wrong_type), V(wrong_size) (these three in C(lock))."
-        - "For Postfix: V(orphan) (a log without its message), V(stray), and, only named, V(wrong_id),
+          of another number), V(owner), V(mode), V(orphan) (a file whose message is gone, or a message without an
+          envelope), V(second_name) (left by an interrupted repair), V(damaged) (an envelope that cannot be read),
+          V(stray) (not a queue file), V(leftover) (an old file in C(pid)), V(missing_directory), V(extra_directory),
+          V(missing_file), V(wrong_type), V(wrong_size) (the last three in C(lock))."
+        - "For Postfix: V(orphan) (a log whose message is gone), V(stray), and, reported only, V(wrong_id),
           V(wrong_directory), V(mode), V(owner), V(links) (more than one), V(incomplete) (begun over a week ago),
           V(interrupted_fix) (left by an interrupted C(postsuper -s))."
       type: str
     path:
-      description: The file or directory, relative to the queue, made harmless to show.
+      description: The file or directory, relative to the queue, escaped for display.
       type: str
     queue_directory:
-      description: The queue that it is in.
+      description: The queue that contains it.
       type: str
     detail:
-      description: More about it.
+      description: Details.
       type: str
     repair:
-      description: V(rename) or V(rename_alone) (move to where it belongs, a whole message or one file), V(owner),
-        V(mode), V(create), V(replace) (move into the quarantine, and make it anew), V(remove) (an empty directory, or a
-        name of a file that has another one), V(quarantine), or V(none).
+      description: V(rename) or V(rename_alone) (move a whole message, or one file, to where it belongs), V(owner),
+        V(mode), V(create), V(replace) (move into quarantine and create a new one), V(remove) (an empty directory, or a
+        second name of a file), V(quarantine), or V(none).
       type: str
   sample:
     - kind: wrong_id
@@ -173,22 +160,22 @@ fault_count:
   returned: success
   sample: 2045
 repaired:
-  description: Number of faults that were repaired; in check mode, that would be.
+  description: Number of faults that were repaired, or would be in check mode.
   type: int
   returned: success
   sample: 2045
 quarantined:
-  description: Number of faults whose files were moved into the quarantine; in check mode, that would be.
+  description: Number of faults whose files were moved into quarantine, or would be in check mode.
   type: int
   returned: success
   sample: 0
 batch:
-  description: Name of the batch with what was moved into the quarantine; null where there is none.
+  description: Name of the batch with the files that were moved into quarantine; null if there is none.
   type: str
   returned: success
   sample: 20261121T192427Z-3fa9
 batches:
-  description: Where that batch is, for each queue that something was taken out of.
+  description: Location of that batch, for each queue that something was taken out of.
   type: list
   elements: dict
   returned: success
@@ -207,8 +194,8 @@ batches:
       path: /var/qmail/queue.quarantine/20261121T192427Z-3fa9
       files: 3
 left:
-  description: Faults that are still there, and why; the first 200 at most. In check mode, those that are not repaired
-    here.
+  description: Remaining faults, and why they remain; the first 200 at most. In check mode, those that would not be
+    repaired.
   type: list
   elements: dict
   returned: success
@@ -220,10 +207,10 @@ left:
       description: As in RV(faults[].path).
       type: str
     queue_directory:
-      description: The queue that it is in.
+      description: The queue that contains it.
       type: str
     reason:
-      description: Why it is still there, or what to do about it.
+      description: Why it remains, or what to do about it.
       type: str
   sample:
     - kind: stray
@@ -231,28 +218,28 @@ left:
       queue_directory: /var/qmail/queue
       reason: a directory; look what is in it, and move it away
 left_count:
-  description: Number of faults that are still there.
+  description: Number of remaining faults.
   type: int
   returned: success
   sample: 1
 notes:
-  description: What was not looked at, and what else is to be known.
+  description: Notes for the operator, such as what was not checked.
   type: list
   elements: str
   returned: success
   sample:
     - "Owners and groups were not checked: this host has no user qmailq."
 service:
-  description: Each C(qmail-send) that was kept from running, for qmail.
+  description: Each C(qmail-send) that was kept from running; qmail only.
   type: list
   elements: dict
   returned: success
   contains:
     queue_directory:
-      description: The queue that it works on.
+      description: Its queue.
       type: str
     supervisor:
-      description: What keeps it running, as in O(supervisor); null where none was needed.
+      description: Its supervisor, as in O(supervisor); null if none was needed.
       type: str
     service:
       description: The service's directory, unit or script.
@@ -264,14 +251,15 @@ service:
       description: V(running), V(starting) or V(down).
       type: str
     pid:
-      description: Process id of the new C(qmail-send); null where it is down.
+      description: Process id of the new C(qmail-send); null if it is down.
       type: int
     killed:
-      description: Deliveries that were killed, as asked for by O(on_timeout=kill).
+      description: Deliveries that were killed because of O(on_timeout=kill).
       type: list
       elements: dict
     cut_off:
-      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is the state before
+        that run.
       type: bool
   sample:
     - queue_directory: /var/qmail/queue
@@ -283,7 +271,7 @@ service:
       killed: []
       cut_off: false
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 2.2

@@ -8,57 +8,46 @@ module: queue_restore
 short_description: Put messages from quarantine back into the queue of qmail or Postfix
 version_added: 0.1.0
 description:
-  - Puts a batch that M(mailops.rescue.queue_purge) took, or a part of it, back into its queue. Each message is compared
-    with the batch's ledger first (SHA-256, owner, mode, times, inode), and nothing in the queue is overwritten.
-  - "qmail: C(qmail-send) is stopped through its supervisor meanwhile, and comes back as it was found."
-  - "Postfix: messages come back into the C(hold) queue unless O(release=true)."
-  - The batch stays, with the messages that were not restored, until M(mailops.rescue.quarantine_prune) removes it.
+  - Puts a batch of M(mailops.rescue.queue_purge), or part of it, back into its queue. Each message is first compared
+    with the batch's ledger (SHA-256, owner, mode, times, inode), and nothing in the queue is overwritten.
+  - "qmail: the supervisor stops C(qmail-send) for the duration, and it is then started again if it was running before."
+  - "Postfix: messages are put into the C(hold) queue unless O(release=true)."
+  - The batch remains, with the messages that were not restored, until M(mailops.rescue.quarantine_prune) removes it.
 extends_documentation_fragment:
   - mailops.rescue.queue
   - mailops.rescue.selection
   - mailops.rescue.quarantine
   - mailops.rescue.qmail_service
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   batch:
     description:
-      - Name of the batch, as queue_purge returned it and M(mailops.rescue.quarantine_info) lists it.
+      - Name of the batch, as M(mailops.rescue.queue_purge) returns and M(mailops.rescue.quarantine_info) lists it.
       - V(latest) is the newest one.
     type: str
     required: true
   method:
     description:
-      - V(exact) puts the very files back where they were.
-      - V(reinject) hands messages to C(qmail-queue) or C(sendmail) as new mail, for the recipients that were still
-        pending. It is for batches that were copied, where V(exact) is impossible. Messages get new ids and a new time
-        of arrival. A message that was being injected when a run was killed is not tried again.
+      - V(exact) puts the original files back where they were.
+      - V(reinject) submits messages to C(qmail-queue) or C(sendmail) as new mail, for the recipients that were still
+        pending. It is for copied batches, for which V(exact) is impossible. Messages get new ids and a new arrival
+        time. A message that was being injected when a run was killed is not retried.
     type: str
     choices: [exact, reinject]
     default: exact
   unsure:
     description:
-      - Whether to put back, too, messages that may have been delivered already. A delivery of them was in flight when
-        M(mailops.rescue.queue_purge) marked them, or a run that took, restored or injected them was
-        killed in between.
+      - Whether to also put back messages that may have been delivered already. A delivery was in flight when
+        M(mailops.rescue.queue_purge) marked them, or a run that took, restored or injected them was killed.
     type: bool
     default: false
   release:
     description:
-      - "Postfix: put each message back into the queue that it was in, and not into C(hold), so that it is delivered."
-      - While Postfix runs, what was in C(incoming) or C(active) goes to C(deferred), whence it is tried at once.
+      - "Postfix: put each message back into the queue that it was in instead of C(hold), so it is delivered."
+      - While Postfix runs, messages from C(incoming) or C(active) go to C(deferred) and are retried at once.
     type: bool
     default: false
-attributes:
-  check_mode:
-    description: Can run in check mode and returns what it would do, without changing anything.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -75,7 +64,7 @@ EXAMPLES = r"""
     release: true
   become: true
 
-- name: Put back what was taken by mistake
+- name: Put back messages that were taken by mistake
   mailops.rescue.queue_restore:
     batch: 20261121T232552Z-01e2
     select:
@@ -85,12 +74,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mta:
-  description: Whose queue it is.
+  description: The MTA that the queue belongs to.
   type: str
   returned: success
   sample: qmail
 queue_directory:
-  description: The queue; the first one where there are several.
+  description: The queue; the first one if there are several.
   type: str
   returned: success
   sample: /var/qmail/queue
@@ -100,7 +89,7 @@ batch:
   returned: success
   sample: 20261121T232552Z-01e2
 batches:
-  description: Where the batch is, for each queue that it came from.
+  description: Location of the batch, for each queue that it came from.
   type: list
   elements: dict
   returned: success
@@ -114,7 +103,7 @@ batches:
   sample:
     - {queue_directory: /var/qmail/queue, path: /var/qmail/queue.quarantine/20261121T232552Z-01e2}
 matched:
-  description: Messages in the batch that are selected.
+  description: Selected messages in the batch.
   type: int
   returned: success
   sample: 414
@@ -124,17 +113,17 @@ restored:
   returned: success
   sample: 414
 bytes:
-  description: Their size together, in bytes.
+  description: Their total size in bytes.
   type: int
   returned: success
   sample: 443402
 remaining:
-  description: Messages that are in the batch afterwards.
+  description: Messages that remain in the batch.
   type: int
   returned: success
   sample: 1582
 left:
-  description: Messages that were selected and are still in the batch (the first 50).
+  description: Selected messages that are still in the batch (the first 50).
   type: list
   elements: dict
   returned: success
@@ -146,7 +135,7 @@ left:
       description: The queue that it came from.
       type: str
     reason:
-      description: Why it was left.
+      description: Why it was not taken.
       type: str
   sample: []
 left_count:
@@ -155,7 +144,7 @@ left_count:
   returned: success
   sample: 0
 undecided:
-  description: Messages on which matching took longer than O(timeout_per_message) (the first 50). They were left.
+  description: Messages for which matching took longer than O(timeout_per_message) (the first 50). They were not taken.
   type: list
   elements: dict
   returned: success
@@ -176,7 +165,7 @@ undecided_count:
   returned: success
   sample: 0
 at_work:
-  description: In check mode, another run that is at work on the quarantine; empty otherwise.
+  description: In check mode, another run that is using the quarantine; empty otherwise.
   type: list
   elements: dict
   returned: success
@@ -185,14 +174,14 @@ at_work:
       description: The quarantine.
       type: str
     pid:
-      description: Its process.
+      description: Its process id.
       type: int
     since:
-      description: When that began.
+      description: When it started.
       type: str
   sample: []
 finished_runs:
-  description: In check mode, batches that purges have finished within an hour; empty otherwise.
+  description: In check mode, batches that purges finished within the last hour; empty otherwise.
   type: list
   elements: dict
   returned: success
@@ -204,14 +193,14 @@ finished_runs:
       description: Its queue.
       type: str
     messages:
-      description: How many messages were taken.
+      description: Number of messages that were taken.
       type: int
     age:
-      description: For how many seconds it has been finished.
+      description: Seconds since it was finished.
       type: int
   sample: []
 recovered:
-  description: Batches of earlier runs that were killed, and were put in order; in check mode, those that would be.
+  description: Batches of killed runs that were put in order, or would be in check mode.
   type: list
   elements: dict
   returned: success
@@ -223,24 +212,24 @@ recovered:
       description: Its queue.
       type: str
     messages:
-      description: Messages in it; null in check mode. A batch without any is removed.
+      description: Messages in it; null in check mode. An empty batch is removed.
       type: int
     cut_off:
-      description: What was cut off, V(purge) or V(restore).
+      description: What was interrupted, V(purge) or V(restore).
       type: str
   sample: []
 released:
-  description: Whether messages were put back into the queues that they were in, and not into hold, for Postfix.
+  description: Whether messages were put back into their former queues instead of hold; Postfix only.
   type: bool
   returned: success
   sample: false
 counts_before:
-  description: How many messages were in the queue before.
+  description: Numbers of messages in the queue before the run.
   type: dict
   returned: success
   contains: &counts
     total:
-      description: All messages, in whatever state, each counted once.
+      description: All messages in any state, each counted once.
       type: int
     by_queue:
       description: All messages by queue.
@@ -249,7 +238,7 @@ counts_before:
     total: 49
     by_queue: {local: 10, remote: 39, todo: 0, incomplete: 0, bounce: 0}
 counts_after:
-  description: As RV(counts_before), afterwards; in check mode, as it would be.
+  description: As RV(counts_before), after the run; in check mode, as predicted.
   type: dict
   returned: success
   contains: *counts
@@ -257,7 +246,7 @@ counts_after:
     total: 463
     by_queue: {local: 10, remote: 453, todo: 0, incomplete: 0, bounce: 0}
 service:
-  description: What was stopped for it and started again; empty where nothing was.
+  description: Each C(qmail-send) that was stopped for the run and started again; empty if none was.
   type: list
   elements: dict
   returned: success
@@ -266,7 +255,7 @@ service:
       description: Its queue.
       type: str
     supervisor:
-      description: What keeps C(qmail-send) running.
+      description: The supervisor of C(qmail-send).
       type: str
     service:
       description: The service's directory, unit or script.
@@ -281,11 +270,12 @@ service:
       description: Process id of the new C(qmail-send), or null.
       type: int
     killed:
-      description: Deliveries that were killed, with O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
+      description: Deliveries that were killed because of O(on_timeout=kill), as in M(mailops.rescue.qmail_send).
       type: list
       elements: dict
     cut_off:
-      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is what that found.
+      description: Whether an earlier run that was killed had stopped it; RV(service[].state_before) is the state before
+        that run.
       type: bool
   sample:
     - queue_directory: /var/qmail/queue
@@ -297,7 +287,7 @@ service:
       killed: []
       cut_off: false
 seconds:
-  description: How long it took, in seconds.
+  description: Duration in seconds.
   type: float
   returned: success
   sample: 0.27

@@ -5,80 +5,83 @@
 
 DOCUMENTATION = r"""
 module: queue_watch
-short_description: Put the watch of the mail queue on a host
+short_description: Install the watch of the mail queue on a host
 version_added: 0.1.0
 description:
-  - Checks all options, then writes what the role P(mailops.rescue.queue_watch#role) needs on a host. That is the
-    program, which is made of those parts of this collection that it uses, its settings, and what starts it (a timer of
-    systemd, or a line for cron). The role does the rest, that is the user and the start of the timer.
-  - Each file is put in place of the one before in one step, what starts the watch last, and only where it differs.
+  - Checks all options, then writes the files that the role P(mailops.rescue.queue_watch#role) needs on a host. These
+    are the program, built from the parts of this collection that it uses, its settings, and a systemd timer or a cron
+    file that starts it. The role itself creates the user and starts the timer.
+  - Each file is replaced atomically, and only if it differs. The timer or cron file comes last.
+extends_documentation_fragment:
+  - mailops.rescue.attributes
+  - mailops.rescue.attributes.linux
 options:
   state:
-    description: Whether the files are to be there; V(absent) also removes what the watch itself wrote.
+    description: Whether the files should exist; V(absent) also removes what the watch itself wrote.
     type: str
     choices: [present, absent]
     default: present
   mta:
-    description: What to watch; V(auto) is all that is installed, each instance of Postfix for itself.
+    description: What to watch; V(auto) means everything that is installed, each Postfix instance separately.
     type: str
     choices: [auto, qmail, postfix]
     default: auto
   queue_directory:
-    description: A queue in an unusual place, to be watched instead.
+    description: A queue in an unusual place to watch instead.
     type: path
   config_directory:
-    description: Configuration directory of the instance of Postfix to be watched alone.
+    description: Configuration directory of the only Postfix instance to watch.
     type: path
   host:
-    description: The host as the inventory names it, in alerts and in the command that they name.
+    description: Inventory name of the host, for alerts and the command in them.
     type: str
     default: localhost
   threshold:
-    description: Number of messages in a queue above which there is an alert.
+    description: Number of messages in a queue above which an alert is sent.
     type: int
     default: 300
   age:
-    description: Age of the oldest message above which there is an alert, such as V(4h) or V(2d); empty for none.
+    description: Age of the oldest message above which an alert is sent, such as V(4h) or V(2d); empty for none.
     type: str
     default: ""
   growth:
-    description: Growth in messages a minute above which there is an alert; 0 for none.
+    description: Growth in messages per minute above which an alert is sent; 0 for none.
     type: int
     default: 0
   growth_window:
-    description: The time over which growth is measured. With O(growth), from one to a hundred times O(interval).
+    description: The period over which growth is measured. With O(growth), it must be 1 to 100 times O(interval).
     type: str
     default: 5min
   bounce_share:
-    description: Percentage of failure notices above which there is an alert; 0 for none.
+    description: Percentage of bounces above which an alert is sent; 0 for none.
     type: int
     default: 0
   bounce_minimum:
-    description: Number of messages above which O(bounce_share) is judged. Only then is any message opened.
+    description: Number of messages above which O(bounce_share) is measured. Messages are only opened above it.
     type: int
     default: 100
   interval:
-    description: How often the queue is counted, from V(10s) to V(1h); with cron whole minutes.
+    description: How often the queue is counted, from V(10s) to V(1h); in whole minutes with cron.
     type: str
     default: 1min
   cooldown:
-    description: The least time between two alerts of a queue.
+    description: Minimum time between two alerts about a queue.
     type: str
     default: 1h
   webhook_url:
     description:
-      - URL to which alerts are sent as JSON by POST. Certificates are verified, redirects are not followed.
-      - It is treated as a secret, as that of a chat server is one.
+      - URL to POST alerts to, as JSON. Certificates are verified, redirects are not followed.
+      - It is treated as a secret, since the URL of a chat server is one.
     type: str
     default: ""
   webhook_token_file:
-    description: File on the host with a token, sent as a Bearer token; needs https.
+    description: File on the host with a token that is sent as a Bearer token; requires https.
     type: path
   webhook_ca_file:
-    description: File on the host with the certificates (PEM) to trust, instead of those of the system.
+    description: File on the host with the certificates (PEM) to trust instead of the system's.
     type: path
   smtp_host:
-    description: Another mail server, to which alerts are sent directly. An address of the host itself is refused.
+    description: Another mail server to send alerts to directly. An address of the host itself is refused.
     type: str
     default: ""
   smtp_port:
@@ -87,13 +90,13 @@ options:
     default: 25
   smtp_tls:
     description:
-      - With V(auto), STARTTLS is used where it is offered, with any certificate, as between mail servers; with
-        V(verified) it must be, with a certificate that the system trusts.
+      - V(auto) uses STARTTLS if it is offered, with any certificate, as mail servers do. V(verified) requires it, with
+        a certificate that the system trusts.
     type: str
     choices: [auto, verified]
     default: auto
   smtp_from:
-    description: Sender of alerts; mailops-queue-watch at O(host) by default.
+    description: Envelope sender of alerts; mailops-queue-watch at O(host) by default.
     type: str
     default: ""
   smtp_to:
@@ -106,26 +109,18 @@ options:
     type: bool
     default: true
   textfile_directory:
-    description: Directory of the node exporter of Prometheus, in which a link to the metrics is made; empty for none.
+    description: Textfile directory of Prometheus' node exporter, in which a link to the metrics is created; empty for
+      none.
     type: str
     default: ""
   scheduler:
-    description: What starts the watch; V(auto) takes systemd where it runs, else cron.
+    description: What starts the watch; V(auto) uses systemd if it runs, else cron.
     type: str
     choices: [auto, systemd, cron]
     default: auto
 attributes:
-  check_mode:
-    description: Can run without changing anything, and then returns what would be done.
-    support: full
   diff_mode:
-    description: Returns what changed, where something can change.
     support: full
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
@@ -133,7 +128,7 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: See what the role would put on the host
+- name: See what the role would install on the host
   mailops.rescue.queue_watch:
     host: "{{ inventory_hostname }}"
     threshold: 500
@@ -162,7 +157,7 @@ queues:
       description: V(qmail) or V(postfix).
       type: str
     directories:
-      description: Where it is; several for a qmail with several queues, which are counted together.
+      description: Its directories; more than one for a qmail with several queues, which are counted together.
       type: list
       elements: str
   sample:
@@ -170,13 +165,13 @@ queues:
       mta: postfix
       directories: [/var/spool/postfix]
 channels:
-  description: How alerts go out, besides the exit status.
+  description: How alerts are sent, besides the exit status.
   type: list
   elements: str
   returned: success
   sample: [webhook, syslog]
 user:
-  description: The user as whom the watch runs.
+  description: The user that the watch runs as.
   type: dict
   returned: success
   contains:
@@ -184,10 +179,10 @@ user:
       description: Its name.
       type: str
     comment:
-      description: The comment by which the role knows a user that it made.
+      description: The comment by which the role recognizes a user that it created.
       type: str
     found:
-      description: Whether there is such a user.
+      description: Whether the user exists.
       type: bool
     ours:
       description: Whether it has that comment.
@@ -198,33 +193,33 @@ state_directory:
   returned: success
   sample: /var/lib/mailops-queue-watch
 test_command:
-  description: The command that sends a test alert, with the rights that the watch has.
+  description: The command that sends a test alert, with the privileges of the watch.
   type: list
   elements: str
   returned: success
   sample: [systemctl, start, mailops-queue-watch-test.service]
 test_result:
-  description: Where that writes its result.
+  description: The file that it writes its result to.
   type: str
   returned: success
   sample: /var/lib/mailops-queue-watch/test.json
 unit_present:
-  description: Whether the timer's unit was there before.
+  description: Whether the timer's unit existed before.
   type: bool
   returned: success
   sample: false
 reload:
-  description: Whether systemd has to read its units again.
+  description: Whether systemd has to reload its units.
   type: bool
   returned: success
   sample: true
 checking:
-  description: Whether this is check mode, so that nothing of it will be there.
+  description: Whether this is check mode, in which nothing is written.
   type: bool
   returned: success
   sample: false
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success

@@ -9,57 +9,46 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: show_compliance
-short_description: Show which compliance controls do not hold, for people
+short_description: Show which compliance controls fail
 version_added: 0.1.0
 description:
-  - Takes what hosts registered in the role P(mailops.rescue.compliance#role), shows one text about all of them on the
-    controller's terminal, and fails where one is not as it should be.
-  - The whole is in the report of P(mailops.rescue.report#callback), of which this is no part; its failure is no host's.
-  - It runs on the controller and connects to no host. Text from hosts is shown harmless and is never evaluated as a
+  - Takes what hosts registered in the role P(mailops.rescue.compliance#role), shows one page about all of them on the
+    controller's terminal, and fails if a control of a host fails.
+  - The callback P(mailops.rescue.report#callback) reports all details. It ignores the failure of this task, which does
+    not belong to any host.
+  - It runs on the controller and connects to no host. Text from hosts is escaped for display and never evaluated as a
     template.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
       - V(verdict) shows what failed and what is unknown, and fails as O(fail_on) says.
-      - V(before) shows nothing and returns how large queues were in an earlier report, to be registered.
-      - V(previous) shows nothing and returns the path of the report that P(mailops.rescue.report#callback) compares
-        with, as its configuration and extra variables say, for V(before).
+      - V(before) shows nothing and returns the queue sizes in an earlier report, to be registered.
+      - V(previous) shows nothing and returns, for V(before), the path of the report that
+        P(mailops.rescue.report#callback) compares with according to its configuration and extra variables.
     type: str
     choices: [before, previous, verdict]
     required: true
   previous:
-    description: For V(view=before), path of the JSON document of an earlier report. It need not exist.
+    description: With V(view=before), path of the JSON document of an earlier report. It need not exist.
     type: str
   fail_on:
     description:
-      - The lowest severity of a control that fails, or is unknown, for which this fails. It always fails where a host
-        could not be checked at all.
-      - With V(never), it only fails where there is no host.
+      - The lowest severity of a failed or unknown control for which this module fails. It always fails if a host could
+        not be checked at all.
+      - With V(never), it only fails if there is no host.
     type: str
     choices: [low, medium, high, critical, never]
     default: low
   hosts:
-    description: Names of the hosts that are meant; all hosts of the play by default.
+    description: Names of the hosts to show; all hosts of the play by default.
     type: list
     elements: str
   width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
     default: 100
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -76,7 +65,7 @@ EXAMPLES = r"""
   roles:
     - mailops.rescue.compliance
   post_tasks:
-    - name: Fail where something grave is wrong
+    - name: Fail on controls of high severity
       mailops.rescue.show_compliance:
         view: verdict
         fail_on: high
@@ -86,33 +75,33 @@ EXAMPLES = r"""
 
 RETURN = r"""
 counts:
-  description: How many controls of each status there are.
+  description: Number of controls of each status.
   type: dict
   returned: O(view=verdict)
   sample: {pass: 27, fail: 2, not_applicable: 1}
 hosts_failed:
-  description: Hosts for which it fails.
+  description: Hosts with failed or unknown controls.
   type: list
   elements: str
   returned: O(view=verdict)
   sample: [mx1.example.com]
 hosts_not_checked:
-  description: Hosts of which nothing is known, and why.
+  description: Hosts that could not be checked, and why.
   type: dict
   returned: O(view=verdict)
   sample: {}
 path:
-  description: Absolute path of that report, whether or not there is one.
+  description: Absolute path of that report, whether or not it exists.
   type: str
   returned: O(view=previous)
   sample: /srv/reports/nightly/report.json
 totals:
-  description: How many messages each host's queues held.
+  description: Number of messages in each host's queues.
   type: dict
   returned: O(view=before)
   sample: {mx1.example.com: 2045}
 error:
-  description: Why that is not known; null where it is, or where there is no such file.
+  description: Why this is unknown; null if it is known, or if the file does not exist.
   type: str
   returned: O(view=before)
   sample: null

@@ -9,49 +9,38 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: show_hardening
-short_description: Show what holds on mail servers after hardening, for people
+short_description: Show the state of mail servers after hardening
 version_added: 0.1.0
 description:
-  - Takes what hosts registered in the playbook harden of this collection, and shows one text about all of them on the
+  - Takes what hosts registered in the playbook harden of this collection, and shows one page about all of them on the
     controller's terminal.
-  - The text says for each statement whether it was measured, by M(mailops.rescue.smtp_probe), or read in the host's
+  - The page says for each statement whether it was measured, by M(mailops.rescue.smtp_probe), or read from the host's
     settings.
-  - It runs on the controller and connects to no host. Text from hosts and from their peers is shown harmless and is
+  - It runs on the controller and connects to no host. Text from hosts and from their peers is escaped for display and
     never evaluated as a template.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
-      - V(holding) shows what holds on the hosts of the wave (see C(serial)).
-      - V(failure), in the C(rescue) of a block, shows nothing and returns which task failed and why, to be registered.
+      - V(holding) shows the state of the hosts of the wave (see C(serial)).
+      - V(failure), in the C(rescue) section of a block, shows nothing and returns which task failed and why, to be
+        registered.
       - V(verdict) names the hosts of the play that failed, with the reason, and fails if there are any.
     type: str
     choices: [failure, holding, verdict]
     required: true
   hosts:
     description:
-      - Names of the hosts that are meant.
-      - Without it, the hosts of the wave for V(holding), and all hosts of the play for V(verdict).
+      - Names of the hosts to show.
+      - By default the hosts of the wave for V(holding), and all hosts of the play for V(verdict).
     type: list
     elements: str
-  width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
     details: In check mode, V(view=holding) says that nothing was changed.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -60,11 +49,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask all mail servers what they accept
+- name: Probe what all mail servers accept
   hosts: mail
   gather_facts: false
   tasks:
-    - name: Ask the server
+    - name: Probe the server
       mailops.rescue.smtp_probe:
         host: 127.0.0.1
         port: "{{ item }}"
@@ -72,7 +61,7 @@ EXAMPLES = r"""
       loop: [25, 587]
       register: mailops_probes
 
-    - name: Say what holds
+    - name: Show the state
       mailops.rescue.show_hardening:
         view: holding
       run_once: true

@@ -9,84 +9,72 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: show_purge
-short_description: Show what purges and restores on many hosts would do and did, for people
+short_description: Show what purges and restores on many hosts would do and did
 version_added: 0.1.0
 description:
   - Takes the results of M(mailops.rescue.queue_purge), M(mailops.rescue.queue_restore) and
-    M(mailops.rescue.quarantine_info) that hosts registered, and shows one text about all of them on the controller's
+    M(mailops.rescue.quarantine_info) that hosts registered, and shows one page about all of them on the controller's
     terminal.
-  - The text names the hosts that failed and the reason, what is left in place and why, and the command that undoes a
-    purge.
-  - It runs on the controller and connects to no host. Text out of messages is shown harmless and is never evaluated as
+  - The page lists the hosts that failed and why, what is left in place and why, and the command that undoes a purge.
+  - It runs on the controller and connects to no host. Text from messages is escaped for display and never evaluated as
     a template.
-  - The playbooks purge, restore and quarantine of this collection are built on it.
+  - The playbooks purge, restore and quarantine of this collection use it.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
     description:
-      - V(plan) shows what results of check mode say that would happen, and says on which hosts something would change.
+      - V(plan) shows what would happen according to the results of check mode, and returns the hosts on which something
+        would change.
       - V(done) shows what was done on these hosts.
-      - V(verdict) shows nothing, and fails when a host failed in either.
-      - V(quarantine) shows results of M(mailops.rescue.quarantine_info), and fails when a host could not be read, or
-        its quarantine is not as it was.
+      - V(verdict) shows nothing, and fails if a host failed in either.
+      - V(quarantine) shows results of M(mailops.rescue.quarantine_info), and fails if a host could not be read or its
+        quarantine is not intact.
     type: str
     choices: [plan, done, verdict, quarantine]
     required: true
   kind:
-    description: Which module's results they are, those of queue_purge or of queue_restore.
+    description: Which module the results are from, queue_purge or queue_restore.
     type: str
     choices: [purge, restore]
     default: purge
   hosts:
     description:
       - Names of the hosts whose results to show.
-      - Without it, the hosts of the wave (see C(serial)) for V(plan) and V(done), and all hosts of the play for the
-        others.
+      - By default the hosts of the wave (see C(serial)) for V(plan) and V(done), and all hosts of the play otherwise.
     type: list
     elements: str
   read:
-    description: Name under which each host registered the result of M(mailops.rescue.queue_info) or
+    description: Variable in which each host registered the result of M(mailops.rescue.queue_info) or
       M(mailops.rescue.quarantine_info) for the same selection.
     type: str
     default: mailops_queue
   plan:
-    description: Name under which each host registered the result of check mode.
+    description: Variable in which each host registered the result of check mode.
     type: str
     default: mailops_plan
   done:
-    description: Name under which each host registered the result of the real run.
+    description: Variable in which each host registered the result of the real run.
     type: str
     default: mailops_done
   selected:
-    description: Whether a part of the quarantine was selected, for V(quarantine).
+    description: With V(quarantine), whether only part of the quarantine was selected.
     type: bool
     default: false
   detail:
-    description: How many hosts to show in detail, those that change most. Each of the others gets one line.
+    description: How many hosts to show in detail, those with most changes first. The others get one line each.
     type: int
     default: 10
   top:
-    description: How many entries of each top list to show. With V(0), no top lists.
+    description: How many entries of each top list to show; V(0) shows no top lists.
     type: int
     default: 3
-  width:
-    description: Columns to stay in where the values allow it; at least 40. Commands are never broken.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not ask for what was done.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
+    details: In check mode, V(view=plan) says that nothing follows, and V(view=verdict) does not expect results of a
+      real run.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -96,7 +84,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Purge failure notices
+- name: Purge bounces
   hosts: mail
   gather_facts: false
   tasks:
@@ -117,7 +105,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 hosts:
-  description: The hosts on which something would change (O(view=plan)), was done (O(view=done)) or was read
+  description: Hosts on which something would change (O(view=plan)), was done (O(view=done)) or was read
     (O(view=quarantine)).
   type: list
   elements: str
@@ -130,24 +118,24 @@ hosts_failed:
   sample:
     mx9.example.com: "unreachable: ssh: connect to host mx9.example.com port 22: Connection refused"
 messages:
-  description: How many messages that is on all hosts together.
+  description: Total number of messages on all hosts.
   type: int
   returned: O(view=plan) and O(view=done)
   sample: 1996
 bytes:
-  description: Their size together, in bytes.
+  description: Their total size in bytes.
   type: int
   returned: O(view=plan) and O(view=done)
   sample: 2133206
 prompt:
-  description: RV(question), after a note that what has begun goes on when the connection to it is lost.
+  description: RV(question), preceded by a note that a run in progress continues if the connection is lost.
   type: str
   returned: O(view=plan)
   sample: "What has begun on a host goes on there: neither Ctrl-C nor a lost connection ends it. The next purge, restore
     or quarantine shows its batch.\n
     Take 1,996 messages out of the queues of 1 host, into quarantine? Type yes to go on"
 question:
-  description: What to ask the operator before it is done.
+  description: The question to ask the operator before anything is done.
   type: str
   returned: O(view=plan)
   sample: Take 1,996 messages out of the queues of 1 host, into quarantine? Type yes to go on

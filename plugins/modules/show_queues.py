@@ -9,51 +9,50 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: show_queues
-short_description: Show what many hosts' queues hold, for people
+short_description: Show what the queues of many hosts contain
 version_added: 0.1.0
 description:
-  - Takes the results of M(mailops.rescue.queue_info) that hosts registered, and shows one text about all of
-    them on the controller's terminal.
-  - The text names what stands out and why, the hosts that could not be read and the reason, and the next
-    commands to type. It never contains a control character of a message.
-  - It connects to no host. Use it once, after the hosts were read, as in C(playbooks/inspect.yml).
+  - Takes the results of M(mailops.rescue.queue_info) that hosts registered, and shows one page about all of them on the
+    controller's terminal.
+  - The page shows what stands out and why, the hosts that could not be read and why, and the next commands to type. It
+    never contains a control character from a message.
+  - It connects to no host. Run it once, after the hosts were read, as in C(playbooks/inspect.yml).
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   hosts:
     description:
       - Names of the hosts whose results to show.
-      - Without it, all hosts of the play, those that failed and those that were unreachable included.
+      - By default all hosts of the play, including those that failed or were unreachable.
     type: list
     elements: str
   variable:
     description:
-      - Name under which each host registered its result.
+      - Variable in which each host registered its result.
     type: str
     default: mailops_queue
   view:
     description:
-      - V(summary) shows what the queues hold.
-      - V(messages) shows the messages that the results hold, one after another.
+      - V(summary) shows what the queues contain.
+      - V(messages) shows the messages in the results, one after another.
     type: str
     choices: [summary, messages]
     default: summary
   detail:
     description:
-      - How many hosts to show in detail in the summary, the worst ones. Each of the others gets one line.
+      - How many hosts to show in detail in the summary, worst first. The others get one line each.
     type: int
     default: 10
   top:
     description:
-      - How many entries of each top list to show in the summary. With V(0), no top lists.
+      - How many entries of each top list to show in the summary; V(0) shows no top lists.
     type: int
     default: 3
-  width:
-    description:
-      - Columns to stay in where the values allow it; at least 40. Commands are never broken.
-    type: int
-    default: 72
   select:
     description:
-      - The selection with which the hosts were read, so that the next commands stay inside it.
+      - The selection with which the hosts were read; the next commands repeat it.
     type: dict
   exclude:
     description:
@@ -61,23 +60,9 @@ options:
     type: dict
   fail_on_unreadable:
     description:
-      - Whether to fail, after showing everything, when a host could not be read.
+      - Whether to fail, after showing everything, if a host could not be read.
     type: bool
     default: true
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
@@ -89,7 +74,7 @@ EXAMPLES = r"""
   hosts: mail
   gather_facts: false
   tasks:
-    - name: Read them, and go on where a host cannot be read
+    - name: Read them, tolerating hosts that cannot be read
       block:
         - name: Read the queue
           mailops.rescue.queue_info:
@@ -98,10 +83,10 @@ EXAMPLES = r"""
           register: mailops_queue
           ignore_unreachable: true
       rescue:
-        - name: Leave it to the summary to name this host
+        - name: Let the summary report this host
           ansible.builtin.meta: noop
 
-    - name: Show what stands out, and fail when a host could not be read
+    - name: Show what stands out, and fail if a host could not be read
       mailops.rescue.show_queues:
       run_once: true
       delegate_to: localhost
@@ -130,10 +115,10 @@ findings:
       description: Name of the host.
       type: str
     kind:
-      description: "Which property stands out: V(sasl_username), V(origin_uid), V(client_address), V(bounce),
-        V(sender), V(subject), V(sender_domain), V(recipient_domain), V(delay_reason), V(arrival), V(todo),
-        V(maildrop), V(incoming), V(active), V(corrupt), V(damaged), V(undecided), V(vanished), V(origin_header)
-        or V(origin_hidden) (read from a header, or hidden by a content filter)."
+      description: "Which property stands out: V(sasl_username), V(origin_uid), V(client_address), V(bounce), V(sender),
+        V(subject), V(sender_domain), V(recipient_domain), V(delay_reason), V(arrival), V(todo), V(maildrop),
+        V(incoming), V(active), V(corrupt), V(damaged), V(undecided), V(vanished), V(origin_header) or V(origin_hidden)
+        (read from a header, or hidden by a content filter)."
       type: str
     severity:
       description: V(alarm), V(warning) or V(note).
@@ -145,17 +130,17 @@ findings:
       description: The predicate of that sentence.
       type: str
     count:
-      description: How many messages.
+      description: Number of messages.
       type: int
     share:
-      description: Which part of the selected messages that is, from 0 to 1.
+      description: Share of the selected messages, from 0 to 1.
       type: float
     select:
-      description: The selection of these messages for O(mailops.rescue.queue_info#module:select); null where
-        there is no exact one.
+      description: The selection of these messages for O(mailops.rescue.queue_info#module:select); null if no exact one
+        exists.
       type: dict
     evidence:
-      description: What else is true of about the same messages.
+      description: Other properties of roughly the same messages.
       type: list
       elements: str
   sample:

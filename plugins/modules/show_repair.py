@@ -9,52 +9,39 @@ __metaclass__ = type
 
 DOCUMENTATION = r"""
 module: show_repair
-short_description: Show where a repair of queues failed, for people
+short_description: Show which queue repairs failed
 version_added: 0.1.0
 description:
   - Takes the results of M(mailops.rescue.queue_repair) that hosts registered, and shows on the controller's terminal
-    which hosts are not repaired, and why.
-  - Of a host whose module was killed, or to which the connection was lost, it says what may be the case there and what
-    to do.
+    which hosts were not repaired, and why.
+  - If the module was killed on a host, or the connection was lost, it explains the possible states and what to do.
   - It runs on the controller and connects to no host.
-  - The playbook repair of this collection is built on it.
+  - The playbook repair of this collection uses it.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.controller
+  - mailops.rescue.show
 options:
   view:
-    description: V(verdict) fails when a host could not be read, or what was to be repaired was not.
+    description: V(verdict) fails if a host could not be read, or a planned repair was not done.
     type: str
     choices: [verdict]
     default: verdict
   hosts:
-    description: Names of the hosts whose results to judge; all hosts of the play without it.
+    description: Names of the hosts whose results to check; all hosts of the play by default.
     type: list
     elements: str
   plan:
-    description: Name under which each host registered the result of check mode.
+    description: Variable in which each host registered the result of check mode.
     type: str
     default: mailops_faults
   done:
-    description: Name under which each host registered the result of the real run.
+    description: Variable in which each host registered the result of the real run.
     type: str
     default: mailops_repair
-  width:
-    description: Columns to stay in where the values allow it; at least 40.
-    type: int
-    default: 72
 attributes:
   check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: In check mode, it does not ask for what was done.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  action:
-    description: Runs on the controller.
-    support: full
-  platform:
-    description: Systems that it can be used for.
-    platforms: posix
-    support: full
+    details: In check mode, it does not expect results of a real run.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:

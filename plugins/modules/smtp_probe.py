@@ -5,22 +5,25 @@
 
 DOCUMENTATION = r"""
 module: smtp_probe
-short_description: Ask a mail server over SMTP what it accepts, without sending a message
+short_description: Test what a mail server accepts over SMTP, without sending a message
 version_added: 0.1.0
 description:
-  - Holds one short SMTP session, up to C(RCPT) and never to C(DATA), and returns what the server said. No message is
+  - Runs one short SMTP session, up to C(RCPT) and never to C(DATA), and returns what the server said. No message is
     sent.
-  - Tells whether unknown recipients are accepted, C(postmaster) is, and relaying is refused; on which port C(AUTH) is
-    offered, and whether before TLS; whether STARTTLS works and how long its certificate is valid; and how long all that
+  - Shows whether unknown recipients and C(postmaster) are accepted, whether relaying is refused, whether C(AUTH) is
+    offered before or after TLS, whether STARTTLS works, how long its certificate is valid, and how long all of this
     took.
-  - The whole probe ends within O(timeout), whatever the server does, and reads 256 KiB at most of each session.
-  - It never fails because of what a server refuses, or where nobody listens, unless O(expect) says so.
-  - It can be run on the host itself, or with C(delegate_to) from anywhere else. That makes a difference for relaying.
+  - The probe ends within O(timeout), whatever the server does, and reads at most 256 KiB of each session.
+  - A refusal by the server, or a port without a listener, is not a failure unless O(expect) says so.
+  - It can run on the host itself, or anywhere else with C(delegate_to). This makes a difference for relaying.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.posix
 options:
   host:
     description:
       - Host name or address to connect to.
-      - Without it, V(127.0.0.1), or V(::1) with O(family=ipv6).
+      - By default V(127.0.0.1), or V(::1) with O(family=ipv6).
     type: str
   port:
     description: TCP port.
@@ -32,77 +35,77 @@ options:
     choices: [auto, ipv4, ipv6]
     default: auto
   timeout:
-    description: Seconds that the whole probe may take, from 0.1 to 600.
+    description: Maximum duration of the probe in seconds, from 0.1 to 600.
     type: float
     default: 10
   tls:
     description:
-      - V(auto) uses STARTTLS where it is offered. Where the handshake fails, the rest is asked in a second session
-        without TLS, as a mail server would do.
-      - V(required) goes no further without STARTTLS, V(none) does not use it.
-      - V(implicit) begins with TLS at once. It is the default for port 465; for all others it is V(auto).
+      - V(auto) uses STARTTLS if it is offered. If the handshake fails, a second session without TLS tests the rest, as
+        a mail server would do.
+      - V(required) stops without STARTTLS, V(none) does not use it.
+      - V(implicit) starts with TLS at once. It is the default for port 465; V(auto) is the default for all others.
     type: str
     choices: [auto, none, required, implicit]
   verify_name:
     description:
-      - A host name. The certificate is then checked as a client would do that wants a valid one for this name, with the
-        authorities that the probing host trusts.
+      - A host name. The certificate is verified for this name, as a strict client would do, with the authorities that
+        the probing host trusts.
       - This takes a second session, which ends after the TLS handshake.
     type: str
   helo:
     description:
-      - What to say in C(EHLO).
-      - Without it, the full name of the probing host, or its address in brackets where it has none.
+      - The name in C(EHLO).
+      - By default the fully qualified name of the probing host, or its address in brackets if it has none.
     type: str
   sender:
-    description: Envelope sender. Without it, the null sender.
+    description: Envelope sender; the null sender by default.
     type: str
     default: ''
   unknown_domain:
-    description: A domain in which a recipient is tried that nobody has, made up for each run.
+    description: A domain in which an unknown recipient is tried, made up for each run.
     type: str
   postmaster:
     description:
       - A domain whose C(postmaster) is tried.
-      - With V(true), it is the one in O(unknown_domain), else C(postmaster) without a domain.
+      - With V(true), the domain is O(unknown_domain), or none if that is not given.
     type: raw
     default: false
   relay:
     description:
-      - Whether to try a recipient in C(example.net), a domain that is no server's own.
-      - Servers relay for those whom they trust, which mostly includes the host itself when it connects to 127.0.0.1.
-        For what strangers may do, probe from elsewhere.
+      - Whether to try a recipient in C(example.net), a domain that does not belong to any server.
+      - Servers relay for clients that they trust, which usually include the host itself when it connects to 127.0.0.1.
+        To learn what strangers may do, probe from elsewhere.
     type: bool
     default: false
   recipients:
-    description: Further recipients to try, 50 at most. An address without a domain is tried as it is.
+    description: Additional recipients to try, 50 at most. An address without a domain is tried as it is.
     type: list
     elements: str
     default: []
   expect:
-    description: What must be found. Where something differs, the module fails with one sentence that names it.
+    description: Expected results. If one differs, the module fails with one sentence that names it.
     type: dict
     suboptions:
       connected:
         description: Whether the server accepts connections.
         type: bool
       unknown_recipient:
-        description: Verdicts that are good for the recipient of O(unknown_domain).
+        description: Accepted verdicts for the recipient in O(unknown_domain).
         type: list
         elements: str
         choices: [accepted, refused, deferred, untried]
       postmaster:
-        description: Verdicts that are good for O(postmaster).
+        description: Accepted verdicts for O(postmaster).
         type: list
         elements: str
         choices: [accepted, refused, deferred, untried]
       relay:
-        description: Verdicts that are good for O(relay). Postfix can be set to defer instead of refusing.
+        description: Accepted verdicts for O(relay). Postfix can be configured to defer instead of refusing.
         type: list
         elements: str
         choices: [accepted, refused, deferred, untried]
       recipients:
-        description: Verdicts that are good for each of O(recipients).
+        description: Accepted verdicts for each of O(recipients).
         type: list
         elements: str
         choices: [accepted, refused, deferred, untried]
@@ -113,44 +116,33 @@ options:
         description: Whether C(AUTH) is offered before TLS.
         type: bool
       auth_after_tls:
-        description: Whether C(AUTH) is offered after TLS has begun.
+        description: Whether C(AUTH) is offered after TLS has started.
         type: bool
       days_left:
-        description: How many days at least the certificate is still to be valid.
+        description: Minimum number of days for which the certificate must still be valid.
         type: int
 attributes:
-  check_mode:
-    description: Can run in check mode and returns the same result.
-    support: full
-    details: It changes nothing, so it does the same in check mode.
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
   platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Python 3.6 or later on the probing host, and nothing else.
+    details: Needs only Python 3.6 or later on the probing host.
 author:
   - mailops.rescue maintainers (@mailops)
 seealso:
   - module: mailops.rescue.queue_info
 notes:
-  - That a recipient is accepted does not say what becomes of its mail. It may be delivered, discarded, or returned
-    later.
-  - A server may refuse the null sender or slow down clients that try many recipients; what was not tried is
+  - An accepted recipient does not mean that its mail is delivered. It may also be discarded, or bounced later.
+  - A server may refuse the null sender, or slow down clients that try many recipients. What was not tried is
     V(untried), with the reason.
-  - Text from the server is a stranger's. It is cut and made harmless to show.
+  - Text from the server is untrusted. It is truncated and escaped for display.
 """
 
 EXAMPLES = r"""
-- name: Ask the server on this host
+- name: Probe the server on this host
   mailops.rescue.smtp_probe:
     unknown_domain: mail.example.com
     postmaster: true
   register: probe
 
-- name: Make sure from outside that nobody can relay, and that no password is asked for in clear
+- name: Check from outside that strangers cannot relay, and that AUTH is not offered without TLS
   mailops.rescue.smtp_probe:
     host: "{{ ansible_host | default(inventory_hostname) }}"
     relay: true
@@ -160,7 +152,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   become: false
 
-- name: Make sure that the certificate for submission is good for two more weeks
+- name: Check that the certificate for submission is valid for two more weeks
   mailops.rescue.smtp_probe:
     port: 587
     family: ipv6
@@ -176,12 +168,12 @@ connected:
   returned: success
   sample: true
 address:
-  description: The address that accepted it; null where none did.
+  description: The address that accepted it; null if none did.
   type: str
   returned: success
   sample: 127.0.0.1
 family:
-  description: V(ipv4) or V(ipv6); null where no connection was accepted.
+  description: V(ipv4) or V(ipv6); null if no connection was accepted.
   type: str
   returned: success
   sample: ipv4
@@ -196,7 +188,7 @@ banner:
   returned: success
   sample: mail.example.com ESMTP Postfix (Debian)
 banner_code:
-  description: Code of the greeting; V(220) from a server that serves.
+  description: Code of the greeting; V(220) from a server that is ready.
   type: int
   returned: success
   sample: 220
@@ -206,24 +198,23 @@ helo_code:
   returned: success
   sample: 250
 extensions:
-  description: What the server said that it can do, in its answer to the last C(EHLO), which is the one after TLS has
-    begun where it has.
+  description: Extensions in the answer to the last C(EHLO), which is the one after the start of TLS, if there was one.
   type: list
   elements: str
   returned: success
   sample: [PIPELINING, SIZE 10240000, ENHANCEDSTATUSCODES, 8BITMIME, DSN, SMTPUTF8, CHUNKING]
 pipelining:
-  description: Whether pipelining is one of them. It is not used.
+  description: Whether pipelining is among them. It is not used.
   type: bool
   returned: success
   sample: true
 starttls:
-  description: What is known about TLS.
+  description: Results for TLS.
   type: dict
   returned: success
   contains:
     offered:
-      description: Whether STARTTLS was offered; null where the session did not get so far, or began with TLS.
+      description: Whether STARTTLS was offered; null if the session did not get that far, or started with TLS.
       type: bool
     ok:
       description: Whether the handshake succeeded.
@@ -235,14 +226,14 @@ starttls:
       description: Name of the cipher suite.
       type: str
     certificate:
-      description: The server's certificate; null where there was no handshake. What cannot be read in it is null.
+      description: The server's certificate; null if there was no handshake. Fields that cannot be read are null.
       type: dict
       contains:
         subject:
-          description: Whose it is.
+          description: Its subject.
           type: str
         issuer:
-          description: Who signed it.
+          description: Its issuer.
           type: str
         names:
           description: Host names that it is valid for, the first 20.
@@ -255,16 +246,16 @@ starttls:
           description: Valid until.
           type: str
         days_left:
-          description: Whole days until then; negative once it is over.
+          description: Whole days until then; negative after it has expired.
           type: int
         verified:
-          description: Whether it is valid for O(verify_name); null where that was not asked.
+          description: Whether it is valid for O(verify_name); null without that option.
           type: bool
         error:
-          description: Why it is not, or why it cannot be read.
+          description: Why it is not valid, or why it cannot be read.
           type: str
     error:
-      description: Why there was no handshake, where one was tried.
+      description: Why an attempted handshake failed.
       type: str
   sample:
     offered: true
@@ -282,23 +273,23 @@ starttls:
       error: null
     error: null
 auth:
-  description: Mechanisms of C(AUTH) that were offered.
+  description: The C(AUTH) mechanisms that were offered.
   type: dict
   returned: success
   contains:
     before_tls:
-      description: Those before TLS; null where the session began with TLS or did not get so far.
+      description: Those before TLS; null if the session started with TLS or did not get that far.
       type: list
       elements: str
     after_tls:
-      description: Those after TLS had begun; null where it had not.
+      description: Those after the start of TLS; null if it was not started.
       type: list
       elements: str
   sample:
     before_tls: []
     after_tls: [LOGIN, PLAIN]
 unknown_recipient:
-  description: What was said to the recipient of O(unknown_domain); null without that.
+  description: The answer to the recipient in O(unknown_domain); null without that option.
   type: dict
   returned: success
   contains: &verdict
@@ -309,7 +300,7 @@ unknown_recipient:
       description: V(accepted), V(refused), V(deferred) or V(untried).
       type: str
     code:
-      description: Code of the answer, or of the one that refused the sender; null where there was none.
+      description: Code of the answer, or of the one that refused the sender; null if there was none.
       type: int
     text:
       description: Text of the answer, at most 300 characters; or why it was not tried.
@@ -321,13 +312,13 @@ unknown_recipient:
     text: "5.1.1 <mailops-probe-0f3a56a1c9b2@mail.example.com>: Recipient address rejected: User unknown in local
       recipient table"
 postmaster:
-  description: What was said to O(postmaster); null without that.
+  description: The answer to O(postmaster); null without that option.
   type: dict
   returned: success
   contains: *verdict
   sample: {address: postmaster@mail.example.com, verdict: accepted, code: 250, text: 2.1.5 Ok}
 relay:
-  description: What was said to a recipient elsewhere; null without O(relay).
+  description: The answer to a recipient elsewhere; null without O(relay).
   type: dict
   returned: success
   contains: *verdict
@@ -337,7 +328,7 @@ relay:
     code: 554
     text: "5.7.1 <mailops-probe@example.net>: Relay access denied"
 recipients:
-  description: What was said to each of O(recipients).
+  description: The answer to each of O(recipients).
   type: list
   elements: dict
   returned: success
@@ -345,22 +336,22 @@ recipients:
   sample:
     - {address: info@mail.example.com, verdict: accepted, code: 250, text: 2.1.5 Ok}
 seconds:
-  description: Seconds since the begin of the probe, when something was done.
+  description: Times in seconds since the start of the probe.
   type: dict
   returned: success
   contains:
     connect:
-      description: When the connection was there.
+      description: When the connection was established.
       type: float
     banner:
-      description: When the greeting was.
+      description: When the greeting was received.
       type: float
     total:
-      description: When all was done.
+      description: When the probe ended.
       type: float
   sample: {connect: 0.001, banner: 0.02, total: 0.061}
 error:
-  description: Why the probe ended before everything was asked; null where it did not.
+  description: Why the probe ended early; null if it was completed.
   type: str
   returned: success
   sample: "connecting: 127.0.0.1: connection refused"

@@ -5,15 +5,18 @@
 
 DOCUMENTATION = r"""
 module: submission_firewall_plan
-short_description: Work out what restricts who reaches the submission ports
+short_description: Plan the firewall rules for the submission ports
 version_added: 0.1.0
 description:
-  - Checks the options of the role P(mailops.rescue.submission_firewall#role), finds out which firewall a host has, and
-    returns what the role has to add, change and remove there. It never changes anything.
+  - Checks the options of the role P(mailops.rescue.submission_firewall#role), detects the host's firewall, and returns
+    what the role has to add, change and remove. It never changes anything.
   - Refuses to lock out the address that the run itself comes from.
+extends_documentation_fragment:
+  - mailops.rescue.attributes.read_only
+  - mailops.rescue.attributes.linux
 options:
   state:
-    description: Whether access is to be restricted; V(absent) plans to remove every trace of it.
+    description: Whether to restrict access; V(absent) plans to remove every trace of it.
     type: str
     choices: [present, absent]
     default: present
@@ -24,8 +27,8 @@ options:
     default: [587, 465]
   allowed_networks:
     description:
-      - Networks and addresses of IPv4 and IPv6 that may reach the ports. A network must be written without bits beyond
-        its prefix, and IPv4 not as IPv6.
+      - IPv4 and IPv6 networks and addresses that may reach the ports. A network must not have bits set beyond its
+        prefix, and IPv4 must not be written as IPv6.
     type: list
     elements: str
     default: []
@@ -35,44 +38,32 @@ options:
     default: false
   allow_documentation_networks:
     description:
-      - Whether networks that are reserved for documentation (such as 192.0.2.0/24 or 2001:db8::/32) may be among
-        O(allowed_networks). Without it they are refused, as they are likely left over from an example.
+      - Whether O(allowed_networks) may contain networks that are reserved for documentation (such as 192.0.2.0/24 or
+        2001:db8::/32). By default they are refused, since they are probably copied from an example.
     type: bool
     default: false
   action:
-    description: What happens to packets of all others.
+    description: What happens to packets from all others.
     type: str
     choices: [drop, reject]
     default: drop
   rate_limit:
     description:
-      - How many new connections are let in, such as V(20/minute); empty for any number.
-      - With nftables it holds for each address (of IPv6, each /64), with firewalld for each network and port as a
-        whole. With ufw it must be V(12/minute), the only rate that ufw has, and holds for each address.
+      - Allowed rate of new connections, such as V(20/minute); empty for no limit.
+      - With nftables it applies to each address (for IPv6, each /64), with firewalld to each network and port as a
+        whole. With ufw it must be V(12/minute), the only rate that ufw supports, and applies to each address.
     type: str
     default: ""
   backend:
-    description: The firewall to use; V(auto) takes firewalld where it runs, ufw where it is active, else nftables.
+    description: The firewall to use; V(auto) uses firewalld if it runs, ufw if it is active, else nftables.
     type: str
     choices: [auto, nftables, firewalld, ufw]
     default: auto
   ssh_port:
     description:
-      - Port that the run comes by, as far as the controller knows. Where the host does not tell, and it is among
-        O(ports), the module fails.
+      - SSH port of the run, as far as the controller knows it. If the host cannot tell where the run comes from and
+        this port is among O(ports), the module fails.
     type: int
-attributes:
-  check_mode:
-    description: Never changes anything.
-    support: full
-  diff_mode:
-    description: Returns what changed, where something can change.
-    support: none
-  platform:
-    description: Systems that the module runs on.
-    platforms: posix
-    support: full
-    details: Needs Linux, Python 3.6 or later on the host, and nothing else.
 author:
   - mailops.rescue maintainers (@mailops)
 notes:
@@ -97,8 +88,7 @@ backend:
   sample: nftables
 in_force:
   description:
-    - Whether the host lets in these networks, and keeps out all others, as it is now. V(false) before a change, and
-      for O(state=absent).
+    - Whether the host now admits exactly these networks. V(false) before a change, and for O(state=absent).
   type: bool
   returned: success
   sample: true
@@ -115,7 +105,7 @@ allowed_networks:
   returned: success
   sample: [192.0.2.0/24, "2001:db8:25::/48"]
 session:
-  description: The SSH session that the run comes by; null where there is none.
+  description: The SSH session of the run; null if there is none.
   type: dict
   returned: success
   contains:
@@ -123,41 +113,41 @@ session:
       description: Where it comes from.
       type: str
     port:
-      description: The port of the host.
+      description: The port on the host.
       type: int
   sample:
     address: 192.0.2.7
     port: 22
 checking:
-  description: Whether this is check mode, so that nothing of what is planned will be there.
+  description: Whether this is check mode, in which nothing of the plan is carried out.
   type: bool
   returned: success
   sample: false
 notes:
-  description: What else is to be known.
+  description: Notes for the operator.
   type: list
   elements: str
   returned: success
   sample: []
 nftables:
-  description: What is to be done with nftables.
+  description: What to do with nftables.
   type: dict
   returned: success
   contains:
     installed:
-      description: Whether there is C(nft).
+      description: Whether C(nft) is installed.
       type: bool
     found:
-      description: Whether anything of ours is there, be it a file or the table.
+      description: Whether a file or a table of the role exists.
       type: bool
     live:
-      description: Whether our table is loaded.
+      description: Whether the role's table is loaded.
       type: bool
     load:
       description: Whether the table has to be loaded.
       type: bool
     table:
-      description: Text of RV(nftables.file); null where it is to go.
+      description: Text of RV(nftables.file); null if the file should be removed.
       type: str
     file:
       description: The file with the table.
@@ -169,13 +159,13 @@ nftables:
       description: File of the unit.
       type: str
     unit_text:
-      description: Text of that file; null where it is to go.
+      description: Text of that file; null if the file should be removed.
       type: str
     unit_present:
-      description: Whether that file is there.
+      description: Whether that file exists.
       type: bool
 firewalld:
-  description: What is to be done with firewalld.
+  description: What to do with firewalld.
   type: dict
   returned: success
   contains:
@@ -198,11 +188,11 @@ firewalld:
       type: list
       elements: dict
     leftovers:
-      description: Files that firewalld made for our rules and that hold nothing else.
+      description: Files that firewalld created for the role's rules and that contain nothing else.
       type: list
       elements: str
 ufw:
-  description: What is to be done with ufw.
+  description: What to do with ufw.
   type: dict
   returned: success
   contains:
@@ -210,7 +200,7 @@ ufw:
       description: Whether it is active.
       type: bool
     reset:
-      description: Rules to remove first, since they are in a wrong order, as options of M(community.general.ufw).
+      description: Rules to remove first, because their order is wrong, as options of M(community.general.ufw).
       type: list
       elements: dict
     add:

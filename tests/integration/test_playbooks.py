@@ -224,7 +224,7 @@ def test_the_example_inventory_parses_and_says_what_it_means():
 
 
 def documented_commands():
-    for page in ("README.md", "docs/inspect.md", "docs/purge.md"):
+    for page in ("README.md", "docs/demo.md", "docs/inspect.md", "docs/purge.md"):
         for line in (ROOT / page).read_text(encoding="utf-8").splitlines():
             line = line.strip().removeprefix("$ ")
             if line.startswith("ansible-playbook playbooks/"):

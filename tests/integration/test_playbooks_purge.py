@@ -72,7 +72,7 @@ def messages(path):
 
 def pages(text):
     """The lines that our own action plugins wrote, without commands."""
-    page = r"^TASK \[(?:Plan|Result|Quarantine)\] \*+\n(.*?)^(?:ok:|fatal:|\[ERROR\]|failed:)"
+    page = r"^TASK \[Show the (?:plan|result|quarantines)\] \*+\n(.*?)^(?:ok:|fatal:|\[ERROR\]|failed:)"
     found = re.findall(page, text, re.MULTILINE | re.DOTALL)
     assert found
     return [line for page in found for line in page.splitlines() if not line.startswith("  ansible-playbook ")]
@@ -133,7 +133,7 @@ def test_without_a_terminal_and_without_confirm_nothing_is_changed(play, qmail, 
     made = play("mailops.rescue.purge", {"qmail": {"mx1": at(qmail)}}, *words(**SPAM), *given)
     assert made.status == 2
     assert "WOULD PURGE  30 messages" in made.text
-    assert "Where nobody can answer, say confirm=false." in made.text
+    assert "If no one can answer, use confirm=false." in made.text
     assert tree(qmail) == before and not os.path.exists(str(qmail) + ".quarantine")
 
 
@@ -142,7 +142,7 @@ def test_check_mode_shows_and_asks_nothing(play, qmail):
     made = play("mailops.rescue.purge", {"qmail": {"mx1": at(qmail)}}, *words(**SPAM), "--check")
     assert made.status == 0, made.text
     assert "WOULD PURGE  30 messages" in made.text and "This was a check: nothing was changed." in made.text
-    assert "TASK [Result]" not in made.text or "PURGED  " not in made.text
+    assert "TASK [Show the result]" not in made.text or "PURGED  " not in made.text
     assert tree(qmail) == before and not os.path.exists(str(qmail) + ".quarantine")
 
 
@@ -193,7 +193,7 @@ def test_it_asks_on_a_terminal(play, qmail, answer, purged):
         assert "PURGED  30 messages" in text and messages(qmail / "mess") == 4
     else:
         assert status == 2
-        assert "Nothing was changed on these hosts, as the answer was not yes." in " ".join(text.split())
+        assert "Nothing was changed on these hosts, because the answer was not yes." in " ".join(text.split())
         assert tree(qmail) == before
 
 

@@ -177,12 +177,12 @@ def test_an_answer_that_tells_nothing(harden, home, smtp):
     before = files(home)
     made = harden(unknown_recipients="reject", domains=["mail.example.com"])
     assert made.status == 2
-    assert "whether mail to unknown addresses is rejected could not be found out: " in made.text
+    assert "whether mail to unknown addresses is rejected could not be determined: " in made.text
     smtp.shutdown()
     smtp.server_close()
     made = harden(unknown_recipients="reject", domains=["mail.example.com"])
     assert made.status == 2
-    assert "could not be found out: " in made.text
+    assert "could not be determined: " in made.text
     assert files(home) == before
 
 
@@ -270,7 +270,7 @@ def test_extensions_of_users_are_left_discarded_rejected_and_put_back(harden, ho
             True,
             "this qmail-smtpd cannot reject it: set qmail_hardening_user_extensions to discard. Nothing was changed.",
         ),
-        (False, "postmaster is refused as well, so that this proves nothing: "),
+        (False, "postmaster is refused as well, which proves nothing: "),
     ],
 )
 def test_a_server_that_does_not_reject_extensions(harden, home, smtp, joe, postmaster, said):
