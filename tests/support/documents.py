@@ -15,22 +15,21 @@ def documents(module):
     found = _strings(PLUGINS / "modules" / (module + ".py"))
     options = {}
     for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", ()):
-        options.update(_fragment(PLUGINS / "doc_fragments" / (fragment.rpartition(".")[2] + ".py"))["options"])
-    options.update(found["DOCUMENTATION"].get("options", {}))
+        file, _dot, part = fragment[len("mailops.rescue.") :].partition(".")
+        strings = _strings(PLUGINS / "doc_fragments" / (file + ".py"))
+        options.update(strings[(part or "documentation").upper()].get("options", {}))
+    for name, option in found["DOCUMENTATION"].get("options", {}).items():
+        options[name] = dict(options.get(name, {}), **option)
     found["DOCUMENTATION"]["options"] = options
     return found
 
 
 def _strings(path):
+    """Return {name: what its YAML says} of the constants of a module, or of the class of a fragment."""
     return {
         node.targets[0].id: yaml.safe_load(node.value.value)
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id.isupper()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assign)
+        and getattr(node.targets[0], "id", "").isupper()
+        and isinstance(getattr(node.value, "value", None), str)
     }
-
-
-def _fragment(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION":
-            return yaml.safe_load(node.value.value)
-    raise ValueError("%s documents nothing" % path)
