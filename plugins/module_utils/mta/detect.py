@@ -66,8 +66,11 @@ def find(mta: str = "auto", queue_directory: Optional[str] = None, config_direct
 
 
 def _installed(adapters: List[Adapter]) -> Target:
-    pairs = [(adapter, adapter.installed()) for adapter in adapters]
-    pairs = [(adapter, installed) for adapter, installed in pairs if installed is not None]
+    pairs = []
+    for adapter in adapters:
+        installed = adapter.installed()
+        if installed is not None:
+            pairs.append((adapter, installed))
     if not pairs:
         raise NotInstalled(
             "mta: no %s is installed here; for a queue in another place or a copy of one, give queue_directory."
