@@ -1,6 +1,7 @@
 """What every MTA's adapter must do, whichever MTA it is (see mta/contract.py)."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -139,6 +140,25 @@ def test_a_directory_is_known_for_what_it_is(filled, tmp_path):
     (tmp_path / "else").mkdir()
     with pytest.raises(RescueError, match="^queue_directory: .* is not a queue"):
         detect.find("auto", str(tmp_path / "else"))
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ([], "mta: no qmail, Postfix or Maildir is installed here"),
+        (["qmail", "maildir"], "mta: both qmail (/q) and Maildir (/q) are here; say which is meant by mta=qmail or "),
+        (
+            ["qmail", "postfix", "maildir"],
+            "mta: qmail (/q), Postfix (/q) and Maildir (/q) are here; say which is meant",
+        ),
+    ],
+)
+def test_which_mta_is_meant_must_be_clear(monkeypatch, names, sentence):
+    for adapter in ADAPTERS:
+        installed = contract.Installed(lambda: "/q", None) if adapter.name in names else None
+        monkeypatch.setattr(adapter, "installed", lambda installed=installed: installed)
+    with pytest.raises(RescueError, match="^" + re.escape(sentence)):
+        detect.find()
 
 
 def test_messages_are_read_with_all_that_is_asked_for(filled):

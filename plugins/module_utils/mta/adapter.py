@@ -7,43 +7,34 @@ __all__ = ["Adapter", "Capabilities", "Installed", "Queues"]
 
 from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
-Capabilities = NamedTuple(
-    "Capabilities",
-    [
-        # Messages can only leave the queue, come back exactly or be repaired while the MTA's service is stopped:
-        # Changes.service is then never None.
-        ("needs_stop", bool),
-        # queue_purge's mode=online is known: a Remover with ``is_online`` leaves the service running.
-        ("purges_online", bool),
-        # What comes back is put on hold unless ``release`` is asked for.
-        ("releases", bool),
-        # Queues are instances with names and settings of their own, not parts of one queue.
-        ("has_instances", bool),
-        # The option config_directory is known: Adapter.configured.
-        ("has_configurations", bool),
-    ],
-)
 
-Queues = NamedTuple(
-    "Queues",
-    [
-        ("directories", List[str]),
-        # Names of the instances, None for those without one; as long as ``directories``.
-        ("instances", List[Optional[str]]),
-        ("version", Optional[str]),
-        # Directories of configurations that the adapter's own programs may not list.
-        ("configurations", List[str]),
-    ],
-)
+class Capabilities(NamedTuple):
+    # Messages can only leave the queue, come back exactly or be repaired while the MTA's service is stopped:
+    # Changes.service is then never None.
+    needs_stop: bool
+    # queue_purge's mode=online is known: a Remover with ``is_online`` leaves the service running.
+    purges_online: bool
+    # What comes back is put on hold unless ``release`` is asked for.
+    releases: bool
+    # Queues are instances with names and settings of their own, not parts of one queue.
+    has_instances: bool
+    # The option config_directory is known: Adapter.configured.
+    has_configurations: bool
 
-Installed = NamedTuple(
-    "Installed",
-    [
-        # Returns where, for the sentence when several MTAs are installed.
-        ("where", Callable[[], Optional[str]]),
-        ("queues", Callable[[], Queues]),
-    ],
-)
+
+class Queues(NamedTuple):
+    directories: List[str]
+    # Names of the instances, None for those without one; as long as ``directories``.
+    instances: Sequence[Optional[str]]
+    version: Optional[str]
+    # Directories of configurations that the adapter's own programs may not list.
+    configurations: List[str]
+
+
+class Installed(NamedTuple):
+    # Returns where, for the sentence when several MTAs are installed.
+    where: Callable[[], Optional[str]]
+    queues: Callable[[], Queues]
 
 
 class Adapter:
@@ -54,9 +45,9 @@ class Adapter:
     title = ""
     capabilities = Capabilities(False, False, False, False, False)
     # Names of the queues (``queue`` of a message, keys of ``by_queue``).
-    queues = ()  # type: Sequence[str]
+    queues: Sequence[str] = ()
     # Directories of a queue that messages are moved out of: they must be on the quarantine's filesystem.
-    parts = ()  # type: Sequence[str]
+    parts: Sequence[str] = ()
 
     def installed(self) -> Optional[Installed]:
         """Tell whether the MTA is installed on this host. Raises RescueError if that cannot be seen."""

@@ -45,7 +45,7 @@ __all__ = [
     "Service",
 ]
 
-from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.mta.adapter import (
     Adapter,
@@ -65,8 +65,8 @@ class Reader:
     """
 
     mta = ""
-    queues = ()  # type: Sequence[str]
-    directories = []  # type: List[str]
+    queues: Sequence[str] = ()
+    directories: List[str] = []
     # How many messages were told ``gone`` and found again in a late part.
     returned = 0
 
@@ -272,8 +272,8 @@ class Repairer:
     """
 
     directory = ""
-    split = None  # type: Optional[int]
-    notes = []  # type: List[str]
+    split: Optional[int] = None
+    notes: List[str] = []
     changed = False
 
     def is_running(self) -> bool:
@@ -329,7 +329,7 @@ class Facts:
 
     name = ""
     # Name of the program that serves SMTP, if the MTA does not say itself on which ports it does.
-    smtp_server = None  # type: Optional[str]
+    smtp_server: Optional[str] = None
 
     def find(self, params: Dict[str, Any], directories: List[str], host: Any) -> Dict[str, Any]:
         """Return what mta_facts documents for this MTA. ``params``: its options."""

@@ -52,7 +52,7 @@ def find(mta: str = "auto", queue_directory: Optional[str] = None, config_direct
     adapters = [adapter for adapter in ADAPTERS if mta in ("auto", adapter.name)]
     configured = [adapter for adapter in adapters if adapter.capabilities.has_configurations]
     if config_directory and not configured:
-        titles = " and ".join(adapter.title for adapter in ADAPTERS if adapter.capabilities.has_configurations)
+        titles = _listed("and", [adapter.title for adapter in ADAPTERS if adapter.capabilities.has_configurations])
         raise RescueError(
             "config_directory: it is for %s; with mta=%s, name the queue by queue_directory." % (titles, mta)
         )
@@ -71,19 +71,23 @@ def _installed(adapters: List[Adapter]) -> Target:
     if not pairs:
         raise NotInstalled(
             "mta: no %s is installed here; for a queue in another place or a copy of one, give queue_directory."
-            % " or ".join(adapter.title for adapter in adapters)
+            % _listed("or", [adapter.title for adapter in adapters])
         )
     if len(pairs) > 1:
         raise RescueError(
             "mta: %s%s are here; say which is meant by %s."
             % (
                 "both " if len(pairs) == 2 else "",
-                " and ".join("%s (%s)" % (adapter.title, installed.where()) for adapter, installed in pairs),
-                " or ".join("mta=%s" % adapter.name for adapter, unused in pairs),
+                _listed("and", ["%s (%s)" % (adapter.title, installed.where()) for adapter, installed in pairs]),
+                _listed("or", ["mta=%s" % adapter.name for adapter, unused in pairs]),
             )
         )
     adapter, installed = pairs[0]
     return Target(adapter, installed.queues())
+
+
+def _listed(word: str, names: List[str]) -> str:
+    return (" %s " % word).join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
 
 
 def _in_directory(adapters: List[Adapter], is_named: bool, directory: str) -> Target:
