@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Networks as firewalls write them: one network has many texts."""
 
-__all__ = ["IPNetwork", "canonical", "is_documentation"]
+__all__ = ["IPAddress", "IPNetwork", "canonical", "is_documentation"]
 
 import ipaddress
 from typing import Tuple, Union
 
+IPAddress = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 IPNetwork = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 # RFC 5737, RFC 3849, RFC 9637: nobody's mail client has such an address.
 _DOCUMENTATION: Tuple[IPNetwork, ...] = tuple(

@@ -10,14 +10,14 @@ import os
 from typing import Optional, Tuple
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
+from ansible_collections.mailops.rescue.plugins.module_utils.firewall.networks import IPAddress
 from ansible_collections.mailops.rescue.plugins.module_utils.firewall.wanted import Wanted
-from ansible_collections.mailops.rescue.plugins.module_utils.host.listeners import Address
 from ansible_collections.mailops.rescue.plugins.module_utils.host.procfs import Procfs
 
 _NAME = b"SSH_CONNECTION="
 
 
-def find_session(root: str = "/proc") -> Optional[Tuple[Address, int]]:
+def find_session(root: str = "/proc") -> Optional[Tuple[IPAddress, int]]:
     """Return (address, port of this host) or None.
 
     sudo and its like take SSH_CONNECTION out of the environment: it is looked for in that of each parent, too.
@@ -41,7 +41,7 @@ def find_session(root: str = "/proc") -> Optional[Tuple[Address, int]]:
     return None
 
 
-def check_lockout(wanted: Wanted, session: Optional[Tuple[Address, int]], ssh_port: Optional[int]) -> None:
+def check_lockout(wanted: Wanted, session: Optional[Tuple[IPAddress, int]], ssh_port: Optional[int]) -> None:
     """Raise RescueError where the run's own address would no longer reach the SSH port.
 
     ``session``: what find_session returned. ``ssh_port``: by which the run comes, as far as the controller knows.
@@ -63,11 +63,11 @@ def check_lockout(wanted: Wanted, session: Optional[Tuple[Address, int]], ssh_po
         )
 
 
-def _session(value: bytes) -> Optional[Tuple[Address, int]]:
+def _session(value: bytes) -> Optional[Tuple[IPAddress, int]]:
     fields = value.decode("ascii", "replace").split()
     try:
         # An address of the link has its interface after a percent sign.
-        address: Address = ipaddress.ip_address(fields[0].partition("%")[0])
+        address: IPAddress = ipaddress.ip_address(fields[0].partition("%")[0])
         port = int(fields[3])
     except (IndexError, ValueError):
         return None

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The only place that changes a disk.
 
-Names are relative to a directory's descriptor, or paths where that is None; a link at the end of a name is not
-followed. Functions raise OSError.
+Names are relative to a directory's descriptor, or absolute paths where that is None; a link at the end of a name is
+not followed. Functions raise OSError.
 Every call that changes the disk goes through ``_perform``, where tests end the process or let the disk fail.
 """
 
@@ -56,10 +56,19 @@ def _perform(function: Callable[..., _Result], *arguments: Any, **keywords: Any)
     return function(*arguments, **keywords)
 
 
+def _at(dir_fd: Optional[int], name: str) -> Optional[int]:
+    """Return ``dir_fd``. FileNotFoundError where it is None and ``name`` no path: None is what is known of a directory
+    that is missing, and to the system it is the working directory.
+    """
+    if dir_fd is None and not os.path.isabs(name):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return dir_fd
+
+
 def make_directory(name: str, dir_fd: Optional[int], mode: int = 0o700) -> bool:
     """Make a directory; one that is there already is left as it is. Return whether it was made."""
     try:
-        _perform(os.mkdir, name, mode, dir_fd=dir_fd)
+        _perform(os.mkdir, name, mode, dir_fd=_at(dir_fd, name))
     except FileExistsError:
         return False
     return True
@@ -67,22 +76,23 @@ def make_directory(name: str, dir_fd: Optional[int], mode: int = 0o700) -> bool:
 
 def make_symlink(target: str, name: str, dir_fd: int) -> None:
     """Make a symbolic link to ``target``. FileExistsError where the name is taken."""
-    _perform(os.symlink, target, name, dir_fd=dir_fd)
+    _perform(os.symlink, target, name, dir_fd=_at(dir_fd, name))
 
 
 def make_fifo(name: str, dir_fd: int, mode: int = 0o600) -> None:
     """Make a FIFO. FileExistsError where the name is taken."""
-    _perform(os.mkfifo, name, mode, dir_fd=dir_fd)
+    _perform(os.mkfifo, name, mode, dir_fd=_at(dir_fd, name))
 
 
 def remove_directory(name: str, dir_fd: int) -> None:
     """Remove an empty directory."""
-    _perform(os.rmdir, name, dir_fd=dir_fd)
+    _perform(os.rmdir, name, dir_fd=_at(dir_fd, name))
 
 
 def link(name: str, dir_fd: int, new_name: str, new_dir_fd: int) -> None:
     """Give a file a second name. FileExistsError where that is taken."""
-    _perform(os.link, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd, follow_symlinks=False)
+    source, target = _at(dir_fd, name), _at(new_dir_fd, new_name)
+    _perform(os.link, name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
 
 def move(name: str, dir_fd: int, new_name: str, new_dir_fd: int) -> None:
@@ -90,22 +100,23 @@ def move(name: str, dir_fd: int, new_name: str, new_dir_fd: int) -> None:
 
     Between the look and the step nobody else must make that name: ids hold the number of an inode that is in use.
     """
+    source, target = _at(dir_fd, name), _at(new_dir_fd, new_name)
     try:
-        os.stat(new_name, dir_fd=new_dir_fd, follow_symlinks=False)
+        os.stat(new_name, dir_fd=target, follow_symlinks=False)
     except FileNotFoundError:
-        _perform(os.rename, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd)
+        _perform(os.rename, name, new_name, src_dir_fd=source, dst_dir_fd=target)
         return
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
 
 
 def replace(name: str, dir_fd: int, new_name: str, new_dir_fd: int) -> None:
     """Rename a file, in one step, over the one of the new name if there is one."""
-    _perform(os.rename, name, new_name, src_dir_fd=dir_fd, dst_dir_fd=new_dir_fd)
+    _perform(os.rename, name, new_name, src_dir_fd=_at(dir_fd, name), dst_dir_fd=_at(new_dir_fd, new_name))
 
 
 def unlink(name: str, dir_fd: Optional[int]) -> None:
     """Remove a file's name."""
-    _perform(os.unlink, name, dir_fd=dir_fd)
+    _perform(os.unlink, name, dir_fd=_at(dir_fd, name))
 
 
 def discard(name: str, dir_fd: int) -> bool:
@@ -143,7 +154,7 @@ def write_new(
 
     ``owner``: user and group id; ``times``: atime and mtime in ns. Nothing of it remains where it cannot be written.
     """
-    fd = _perform(os.open, name, _NEW, 0o600, dir_fd=dir_fd)
+    fd = _perform(os.open, name, _NEW, 0o600, dir_fd=_at(dir_fd, name))
     try:
         _write_all(fd, data)
         if owner is not None:
@@ -154,7 +165,7 @@ def write_new(
         if sync:
             _perform(os.fsync, fd)
     except BaseException:
-        _perform(os.unlink, name, dir_fd=dir_fd)
+        _perform(os.unlink, name, dir_fd=_at(dir_fd, name))
         raise
     finally:
         os.close(fd)
@@ -165,7 +176,7 @@ def copy(name: str, dir_fd: int, new_name: str, new_dir_fd: int, data: bytes, sy
 
     Without ``sync``, it must not take another file's place before ``sync_all``: a power loss would leave it empty.
     """
-    found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    found = os.stat(name, dir_fd=_at(dir_fd, name), follow_symlinks=False)
     owner, times = (found.st_uid, found.st_gid), (found.st_atime_ns, found.st_mtime_ns)
     write_new(new_name, new_dir_fd, data, stat.S_IMODE(found.st_mode), owner, times, sync=sync)
 
@@ -190,7 +201,7 @@ def sync_file(fd: int) -> None:
 
 def sync_named(name: str, dir_fd: int) -> None:
     """Bring the contents of a regular file, which somebody else wrote, to the disk."""
-    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=dir_fd)
+    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=_at(dir_fd, name))
     try:
         sync_file(fd)
     finally:
@@ -209,12 +220,12 @@ def sync_all() -> None:
 
 def set_owner(name: str, dir_fd: int, owner: Tuple[int, int]) -> None:
     """Give a file or directory to ``owner`` (user and group id)."""
-    _perform(os.chown, name, owner[0], owner[1], dir_fd=dir_fd, follow_symlinks=False)
+    _perform(os.chown, name, owner[0], owner[1], dir_fd=_at(dir_fd, name), follow_symlinks=False)
 
 
 def set_mode(name: str, dir_fd: int, mode: int) -> None:
     """Set the permissions of a regular file, directory or FIFO; OSError (ELOOP) where it is a link."""
-    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=dir_fd)
+    fd = os.open(name, os.O_RDONLY | _OLD, dir_fd=_at(dir_fd, name))
     try:
         _perform(os.fchmod, fd, mode)
     finally:
@@ -223,7 +234,7 @@ def set_mode(name: str, dir_fd: int, mode: int) -> None:
 
 def set_times(name: str, dir_fd: int, times: Tuple[int, int]) -> None:
     """Set atime and mtime (a pair, in ns)."""
-    _perform(os.utime, name, ns=times, dir_fd=dir_fd, follow_symlinks=False)
+    _perform(os.utime, name, ns=times, dir_fd=_at(dir_fd, name), follow_symlinks=False)
 
 
 def _own(fd: int, owner: Tuple[int, int]) -> None:

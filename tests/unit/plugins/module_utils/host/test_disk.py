@@ -1,5 +1,6 @@
 """A new file appears whole and private, or not at all."""
 
+import contextlib
 import os
 import stat
 
@@ -8,6 +9,8 @@ import pytest
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
 from ansible_collections.mailops.rescue.plugins.module_utils.host import disk
 from ansible_collections.mailops.rescue.plugins.module_utils.host.disk import NewFile, scratch_file
+from ansible_collections.mailops.rescue.plugins.module_utils.host.regular_files import opened_directory
+from tests.support.purging import snapshot
 
 
 def write(path, data=b"new"):
@@ -134,3 +137,34 @@ def test_scratch_file_leaves_no_name(tmp_path):
     with scratch_file(str(tmp_path)) as scratch:
         scratch.write(b"x")
         assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda fd: disk.make_directory("new", None),
+        lambda fd: disk.make_symlink("/", "new", None),
+        lambda fd: disk.make_fifo("new", None),
+        lambda fd: disk.remove_directory("directory", None),
+        lambda fd: disk.link("file", fd, "new", None),
+        lambda fd: disk.link("file", None, "new", fd),
+        lambda fd: disk.move("file", fd, "new", None),
+        lambda fd: disk.move("file", None, "new", fd),
+        lambda fd: disk.replace("file", fd, "new", None),
+        lambda fd: disk.replace("file", None, "new", fd),
+        lambda fd: disk.unlink("file", None),
+        lambda fd: disk.rewrite("file", None, b"new"),
+        lambda fd: disk.write_new("new", None, b"new"),
+        lambda fd: disk.copy("file", fd, "new", None, b"new"),
+        lambda fd: disk.set_mode("file", None, 0),
+        lambda fd: disk.set_times("file", None, (0, 0)),
+    ],
+)
+def test_a_directory_that_is_missing_does_not_stand_for_the_working_directory(tmp_path, monkeypatch, change):
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").write_bytes(b"old")
+    before = snapshot(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with opened_directory(str(tmp_path)) as fd, contextlib.suppress(FileNotFoundError):
+        change(fd)
+    assert snapshot(tmp_path) == before
