@@ -41,7 +41,7 @@ options:
       - How messages are taken out of a qmail queue; ignored for Postfix.
       - V(offline) stops C(qmail-send).
       - V(online) does not. Messages are saved in quarantine, their recipients are marked as done in the queue, and
-        C(qmail-send) is told to retry everything, upon which it drops them. This makes it retry all other deferred
+        C(qmail-send) is told to retry everything, and then drops them. This makes it retry all other deferred
         mail, too. Messages that are being delivered are taken once the delivery has ended.
     type: str
     choices: [offline, online]
