@@ -53,6 +53,7 @@ class ActionModule(Showing):
             # What failed may have failed before or while the firewall changed.
             checking=self._checking or self._registered(host, "mailops_failure") is not None,
             port=self._port(host),
+            may_auth=self._registered(host, "mailops_may_auth") is True,
         )
 
     def _postfix(self, host: str) -> dict[str, Any] | None:

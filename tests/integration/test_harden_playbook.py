@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.support.playing import NOTHING_LISTENS, ROOT, player
+from tests.support.playing import NOTHING_LISTENS, ROOT, playbook_text, player
 from tests.support.qmail_home import QmailHome
 from tests.support.smtp_server import Script, serving
 
@@ -108,7 +108,7 @@ def test_a_wrong_state_changes_nothing(play):
 
 
 def test_every_variable_is_documented():
-    used = (ROOT / "playbooks" / "harden.yml").read_text(encoding="utf-8")
+    used = playbook_text("harden")
     names = set(re.findall(r"'(\w+)' in __mailops_set", used))
     names |= set(re.findall(r"(?<![\w.])([a-z]\w+)(?: \| default|\.\w+ \| default)", used))
     registered = set(re.findall(r"register: (\w+)", used))

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.scan.selection import Selection
 from tests.support.archives import QMAIL
-from tests.support.playing import NOTHING_LISTENS, PLAYER, at
+from tests.support.playing import NOTHING_LISTENS, PLAYER, at, playbook_text
 from tests.support.postfix_queue import Client, PostfixQueue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,7 +246,7 @@ def test_documented_commands_are_right(command):
 def test_every_variable_is_documented():
     documented = (ROOT / "docs" / "inspect.md").read_text(encoding="utf-8")
     for name in ("inspect", "view"):
-        used = (ROOT / "playbooks" / (name + ".yml")).read_text(encoding="utf-8")
+        used = playbook_text(name)
         names = set(re.findall(r"\{\{ (\w+) (?:\| default|if)|(\w+) is defined", used))
         names = {one for pair in names for one in pair if one and not one.startswith("__")}
         assert len(names) > 10

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.playing import NOTHING_LISTENS, PLAYER, at
+from tests.support.playing import NOTHING_LISTENS, PLAYER, at, playbook_text
 from tests.support.postfix_queue import Client, PostfixQueue
 from tests.support.qmail_queue import QmailQueue
 
@@ -305,7 +305,7 @@ def test_a_part_is_restored_onto_hold(play, postfix):
 def test_every_variable_is_documented():
     documented = (ROOT / "docs" / "purge.md").read_text(encoding="utf-8")
     for name in ("purge", "restore", "quarantine"):
-        used = (ROOT / "playbooks" / (name + ".yml")).read_text(encoding="utf-8")
+        used = playbook_text(name)
         names = set(re.findall(r"'(\w+)' in __mailops_set", used))
         names |= set(re.findall(r"(?:\{\{|-|or \() ?(\w+) \| default", used))
         names = {one for one in names if not one.startswith(("__", "mailops_a", "mailops_plan"))}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-__all__ = ["NOTHING_LISTENS", "PLAYER", "Run", "at", "player"]
+__all__ = ["NOTHING_LISTENS", "PLAYER", "Run", "at", "playbook_text", "player"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYER = Path(sys.executable).with_name("ansible-playbook")
@@ -72,6 +72,14 @@ def player(tmp_path):
 
     play.run, play.hosts, play.directory = run, write, tmp_path
     return play
+
+
+def playbook_text(name):
+    """The text of a playbook, with what it uses of `vars/host.yml`."""
+    text = (ROOT / "playbooks" / (name + ".yml")).read_text(encoding="utf-8")
+    shared = yaml.safe_load((ROOT / "playbooks" / "vars" / "host.yml").read_text(encoding="utf-8"))
+    used = ["%s: %s" % (variable, value) for variable, value in shared.items() if "{{ %s }}" % variable in text]
+    return "\n".join([text, *used])
 
 
 def at(directory, **variables):

@@ -12,6 +12,7 @@ from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance import l
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.builtin.postfix_leftovers import held_off
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.sessions import (
     auth_before_tls,
+    auth_on_port,
     knows_postmaster,
     relayed,
     submission_reached,
@@ -25,12 +26,14 @@ __all__ = ["Evidence", "Statement", "discards", "statements"]
 # `bad`: it is a hole, or about to become one.
 Statement = namedtuple("Statement", "label text bad")
 
-# `probes`: results of smtp_probe on the host; `outside`: those from the controller; `postfix`: how
-# that is set up, as mta_facts says it, or None; `catchalls` and `extensions`: those of qmail_catchall in
-# check mode, or None; `firewall`: result of submission_firewall_plan, or None; `checking`: that plan was not carried
-# out; `port`: the one for mail from strangers, where the other ports are for submission.
+# `probes`: results of smtp_probe on the host; `outside`: those from the controller; `postfix`: how that is set up, as
+# mta_facts says it, or None; `catchalls` and `extensions`: those of qmail_catchall in check mode, or None; `firewall`:
+# result of submission_firewall_plan, or None; `checking`: that plan was not carried out; `port`: the one for mail from
+# strangers, where the other ports are for submission; `may_auth`: it is wanted that this one offers AUTH.
 Evidence = namedtuple(
-    "Evidence", "probes outside postfix catchalls firewall checking port extensions", defaults=(None,)
+    "Evidence",
+    "probes outside postfix catchalls firewall checking port extensions may_auth",
+    defaults=(None, False),
 )
 
 FATES = {"discards": "discarded", "bounces": "BOUNCED to the sender", "defers": "PUT OFF, and bounced in the end"}
@@ -245,7 +248,8 @@ def _auth(evidence):
         "%d: %s" % (port, "BEFORE TLS" if port in in_clear else " or ".join(sorted(offers[port])))
         for port in sorted(offers)
     ]
-    return [Statement("AUTH", "%s (measured)" % "; ".join(found), bool(in_clear))] if found else []
+    is_open = bool(in_clear) or bool(auth_on_port(sessions, evidence.port) and not evidence.may_auth)
+    return [Statement("AUTH", "%s (measured)" % "; ".join(found), is_open)] if found else []
 
 
 def _offer(session):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "auth_before_tls",
-    "auth_offered",
+    "auth_on_port",
     "knows_postmaster",
     "relayed",
     "submission_reached",
@@ -36,9 +36,15 @@ def auth_before_tls(sessions):
     return unique(session["port"] for session in sessions if session["auth"]["before_tls"])
 
 
-def auth_offered(sessions):
-    """The mechanisms of AUTH that are offered, before TLS or under it."""
-    offers = [mechanisms for session in sessions for mechanisms in (session.get("auth") or {}).values() if mechanisms]
+def auth_on_port(sessions, port):
+    """The mechanisms of AUTH that a port offers, before TLS or under it."""
+    offers = [
+        mechanisms
+        for session in sessions
+        if session["port"] == port
+        for mechanisms in (session.get("auth") or {}).values()
+        if mechanisms
+    ]
     return unique(mechanism for mechanisms in offers for mechanism in mechanisms)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.control import Verdict, control
-from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.sessions import auth_before_tls, auth_offered
+from ansible_collections.mailops.rescue.plugins.plugin_utils.compliance.sessions import auth_before_tls, auth_on_port
 
 __all__ = ["CONTROLS"]
 
@@ -18,9 +18,7 @@ __all__ = ["CONTROLS"]
     rationale="Port 25 is open to the world, where passwords are tried all day; users submit mail on other ports.",
 )
 def no_auth_on_port_25(host):
-    offers = auth_offered(
-        session for session in host.on_smtp_port + host.outside_sessions if session["port"] == host.smtp_port
-    )
+    offers = auth_on_port(host.sessions + host.outside_sessions, host.smtp_port)
     starttls = host.asked_in("starttls")
     unknown = None
     if not host.is_known:

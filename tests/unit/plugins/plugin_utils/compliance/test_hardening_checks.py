@@ -196,6 +196,10 @@ def test_auth():
     failing = {"offered": True, "certificate": None, "error": "wrong version number"}
     assert said("AUTH", probe(starttls=failing))[0] == "25: not offered before TLS, which failed (measured)"
     assert said("AUTH", probe(), probe(before=["LOGIN"])) == ("25: BEFORE TLS (measured)", True)
+    # Where it is not wanted, port 25 is to offer none at all.
+    assert said("AUTH", probe(after=["PLAIN"])) == ("25: over TLS only (measured)", True)
+    assert said("AUTH", probe(after=["PLAIN"]), may_auth=True) == ("25: over TLS only (measured)", False)
+    assert said("AUTH", probe(before=["PLAIN"]), may_auth=True)[1] is True
 
 
 def test_certificates():
