@@ -15,7 +15,7 @@ from ansible_collections.mailops.rescue.plugins.module_utils.mta.faults import Q
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_findings import Finder
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_moves import Mover
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_split import find_split, is_prime
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_tree import Owners, Tree
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.queue.repair_tree import Owners, QueueTree
 from ansible_collections.mailops.rescue.plugins.module_utils.quarantine.set_aside import Group
 
 # Messages that have each other's ids need a second pass; more are never needed but where something else interferes.
@@ -247,7 +247,7 @@ class QmailRepairer:
 
 
 class _Opened:
-    """Keeps a QmailRepairer's Tree open, inside."""
+    """Keeps a QmailRepairer's QueueTree open, inside."""
 
     def __init__(self, repair):
         self._repair = repair
@@ -257,7 +257,7 @@ class _Opened:
         # Every numbered directory is open, of the queue and of the batch.
         unused, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        repair._tree = Tree(repair.directory, repair.split, repair._owners)
+        repair._tree = QueueTree(repair.directory, repair.split, repair._owners)
 
     def __exit__(self, *unused):
         self._repair._tree.close()

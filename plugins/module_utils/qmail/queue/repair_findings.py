@@ -35,7 +35,7 @@ Message = namedtuple("Message", "id inode path files state")
 
 
 class Finder:
-    """Faults of the queue that is a Tree. ``now``: epoch seconds."""
+    """Faults of the queue that is a QueueTree. ``now``: epoch seconds."""
 
     def __init__(self, tree, now=None):
         self._tree = tree

@@ -35,7 +35,7 @@ _CHANGED = "it was changed while it was being repaired"
 
 
 class Mover:
-    """``tree``: the Tree; ``finder``: a Finder of it; ``set_aside(path, reason)`` returns why it failed, or None."""
+    """``tree``: a QueueTree; ``finder``: its Finder; ``set_aside(path, reason)`` returns why it failed, or None."""
 
     def __init__(self, tree, finder, set_aside):
         self._tree = tree

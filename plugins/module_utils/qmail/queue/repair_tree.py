@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A qmail queue that may lack parts: what it should consist of, and what is there."""
 
-__all__ = ["CHANNELS", "UNSPLIT", "WITH_MESS", "Owners", "Tree", "find_broken_queues", "is_number"]
+__all__ = ["CHANNELS", "UNSPLIT", "WITH_MESS", "Owners", "QueueTree", "find_broken_queues", "is_number"]
 
 import os
 import pwd
@@ -67,7 +67,7 @@ class Owners:
         return self._users.get(name) if self.known else None
 
 
-class Tree:
+class QueueTree:
     """The queue at ``directory``, split by ``split``; ``is_big``: whether todo and intd are split too."""
 
     def __init__(self, directory, split, owners):
