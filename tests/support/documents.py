@@ -15,8 +15,10 @@ def documents(module):
     found = _strings(PLUGINS / "modules" / (module + ".py"))
     options = {}
     for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", ()):
-        options.update(_fragment(PLUGINS / "doc_fragments" / (fragment.rpartition(".")[2] + ".py"))["options"])
-    options.update(found["DOCUMENTATION"].get("options", {}))
+        _mailops, _rescue, name, *section = fragment.split(".")
+        options.update(_fragment(name, *section).get("options", {}))
+    for name, option in found["DOCUMENTATION"].get("options", {}).items():
+        options[name] = dict(options.get(name, {}), **option)
     found["DOCUMENTATION"]["options"] = options
     return found
 
@@ -29,8 +31,8 @@ def _strings(path):
     }
 
 
-def _fragment(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION":
+def _fragment(name, section="documentation"):
+    for node in ast.walk(ast.parse((PLUGINS / "doc_fragments" / (name + ".py")).read_text())):
+        if isinstance(node, ast.Assign) and node.targets[0].id == section.upper():
             return yaml.safe_load(node.value.value)
-    raise ValueError("%s documents nothing" % path)
+    raise ValueError("%s documents no %s" % (name, section))

@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.support.documents import documents
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue
 from tests.support.repairing import with_owners
 
 ROOT = Path(__file__).resolve().parents[4]
 MODULE = ROOT / "plugins" / "modules" / "queue_repair.py"
-FRAGMENTS = ("queue", "qmail_service")
 
 
 def run(**options):
@@ -35,18 +34,6 @@ def run(**options):
     return done.returncode, json.loads(done.stdout)
 
 
-def documents():
-    found = {}
-    for node in ast.parse(MODULE.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
-            found[node.targets[0].id] = yaml.safe_load(node.value.value)
-    for name in FRAGMENTS:
-        tree = ast.parse((ROOT / "plugins" / "doc_fragments" / (name + ".py")).read_text())
-        (text,) = [one.value.value for one in ast.walk(tree) if isinstance(one, ast.Assign)]
-        found["DOCUMENTATION"]["options"].update(yaml.safe_load(text)["options"])
-    return found
-
-
 @pytest.fixture
 def queue(tmp_path):
     queue = QmailQueue(tmp_path / "queue", split=3, owners=with_owners())
@@ -56,7 +43,7 @@ def queue(tmp_path):
 
 
 def test_result_has_what_is_documented(queue):
-    documented = documents()
+    documented = documents("queue_repair")
     status, result = run(queue_directory=queue.path)
     assert status == 0, result
     returned = documented["RETURN"]
@@ -85,7 +72,7 @@ def test_check_mode_foresees_the_run(queue):
 
 def test_kinds_and_repairs_are_documented():
     """Each word that the engine uses stands in the documentation."""
-    contained = documents()["RETURN"]["faults"]["contains"]
+    contained = documents("queue_repair")["RETURN"]["faults"]["contains"]
     kinds, repairs = set(), set()
     for path in (ROOT / "plugins" / "module_utils").glob("*/queue/repair*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
