@@ -146,7 +146,7 @@ def test_a_server_that_cannot(harden, home, smtp, was_discarding):
     made = harden(unknown_recipients="reject", domains=["mail.example.com"])
     assert made.status == 2
     assert (
-        "mail.example.com: the SMTP server accepts mail to addresses that nobody has, so this qmail-smtpd cannot "
+        "mail.example.com: the SMTP server accepts mail to unknown recipients, so this qmail-smtpd cannot "
         "reject it: set qmail_hardening_unknown_recipients to discard. Nothing was changed."
     ) in " ".join(made.text.split())
     assert not changed(made)
@@ -177,7 +177,7 @@ def test_an_answer_that_tells_nothing(harden, home, smtp):
     before = files(home)
     made = harden(unknown_recipients="reject", domains=["mail.example.com"])
     assert made.status == 2
-    assert "whether mail to unknown addresses is rejected could not be determined: " in made.text
+    assert "whether mail to unknown recipients is rejected could not be determined: " in made.text
     smtp.shutdown()
     smtp.server_close()
     made = harden(unknown_recipients="reject", domains=["mail.example.com"])

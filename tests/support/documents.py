@@ -15,9 +15,8 @@ def documents(module):
     found = _strings(PLUGINS / "modules" / (module + ".py"))
     options = {}
     for fragment in found["DOCUMENTATION"].get("extends_documentation_fragment", ()):
-        file, _dot, part = fragment[len("mailops.rescue.") :].partition(".")
-        strings = _strings(PLUGINS / "doc_fragments" / (file + ".py"))
-        options.update(strings[(part or "documentation").upper()].get("options", {}))
+        _mailops, _rescue, name, *section = fragment.split(".")
+        options.update(_fragment(name, *section).get("options", {}))
     for name, option in found["DOCUMENTATION"].get("options", {}).items():
         options[name] = dict(options.get(name, {}), **option)
     found["DOCUMENTATION"]["options"] = options
@@ -25,11 +24,15 @@ def documents(module):
 
 
 def _strings(path):
-    """Return {name: what its YAML says} of the constants of a module, or of the class of a fragment."""
     return {
         node.targets[0].id: yaml.safe_load(node.value.value)
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Assign)
-        and getattr(node.targets[0], "id", "").isupper()
-        and isinstance(getattr(node.value, "value", None), str)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id.isupper()
     }
+
+
+def _fragment(name, section="documentation"):
+    for node in ast.walk(ast.parse((PLUGINS / "doc_fragments" / (name + ".py")).read_text())):
+        if isinstance(node, ast.Assign) and node.targets[0].id == section.upper():
+            return yaml.safe_load(node.value.value)
+    raise ValueError("%s documents no %s" % (name, section))

@@ -1,6 +1,5 @@
 """quarantine_info and quarantine_prune as Ansible runs them: options as JSON in, one JSON document out."""
 
-import ast
 import json
 import os
 import subprocess
@@ -8,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.support.documents import documents
 from tests.support.qmail_queue import QmailQueue
 from tests.support.quarantined import make_batch
 
@@ -31,14 +30,6 @@ def run(name, **options):
     )
     assert done.stdout, done.stderr.decode()
     return done.returncode, json.loads(done.stdout)
-
-
-def documents(name):
-    found = {}
-    for node in ast.parse((MODULES / (name + ".py")).read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
-            found[node.targets[0].id] = yaml.safe_load(node.value.value)
-    return found
 
 
 @pytest.fixture
@@ -102,8 +93,4 @@ def test_options_are_documented(name):
     _status, result = run(name, no_such_option=1)
     accepted = set(result["msg"].split("Supported parameters include: ")[1].rstrip(".").split(", "))
     documented = set(documents(name)["DOCUMENTATION"]["options"])
-    from ansible_collections.mailops.rescue.plugins.doc_fragments import queue, selection
-
-    for fragment in (queue, selection) if name == "quarantine_info" else (queue,):
-        documented |= set(yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"])
     assert {one.split(" ")[0] for one in accepted} == documented

@@ -1,6 +1,5 @@
 """The module as Ansible runs it: options as JSON in, one JSON document out."""
 
-import ast
 import json
 import os
 import subprocess
@@ -8,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from tests.support.documents import documents
 from tests.support.inspecting import OPTIONS
 from tests.support.postfix_queue import PostfixQueue
 from tests.support.qmail_queue import QmailQueue
@@ -34,14 +33,6 @@ def run(**options):
     return done.returncode, json.loads(done.stdout)
 
 
-def documents():
-    found = {}
-    for node in ast.parse(MODULE.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id.isupper():
-            found[node.targets[0].id] = yaml.safe_load(node.value.value)
-    return found
-
-
 @pytest.fixture
 def queue(tmp_path):
     queue = QmailQueue(tmp_path / "queue", split=3)
@@ -53,7 +44,7 @@ def queue(tmp_path):
 def test_result_has_what_is_documented(queue):
     status, result = run(queue_directory=queue.path, content="message")
     assert status == 0
-    returned = documents()["RETURN"]
+    returned = documents("queue_info")["RETURN"]
     assert set(result) - {"invocation", "changed"} == set(returned)
     assert set(result["counts"]) == set(returned["counts"]["contains"])
     assert set(result["messages"][0]) == set(returned["messages"]["contains"])
@@ -66,7 +57,7 @@ def test_result_on_postfix_has_the_same(tmp_path):
     PostfixQueue(tmp_path).add("Subject: x\n\n", "a@example.com", ["b@example.net"])
     status, result = run(queue_directory=str(tmp_path))
     assert (status, result["mta"], result["counts"]["total"]) == (0, "postfix", 1)
-    assert set(result) - {"invocation", "changed"} == set(documents()["RETURN"])
+    assert set(result) - {"invocation", "changed"} == set(documents("queue_info")["RETURN"])
 
 
 def test_defaults_are_those_of_the_tests(queue):
@@ -144,7 +135,7 @@ def test_thousands_of_ids_do_not_come_back(queue):
 
 
 def test_samples_and_examples_are_of_the_documented_shape():
-    found = documents()
+    found = documents("queue_info")
     returned = found["RETURN"]["messages"]
     assert set(returned["sample"][0]) == set(returned["contains"]) - {"content"}
     options = set(OPTIONS)
