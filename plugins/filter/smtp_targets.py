@@ -20,7 +20,7 @@ description:
   - Pairs of an address and a port, for M(mailops.rescue.smtp_probe) in a loop.
   - The port for mail from strangers is asked at the loopback, which most servers trust, and at the first address of the
     host of each version of IP. The ports for submission are asked at these addresses only, or at the loopback if the
-    host has no other, and only if somebody listens on them, as each that does not answer takes a while.
+    host has no other, and only if something listens on them, as each that does not answer takes a while.
 options:
   _input:
     description: The kernel's tables of TCP sockets, C(/proc/net/tcp) and C(/proc/net/tcp6), one after the other.

@@ -50,7 +50,7 @@ options:
     type: str
     default: auto
   instance:
-    description: Configuration directory of one of several Postfix instances, for the commands that mend.
+    description: Configuration directory of one of several Postfix instances, for the commands that fix what fails.
     type: str
     default: ""
   queue_options:
@@ -105,7 +105,7 @@ options:
     elements: int
     default: [587, 465]
   vantage:
-    description: The host from which they were tried; empty where none was.
+    description: The host from which they were tried; empty for none.
     type: str
     default: ""
   smtp_port:
