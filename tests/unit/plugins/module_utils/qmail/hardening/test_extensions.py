@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
-from ansible_collections.mailops.rescue.plugins.module_utils.qmail import facts as qmail_facts
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.config import user_list
+from ansible_collections.mailops.rescue.plugins.module_utils.qmail.facts import QmailFacts
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening import extensions
 from ansible_collections.mailops.rescue.plugins.module_utils.qmail.hardening.qmail_catchall import manage
 from tests.support.faults import fail_points, kill_points
@@ -358,7 +358,7 @@ def test_a_home_that_fails_hides_no_other(tmp_path, monkeypatch):
     monkeypatch.setattr(extensions.Extension, "_look_in", failing)
     found = homes.found()
     assert (found["open_count"], found["unknown"]) == (1, ["eve-: the disk failed (Stale file handle)"])
-    assert qmail_facts.find(str(homes.path), [], "unchanged")["extensions"]["unknown_count"] == 1
+    assert _facts(homes)["extensions"]["unknown_count"] == 1
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a file that its user may not read")
@@ -424,13 +424,17 @@ def test_many_users(tmp_path):
     assert (found["count"], found["open_count"], found["changed_count"]) == (400, 400, 400)
     assert 10 < len(found["open"]) <= 50 and len(found["recipients"]) == 3
     assert len(str(result)) < 250 * 1024
-    facts = qmail_facts.find(str(homes.path), [], "unchanged")["extensions"]
+    facts = _facts(homes)["extensions"]
     assert (facts["open_count"], facts["count"]) == (400, 400)
+
+
+def _facts(homes):
+    return QmailFacts().find({"home": str(homes.path), "double_bounces": "unchanged"}, [], None)
 
 
 def test_facts(homes):
     (homes.path / "ann/.qmail-default").write_bytes(b"/dev/null\n")
-    found = qmail_facts.find(str(homes.path), [], "unchanged")
+    found = _facts(homes)
     assert by(found["extensions"]["open"]) == {"ann-": "defers", "eve-": "bounces", "example.com-sub-": "bounces"}
     assert found["null_lines"] == [str(homes.path / "ann/.qmail-default")]
     assert {one["domain"] for one in found["bouncing"]} == {"mail.example.com", "example.com", "example.org"}
