@@ -21,13 +21,14 @@ for number in (signal.SIGALRM, signal.SIGHUP):
         with open(folder + "/signals", "a") as file:
             file.write(signal.Signals(number).name + "\n")
     signal.signal(number, note)
+# As one that cannot read its controls, which it does before it takes the lock.
+if os.path.exists(folder + "/dies"):
+    time.sleep(0.1)
+    sys.exit(111)
 lock = open(queue + "/lock/sendmutex", "ab")
 try:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except BlockingIOError:
-    sys.exit(111)
-if os.path.exists(folder + "/dies"):
-    time.sleep(0.1)
     sys.exit(111)
 count = open(folder + "/deliveries").read() if os.path.exists(folder + "/deliveries") else "0"
 here = os.path.dirname(os.path.abspath(sys.argv[0]))
