@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.mailops.rescue.plugins.module_utils.errors import RescueError
@@ -87,9 +88,25 @@ def harden(**options):
         if not options:
             plan = postfix_hardening_plan.plan(params)
             wanted.update(parameters=plan["parameters"], aliases=plan["aliases"])
-        return configure(wanted, False)
+        with reload_seen():
+            return configure(wanted, False)
     except RescueError as error:
         return str(error)
+
+
+@contextmanager
+def reload_seen():
+    """Wait until master(8) has done what it was told inside, so that no session begins under the former settings."""
+
+    def count():
+        return LOG.read_text().count("reload --") if LOG.exists() else 0
+
+    before = count()
+    yield
+    end = time.monotonic() + 5
+    while count() == before and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.2)
 
 
 def undo():
@@ -101,7 +118,8 @@ def by_hand():
         file.write("mailops-discard: /dev/null\n")
     run("postalias", HASH)
     run("postconf", "-e", "local_recipient_maps=", "luser_relay=mailops-discard@mail.example.com")
-    run("postfix", "reload")
+    with reload_seen():
+        run("postfix", "reload")
 
 
 def state():
@@ -143,7 +161,8 @@ def expect(wanted):
 
 def with_maps(maps):
     run("postconf", "-e", "alias_maps=" + maps)
-    run("postfix", "reload")
+    with reload_seen():
+        run("postfix", "reload")
 
 
 def scene_maps(maps):
