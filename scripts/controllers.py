@@ -84,7 +84,7 @@ def faults(programs, inventory):
         (["playbooks/view.yml", "-l", "demo-qmail", "-e", bounces], 0, ["1 of 1,996 selected messages"]),
         (["playbooks/comply.yml", "-e", silent], 0, ["COMMON-100 (high) The queue is short", "2 hosts: "]),
         (["playbooks/purge.yml", "-e", bounces, "--check"], 0, ["WOULD PURGE  1,996 messages", "This was a check"]),
-        (["playbooks/purge.yml", "-e", bounces], 2, ["WOULD PURGE  1,996 messages", "say confirm=false"]),
+        (["playbooks/purge.yml", "-e", bounces], 2, ["WOULD PURGE  1,996 messages", "use confirm=false"]),
         (["playbooks/purge.yml", "-e", bounces, "-e", "confirm=false"], 0, ["PURGED  1,996 messages", "39 remote"]),
         (["playbooks/purge.yml", "-e", sent], 0, ["PURGED  1,507 messages", "NOTHING TO DO", "still being written"]),
         (["playbooks/quarantine.yml", "-e", "verify=true"], 0, ["QUARANTINE  3,503 messages in ", "no file differs"]),

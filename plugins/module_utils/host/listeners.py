@@ -91,8 +91,7 @@ class Network:
 
     def _sockets(self) -> Iterator[Tuple[Address, int]]:
         for name in ("tcp", "tcp6"):
-            for listener in listening_sockets(self._read(name)):
-                yield listener
+            yield from listening_sockets(self._read(name))
 
     def _ipv4(self) -> List[Address]:
         found = {ipaddress.ip_address(text) for text in _LOCAL.findall(self._read("fib_trie"))}
