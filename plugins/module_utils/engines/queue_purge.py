@@ -219,7 +219,7 @@ class _Survey:
     """What is selected, and what of it would be taken.
 
     ``before``: the Summary of the first look; ``chosen``: the Chooser of the last; ``known``: identities of what was
-    agreed to, None if nobody named any.
+    agreed to; None if none were named.
     """
 
     def __init__(self, params, passes):
@@ -317,7 +317,7 @@ class _Removal:
         """After a failure: bring each batch to a state that needs no other run."""
         for work in self._works:
             if work.batch is None:
-                # What another process removed for good, nobody has counted.
+                # No one counted what another process removed for good.
                 self._is_known = self._works[0].quarantine is not None
                 continue
             try:

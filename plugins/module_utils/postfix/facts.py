@@ -194,7 +194,7 @@ def _alias(postfix, name, values):
     try:
         return postfix.alias(name, split(values.get("alias_maps", "")))
     except RescueError:
-        # Mail is put off for as long as one of the tables cannot be asked.
+        # local(8) defers mail for as long as one of the tables cannot be queried.
         return None
 
 

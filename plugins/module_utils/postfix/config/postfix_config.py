@@ -278,7 +278,7 @@ class _Run:
                     % error
                 ) from None
         self.memory.alias_table, unfinished = known
-        # In this order: nobody would come to a note without its label.
+        # The note goes first: without its label, no later run would find it.
         self.memory.write_unfinished(unfinished)
         self.memory.write(self.memory.entries)
 
